@@ -1,0 +1,3 @@
+//! The ciphers: tokens, MAC, Shamir.
+
+pub mod shamir;

@@ -1,0 +1,236 @@
+//! Filling the table, one entry after the other, in the order of the text.
+
+use super::{CommentPlace, Document, Entry, EntryId, Flags, Kind, NO_PARENT, Style, Text};
+use crate::error::{self, Error, Result};
+use std::ops::Range;
+
+/// Builds a [`Document`]; what an index of a format writes into.
+pub struct Builder {
+    document: Document,
+    open: Vec<u32>,
+}
+
+impl Builder {
+    /// How many entries the copies of aliases may make. A file of a few hundred bytes can expand to
+    /// billions ("billion laughs"); no real one comes near this.
+    pub const MAX_COPIES: usize = 4_000_000;
+
+    /// Begins a document over `text`.
+    ///
+    /// # Errors
+    /// When `text` is longer than 2 GiB, the reach of the compact table.
+    pub fn new(text: String) -> Result<Self> {
+        if text.len() >= Text::IN_ARENA as usize {
+            return Err(Error::new(error::Kind::Format, "the file is larger than 2 GiB")
+                .hint("store large data outside of Git and keep only its key in a secret file"));
+        }
+        Ok(Builder {
+            document: Document {
+                text,
+                arena: Vec::new(),
+                entries: Vec::new(),
+                roots: Vec::new(),
+                aliases: Vec::new(),
+                comments: Vec::new(),
+            },
+            open: Vec::new(),
+        })
+    }
+
+    /// The source.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.document.text
+    }
+
+    /// The id that the next entry will have.
+    #[must_use]
+    pub fn next_id(&self) -> EntryId {
+        self.document.entries.len()
+    }
+
+    /// The innermost open container.
+    #[must_use]
+    pub fn open_container(&self) -> Option<EntryId> {
+        self.open.last().map(|&id| id as usize)
+    }
+
+    /// How many containers are open.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.open.len()
+    }
+
+    /// What has been built so far, for look-ups.
+    #[must_use]
+    pub fn so_far(&self) -> &Document {
+        &self.document
+    }
+
+    /// A piece of the source.
+    #[must_use]
+    pub fn slice(&self, range: Range<usize>) -> Text {
+        Text { start: range.start as u32, len: range.len() as u32 }
+    }
+
+    /// Bytes that do not stand in the source as they are: an unescaped key, a canonical value.
+    #[must_use]
+    pub fn intern(&mut self, bytes: &[u8]) -> Text {
+        if bytes.is_empty() {
+            return Text::EMPTY;
+        }
+        let start = self.document.arena.len() as u32;
+        self.document.arena.extend_from_slice(bytes);
+        Text { start, len: bytes.len() as u32 | Text::IN_ARENA }
+    }
+
+    /// Resolves a text of this document.
+    #[must_use]
+    pub fn resolve(&self, text: Text) -> &[u8] {
+        self.document.resolve(text)
+    }
+
+    /// Opens a map or a list at `start`; entries that follow are inside of it until [`Self::close`].
+    pub fn open(&mut self, kind: Kind, start: usize, key: Option<Text>, style: Style, flags: Flags) -> EntryId {
+        let id = self.push(kind, start..start, key, Text::EMPTY, style, flags);
+        self.open.push(id as u32);
+        id
+    }
+
+    /// Closes the innermost open container, whose text ends at `end`.
+    pub fn close(&mut self, end: usize) {
+        if let Some(id) = self.open.pop() {
+            let next = self.next_id() as u32;
+            let entry = &mut self.document.entries[id as usize];
+            entry.end = end as u32;
+            entry.text.start = next;
+        }
+    }
+
+    /// Adds a leaf.
+    pub fn leaf(
+        &mut self,
+        kind: Kind,
+        span: Range<usize>,
+        key: Option<Text>,
+        value: Text,
+        style: Style,
+        flags: Flags,
+    ) -> EntryId {
+        self.push(kind, span, key, value, style, flags)
+    }
+
+    /// Adds a comment, `span` with its mark and `text` without. It belongs to the open container until
+    /// [`Self::place_comment`] says better.
+    pub fn comment(&mut self, span: Range<usize>, text: Text) -> EntryId {
+        let id = self.push(Kind::Comment, span, None, text, Style::Plain, Flags::NONE);
+        if self.open.is_empty() {
+            // Not a root: a comment outside of the root value belongs to no container yet.
+            self.document.roots.pop();
+        }
+        id
+    }
+
+    /// Says to which container a comment belongs and before which child it stands there. Calls come
+    /// in the order of the tree.
+    pub fn place_comment(&mut self, comment: EntryId, container: EntryId, before: Option<EntryId>) {
+        self.document.entries[comment].parent = container as u32;
+        self.document.comments.push(CommentPlace {
+            comment: comment as u32,
+            container: container as u32,
+            before: before.map_or(u32::MAX, |id| id as u32),
+        });
+    }
+
+    /// Adds an alias: a copy of the subtree at `target`, its comments left out.
+    ///
+    /// # Errors
+    /// When the copies grow past [`Self::MAX_COPIES`], or the target contains the alias itself.
+    pub fn alias(&mut self, target: EntryId, span: Range<usize>, key: Option<Text>, flags: Flags) -> Result<EntryId> {
+        let at = span.start;
+        if self.open.contains(&(target as u32)) {
+            return Err(Error::new(error::Kind::Format, "an alias refers to the value that contains it")
+                .at(self.text(), at)
+                .hint("such a value is endless and cannot be encrypted; write out what is meant"));
+        }
+        let subtree = self.document.subtree(target);
+        if self.next_id() + subtree.len() > Self::MAX_COPIES + self.document.text.len() {
+            return Err(Error::new(error::Kind::Format, "the aliases of this file expand to too many values")
+                .at(self.text(), at)
+                .because(format!(
+                    "more than {} entries; this is how a \"billion laughs\" file looks",
+                    Self::MAX_COPIES
+                )));
+        }
+        let mut root = None;
+        let mut ends: Vec<EntryId> = Vec::new(); // of the containers of the original that are open
+        for original in subtree {
+            while ends.last() == Some(&original) {
+                ends.pop();
+                self.close(span.end);
+            }
+            let entry = self.document.entries[original];
+            if entry.kind == Kind::Comment {
+                continue;
+            }
+            let mut facts = flags.with(if root.is_none() { Flags::ALIAS } else { Flags::COPIED });
+            if root.is_some() {
+                facts = facts.with(Flags::IN_FLOW);
+            }
+            let entry_key = if root.is_none() { key } else { entry.keyed.then_some(entry.key) };
+            if entry.kind.is_container() {
+                let id = self.open(entry.kind, span.start, entry_key, entry.style, facts);
+                root.get_or_insert(id);
+                ends.push(self.document.subtree(original).end);
+            } else {
+                let id = self.push(entry.kind, span.clone(), entry_key, entry.text, entry.style, facts);
+                root.get_or_insert(id);
+            }
+        }
+        for _ in ends {
+            self.close(span.end);
+        }
+        // The subtree holds at least the target itself, which is never a comment.
+        let root = root.unwrap_or(target);
+        self.document.aliases.push((root as u32, target as u32));
+        Ok(root)
+    }
+
+    /// The finished document.
+    #[must_use]
+    pub fn finish(mut self) -> Document {
+        while !self.open.is_empty() {
+            self.close(self.document.text.len());
+        }
+        self.document.entries.shrink_to_fit();
+        self.document
+    }
+
+    fn push(
+        &mut self,
+        kind: Kind,
+        span: Range<usize>,
+        key: Option<Text>,
+        text: Text,
+        style: Style,
+        flags: Flags,
+    ) -> EntryId {
+        let id = self.next_id();
+        let parent = self.open.last().copied();
+        if parent.is_none() {
+            self.document.roots.push(id);
+        }
+        self.document.entries.push(Entry {
+            start: span.start as u32,
+            end: span.end as u32,
+            parent: parent.unwrap_or(NO_PARENT),
+            key: key.unwrap_or(Text::EMPTY),
+            text,
+            kind,
+            style,
+            flags,
+            keyed: key.is_some(),
+        });
+        id
+    }
+}

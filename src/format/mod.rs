@@ -1,0 +1,102 @@
+//! The formats: each indexes a text, renders a scalar in a place, and places and reads the `sops` block.
+//!
+//! A format is one folder and one line of [`ALL`]. Owns: syntax. Must not know: ciphers, rules,
+//! recipients, files on a disk.
+
+pub mod json;
+pub mod yaml;
+
+use crate::document::{Document, EntryId, Kind, Scalar, Value};
+use crate::error::Result;
+use std::ops::Range;
+
+/// Every format, in the order in which help lists them.
+pub static ALL: &[&dyn Format] = &[&yaml::Yaml, &json::Json];
+
+/// The map key, section or prefix that holds the metadata.
+pub const METADATA_KEY: &str = "sops";
+
+/// A file format.
+///
+/// An implementation gives the index of a text; all else is said in terms of that index and of byte
+/// ranges of its text. The law for implementers: what [`Format::write_scalar`] writes in an entry's
+/// place is read back by [`Format::index`] as exactly that scalar.
+pub trait Format: Sync {
+    /// The name in `--input-type` and `--output-type`.
+    fn name(&self) -> &'static str;
+
+    /// Whether a file of this name is of this format.
+    fn is_named(&self, file_name: &str) -> bool;
+
+    /// Indexes `text`.
+    ///
+    /// # Errors
+    /// When `text` is not of this format, or holds what sops' tree cannot: with place and reason.
+    fn index(&self, text: String) -> Result<Document>;
+
+    /// Appends what to write over `span` of entry `id`, so that a string value `token` stands there in
+    /// the style of the value that stood there.
+    fn write_token(&self, document: &Document, id: EntryId, token: &str, out: &mut Vec<u8>);
+
+    /// Appends what to write over the span of entry `id`, so that `scalar` stands there, in the
+    /// entry's style where that can carry it and else as sops would print it.
+    ///
+    /// # Errors
+    /// When the format cannot hold the scalar at all.
+    fn write_scalar(&self, document: &Document, id: EntryId, scalar: Scalar<'_>, out: &mut Vec<u8>) -> Result<()>;
+
+    /// Appends the value of the alias `id` written out, each leaf by `leaf`.
+    ///
+    /// # Errors
+    /// Those of `leaf`.
+    fn write_copy(
+        &self,
+        document: &Document,
+        id: EntryId,
+        leaf: &mut dyn FnMut(EntryId, &mut Vec<u8>) -> Result<()>,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        let _ = document;
+        leaf(id, out)
+    }
+
+    /// The entries of the metadata of each document of the stream that has it.
+    fn metadata_entries(&self, document: &Document) -> Vec<EntryId> {
+        document
+            .roots()
+            .iter()
+            .filter(|&&root| document.entry(root).kind() == Kind::Map)
+            .filter_map(|&root| document.children(root).find(|&child| document.key(child) == METADATA_KEY))
+            .collect()
+    }
+
+    /// The bytes to take out so that the metadata is gone as if it never was there; ascending.
+    fn metadata_spans(&self, document: &Document) -> Vec<Range<usize>>;
+
+    /// Where to put `metadata` in a document that has none: byte positions, ascending, and texts.
+    fn metadata_insertions(&self, document: &Document, metadata: &Value) -> Vec<(usize, String)>;
+
+    /// Prints a document of any format in this one: the plaintext of a conversion, as sops prints it.
+    ///
+    /// # Errors
+    /// When this format has no form for something in it, with the key path and the reason.
+    fn emit(&self, document: &Document) -> Result<String>;
+
+    /// Prints the subtree at `id` alone, as sops does for `--extract`.
+    ///
+    /// # Errors
+    /// As [`Self::emit`].
+    fn emit_value(&self, document: &Document, id: EntryId) -> Result<String>;
+}
+
+/// The format called `name`.
+#[must_use]
+pub fn by_name(name: &str) -> Option<&'static dyn Format> {
+    ALL.iter().copied().find(|format| format.name() == name)
+}
+
+/// The format that a file name says by its extension.
+#[must_use]
+pub fn by_file_name(file_name: &str) -> Option<&'static dyn Format> {
+    ALL.iter().copied().find(|format| format.is_named(file_name))
+}

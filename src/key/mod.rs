@@ -1,0 +1,5 @@
+//! The key back ends.
+
+/// One wrapped copy of the data key.
+#[derive(Clone)]
+pub struct Stanza {}

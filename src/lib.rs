@@ -1,0 +1,28 @@
+//! leafcrypt keeps secrets in Git: it encrypts the leaf values of a file in sops' format and gives the
+//! file back byte for byte.
+//!
+//! The rooms, lowest floor first; each imports only lower ones, and a test keeps it so:
+//!
+//! 0. [`error`], [`secret`], [`sys`]: failures, bytes that wipe themselves, the platform
+//! 1. [`document`], [`crypto`], [`pattern`]: the indexed text, the ciphers, Go's regular expressions
+//! 2. [`mod@format`], [`key`]: YAML and JSON; the key back ends
+//! 3. [`metadata`]: the typed `sops` block
+//! 4. [`seal`], [`config`]: which leaves, encrypt, decrypt, verify; `.sops.yaml`
+//! 5. [`ops`]: what each command does, with no argument parsing and no printing
+//! 6. [`cli`]: arguments, help, messages
+
+pub mod cli;
+pub mod config;
+pub mod crypto;
+pub mod document;
+pub mod error;
+pub mod format;
+pub mod key;
+pub mod metadata;
+pub mod ops;
+pub mod pattern;
+pub mod seal;
+pub mod secret;
+pub mod sys;
+
+pub use error::{Error, Result};

@@ -1,0 +1,3 @@
+//! The `leafcrypt` program.
+
+fn main() {}
