@@ -7,6 +7,7 @@ use std::ops::Range;
 
 mod emit;
 mod resolve;
+mod scalar;
 
 /// YAML.
 pub struct Yaml;
