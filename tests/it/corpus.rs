@@ -160,7 +160,8 @@ fn refusals_are_those_of_the_table() {
             (Ok(_), Some(_)) => vec![format!("{}: is accepted now; take it out of testdata/refusals.tsv", file.name)],
             (Err(error), None) => {
                 let theirs = sops.encrypt(format, text, Rule::EVERYTHING).and_then(|text| sops.decrypt(format, &text));
-                let theirs = theirs.map_or_else(|error| format!("refuses it too: {error}"), |_| "accepts it".to_owned());
+                let theirs =
+                    theirs.map_or_else(|error| format!("refuses it too: {error}"), |_| "accepts it".to_owned());
                 vec![format!("{}: refused: {error}\n    and real sops {}", file.name, theirs.trim())]
             }
             (Err(error), Some((by, reason))) => {
@@ -290,7 +291,8 @@ fn what_cannot_be_kept_is_refused_with_its_reason() {
 #[test]
 fn every_file_of_testdata_is_run() {
     let root = package().join("testdata");
-    let refused: BTreeSet<String> = table("refused.tsv", 3).into_iter().map(|row| format!("refused/{}", row[0])).collect();
+    let refused: BTreeSet<String> =
+        table("refused.tsv", 3).into_iter().map(|row| format!("refused/{}", row[0])).collect();
     let mut paths = Vec::new();
     walk(&root, &mut paths);
     for path in &paths {

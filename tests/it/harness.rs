@@ -159,7 +159,8 @@ impl Sops {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         // The tool looks upward for this; one of our own keeps it from finding another's.
-        std::fs::write(folder.path().join(".sops.yaml"), format!("creation_rules: [{{age: {}}}]\n", recipient())).unwrap();
+        std::fs::write(folder.path().join(".sops.yaml"), format!("creation_rules: [{{age: {}}}]\n", recipient()))
+            .unwrap();
         Sops { folder }
     }
 

@@ -205,7 +205,9 @@ fn every_room_of_the_library_has_a_floor() {
 #[test]
 fn the_check_itself_finds_what_it_looks_for() {
     assert!(violations("seal/mod.rs", "use crate::format::Format;").is_empty());
-    assert!(violations("seal/mod.rs", "// use crate::cli;\nlet a = \"crate::cli\"; let b = r#\"crate::cli\"#;").is_empty());
+    assert!(
+        violations("seal/mod.rs", "// use crate::cli;\nlet a = \"crate::cli\"; let b = r#\"crate::cli\"#;").is_empty()
+    );
     assert!(violations("sys/mod.rs", "use crate::{error::{self, Kind}, Result};").is_empty());
     for (name, source) in [
         ("document/mod.rs", "use crate::format::Format;"),

@@ -5,9 +5,11 @@
 #![allow(clippy::print_stderr, reason = "a test says on standard error what it skipped and how to reproduce a failure")]
 
 mod builder;
+mod cli;
 mod corpus;
 mod generate;
 mod harness;
 mod layers;
 mod parity;
 mod peers;
+mod safety;

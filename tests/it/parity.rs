@@ -136,13 +136,17 @@ fn compare(
         Some(known) => Ok(Some(known.name)),
         None => Err(Failure {
             law,
-            details: format!("(- what real sops prints for its own file)\n{}\n=== encrypted\n{encrypted}", harness::diff(sops, ours)),
+            details: format!(
+                "(- what real sops prints for its own file)\n{}\n=== encrypted\n{encrypted}",
+                harness::diff(sops, ours)
+            ),
         }),
     }
 }
 
 fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is not a number: {text}")))
+    std::env::var(name)
+        .map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is not a number: {text}")))
 }
 
 /// The rule of a seed: mostly everything is encrypted.
@@ -244,7 +248,9 @@ fn larger_documents_come_back_byte_for_byte() {
                         "seed {seed} under {rule:?}\n{}\n{encrypted}",
                         harness::diff(&text, &back)
                     ),
-                    Err(error) => panic!("seed {seed} under {rule:?}: {error}\n=== document\n{text}\n=== encrypted\n{encrypted}"),
+                    Err(error) => {
+                        panic!("seed {seed} under {rule:?}: {error}\n=== document\n{text}\n=== encrypted\n{encrypted}")
+                    }
                 }
             }
         }
@@ -258,8 +264,31 @@ fn the_generators_make_what_they_promise() {
     let all = |make: fn(&[u8]) -> String| (1..400).map(|seed| Case::new(seed, 300, make).text()).collect::<Vec<_>>();
     let yaml = all(generate::yaml::text);
     for piece in [
-        "#", "---", "...", "&", " *", "<<: *", "|", ">", "|-", ">+", "'", "\"", "[", "{", "? ", "\r\n", "\n\n", "- - ", "0x1F", "\n#",
-        "2001-12-14", "!!str", "\t", "\u{feff}", "%YAML",
+        "#",
+        "---",
+        "...",
+        "&",
+        " *",
+        "<<: *",
+        "|",
+        ">",
+        "|-",
+        ">+",
+        "'",
+        "\"",
+        "[",
+        "{",
+        "? ",
+        "\r\n",
+        "\n\n",
+        "- - ",
+        "0x1F",
+        "\n#",
+        "2001-12-14",
+        "!!str",
+        "\t",
+        "\u{feff}",
+        "%YAML",
     ] {
         assert!(yaml.iter().any(|text| text.contains(piece)), "no document has {piece:?}");
     }

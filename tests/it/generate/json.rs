@@ -25,8 +25,28 @@ const STRINGS: &[&str] = &[
 ];
 
 const OTHERS: &[&str] = &[
-    "1", "0", "-1", "-0", "true", "false", "null", "1.0", "1.10", "1e3", "1E+3", "2.5e-7", "-0.0", "1e21", "1e-9",
-    "123456789", "9007199254740993", "9223372036854775807", "0.1", "100000000000000000000", "3.0e0", "12.340",
+    "1",
+    "0",
+    "-1",
+    "-0",
+    "true",
+    "false",
+    "null",
+    "1.0",
+    "1.10",
+    "1e3",
+    "1E+3",
+    "2.5e-7",
+    "-0.0",
+    "1e21",
+    "1e-9",
+    "123456789",
+    "9007199254740993",
+    "9223372036854775807",
+    "0.1",
+    "100000000000000000000",
+    "3.0e0",
+    "12.340",
 ];
 
 /// A JSON text: always an object at the top, as sops wants it.
@@ -101,7 +121,17 @@ impl Json<'_> {
 
     fn key(&mut self, item: usize) {
         let name = *self.source.pick(&[
-            "key", "data", "value", "password", "a.b", "x y", "schlüssel", "\\u006bey", "a\\\"b", "k_unencrypted", "1",
+            "key",
+            "data",
+            "value",
+            "password",
+            "a.b",
+            "x y",
+            "schlüssel",
+            "\\u006bey",
+            "a\\\"b",
+            "k_unencrypted",
+            "1",
         ]);
         // A number keeps the keys of an object apart.
         self.out.push_str(&if item == 0 { format!("\"{name}\"") } else { format!("\"{name}{item}\"") });

@@ -5,38 +5,174 @@ use super::Source;
 use std::collections::HashSet;
 
 const PLAIN: &[&str] = &[
-    "a", "word", "two words", "1", "0", "-1", "+3", "12345", "1.10", "1.0", "1e3", "-0.0", ".5", "0x1F", "0o17", "0755", "0b101",
-    "1_000", "12345_54321", "true", "True", "FALSE", "yes", "no", "on", "Off", "y", "null", "~", "Null", ".inf", "-.Inf", ".NaN",
-    "2001-12-14", "2001-12-14T21:59:43.10-05:00", "2001-12-14 21:59:43.10 -5", "2001-12-15 2:59:43.10",
-    "2002-04-28T00:00:00Z", "12:30:45", "190:20:30", "1.2.3", "v1.2", "http://a.example/x?y=z#frag", "a:b", "-x", "a#b",
-    "foo  bar   baz", "ünïcödé", "日本語", "🎉 party", "it's", "say \"hi\"", "back\\slash", "9223372036854775807",
-    "-9223372036854775808", "12e03", "0.1e-5", "08", "0o8", "1__0", "_1", "1.", "0x", "a=b", "<none>", "(x)", "x|y", "10.0.0.0/8",
-    "${VAR}", "$1", "100%", "a@b", "/etc/x", "NaN", "1e400", "6.02e+23", "==", "a\tb", "0.0", "007", "+.5", "-", "1 000",
+    "a",
+    "word",
+    "two words",
+    "1",
+    "0",
+    "-1",
+    "+3",
+    "12345",
+    "1.10",
+    "1.0",
+    "1e3",
+    "-0.0",
+    ".5",
+    "0x1F",
+    "0o17",
+    "0755",
+    "0b101",
+    "1_000",
+    "12345_54321",
+    "true",
+    "True",
+    "FALSE",
+    "yes",
+    "no",
+    "on",
+    "Off",
+    "y",
+    "null",
+    "~",
+    "Null",
+    ".inf",
+    "-.Inf",
+    ".NaN",
+    "2001-12-14",
+    "2001-12-14T21:59:43.10-05:00",
+    "2001-12-14 21:59:43.10 -5",
+    "2001-12-15 2:59:43.10",
+    "2002-04-28T00:00:00Z",
+    "12:30:45",
+    "190:20:30",
+    "1.2.3",
+    "v1.2",
+    "http://a.example/x?y=z#frag",
+    "a:b",
+    "-x",
+    "a#b",
+    "foo  bar   baz",
+    "ünïcödé",
+    "日本語",
+    "🎉 party",
+    "it's",
+    "say \"hi\"",
+    "back\\slash",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "12e03",
+    "0.1e-5",
+    "08",
+    "0o8",
+    "1__0",
+    "_1",
+    "1.",
+    "0x",
+    "a=b",
+    "<none>",
+    "(x)",
+    "x|y",
+    "10.0.0.0/8",
+    "${VAR}",
+    "$1",
+    "100%",
+    "a@b",
+    "/etc/x",
+    "NaN",
+    "1e400",
+    "6.02e+23",
+    "==",
+    "a\tb",
+    "0.0",
+    "007",
+    "+.5",
+    "-",
+    "1 000",
 ];
 
 /// Plain scalars that a flow collection would read otherwise.
 const BLOCK_ONLY: &[&str] = &["a, b", "f(x[0])", "a{b}", "key,", "x]"];
 
 const DOUBLE: &[&str] = &[
-    "a", " ", "word", "#", ": ", "\\n", "\\t", "\\\"", "\\\\", "\\u00e9", "\\U0001F389", "\\x41", "\\e", "\\_", "'",
-    "ü", "🎉", "- ", "{", "true", "1.0", "  ", "%", "&x", "*y",
+    "a",
+    " ",
+    "word",
+    "#",
+    ": ",
+    "\\n",
+    "\\t",
+    "\\\"",
+    "\\\\",
+    "\\u00e9",
+    "\\U0001F389",
+    "\\x41",
+    "\\e",
+    "\\_",
+    "'",
+    "ü",
+    "🎉",
+    "- ",
+    "{",
+    "true",
+    "1.0",
+    "  ",
+    "%",
+    "&x",
+    "*y",
 ];
 
-const SINGLE: &[&str] = &["a", " ", "word", "''", "\"", "#", ": ", "\\n", "ü", "null", "0x1F", "[", "2001-12-14", "- ", "!"];
+const SINGLE: &[&str] =
+    &["a", " ", "word", "''", "\"", "#", ": ", "\\n", "ü", "null", "0x1F", "[", "2001-12-14", "- ", "!"];
 
 const COMMENT: &[&str] = &[
-    " a comment", "", " the value below", "no space", " ünïcödé 🎉", "# two marks", " key: value", " - item", "!shebang", " trailing  ",
-    " it's \"quoted\" # twice", "\ttab", " password: x", " {{ template }}", " ---", "  indented", " a",
+    " a comment",
+    "",
+    " the value below",
+    "no space",
+    " ünïcödé 🎉",
+    "# two marks",
+    " key: value",
+    " - item",
+    "!shebang",
+    " trailing  ",
+    " it's \"quoted\" # twice",
+    "\ttab",
+    " password: x",
+    " {{ template }}",
+    " ---",
+    "  indented",
+    " a",
 ];
 
 const KEYS: &[&str] = &[
-    "key", "name", "data", "value", "password", "a.b/c-d", "with space", "schlüssel", "k_unencrypted", "x:y", "UPPER", "stringData",
-    "list", "_", "-dash", "enabled",
+    "key",
+    "name",
+    "data",
+    "value",
+    "password",
+    "a.b/c-d",
+    "with space",
+    "schlüssel",
+    "k_unencrypted",
+    "x:y",
+    "UPPER",
+    "stringData",
+    "list",
+    "_",
+    "-dash",
+    "enabled",
 ];
 
 const QUOTED_KEYS: &[(&str, &str)] = &[
-    ("\"quoted\"", "quoted"), ("'single'", "single"), ("\"a: b\"", "a: b"), ("'#x'", "#x"), ("\"esc\\u0061pe\"", "escape"),
-    ("\"true\"", "true"), ("'1'", "1"), ("'it''s'", "it's"), ("\"\"", ""),
+    ("\"quoted\"", "quoted"),
+    ("'single'", "single"),
+    ("\"a: b\"", "a: b"),
+    ("'#x'", "#x"),
+    ("\"esc\\u0061pe\"", "escape"),
+    ("\"true\"", "true"),
+    ("'1'", "1"),
+    ("'it''s'", "it's"),
+    ("\"\"", ""),
 ];
 
 /// A YAML stream of maps.
@@ -308,7 +444,15 @@ impl Yaml<'_> {
             }
             96..98 => self.line_end(),
             _ => {
-                let tagged = self.source.pick(&["!!str 12", "!local x", "!!float 3", "!!int \"3\"", "!!str true", "!!str", "! y"]);
+                let tagged = self.source.pick(&[
+                    "!!str 12",
+                    "!local x",
+                    "!!float 3",
+                    "!!int \"3\"",
+                    "!!str true",
+                    "!!str",
+                    "! y",
+                ]);
                 self.out.push(' ');
                 self.out.push_str(tagged);
                 self.line_end();
@@ -387,7 +531,7 @@ impl Yaml<'_> {
             }
         }
         if !close.is_empty() && last.ends_with('\\') {
-            self.out.push_str("\n");
+            self.out.push('\n');
             self.pad(deeper);
         }
         self.out.push_str(close);
