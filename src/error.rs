@@ -132,14 +132,18 @@ impl Snippet {
     /// document can be quoted in an error without showing its secrets.
     #[must_use]
     pub fn new(line: &str, column: usize) -> Self {
-        // A window around the caret: minified JSON is one line of megabytes.
+        // A window around the caret: minified JSON is one line of megabytes. What stands before it
+        // is looked at a little further, so that a key at its edge is known as one.
         const BEFORE: usize = 60;
         const AFTER: usize = 40;
+        const CONTEXT: usize = 200;
         let caret = column.saturating_sub(1);
-        let masked = mask(line.trim_end_matches(['\r', '\n']));
         let skip = caret.saturating_sub(BEFORE);
-        let line: String = masked.chars().skip(skip).take(BEFORE + AFTER).collect();
-        Snippet { line: line.replace('\t', " "), caret: caret - skip }
+        let context = skip.min(CONTEXT);
+        let line = line.trim_end_matches(['\r', '\n']);
+        let window: Vec<char> = line.chars().skip(skip - context).take(context + BEFORE + AFTER).collect();
+        let shown = mask(&window).chars().skip(context).map(|c| if c == '\t' { ' ' } else { c }).collect();
+        Snippet { line: shown, caret: caret - skip }
     }
 
     /// The masked line.
@@ -156,8 +160,7 @@ impl Snippet {
 }
 
 /// Masks all letters and digits but those of map keys: a word (quoted or not) directly before a `:`.
-fn mask(line: &str) -> String {
-    let chars: Vec<char> = line.chars().collect();
+fn mask(chars: &[char]) -> String {
     let mut visible = vec![false; chars.len()];
     for (at, &c) in chars.iter().enumerate() {
         let ends_key = c == ':' && chars.get(at + 1).is_none_or(|n| n.is_whitespace() || *n == '"');

@@ -46,7 +46,9 @@ fn open(request: &Decrypt, input: &dyn Format, output: &dyn Format, text: String
     let metadata =
         if request.ignore_mac { Metadata::from_value_ignoring_mac(&block) } else { Metadata::from_value(&block) }?;
     let data_key = metadata.unwrap(&Keyring::of_process())?;
-    let seal::Decrypted { text, warnings } = seal::decrypt(input, &encrypted, &data_key, &metadata, request.ignore_mac)?;
+    let mut opened = seal::decrypt(input, &encrypted, &data_key, &metadata, request.ignore_mac)?;
+    let warnings = std::mem::take(&mut opened.warnings);
+    let text = opened.into_text();
     let converts = input.name() != output.name();
     let plaintext = if request.extract.is_empty() && !converts {
         SecretBytes::from(text)

@@ -71,7 +71,7 @@ fn seal_text(
     }
     let data_key = DataKey::generate()?;
     metadata.wrap(&data_key)?;
-    let sealed = seal::encrypt(output, &document, &data_key, &mut metadata);
+    let sealed = seal::encrypt(output, &document, &data_key, &mut metadata, &seal::Nonces::default());
     document.into_text().zeroize();
     let text = sealed?;
     if !has_token(&text, &metadata) {

@@ -79,9 +79,16 @@ pub(super) fn write_scalar(document: &Document, id: EntryId, scalar: Scalar<'_>,
             Style::Plain | Style::Block | Style::Flow => {}
         }
     }
-    let newline = newline_of(document.text());
-    let context =
-        Context { indent: indent_below(document, id), in_flow: entry.is(Flags::IN_FLOW), is_key: false, newline };
+    // A comment behind the value leaves no room for one of several lines.
+    let rest = document.text()[entry.span().end..].split('\n').next().unwrap_or_default();
+    let (base, indent) = columns(document, id);
+    let context = Context {
+        indent,
+        base,
+        in_flow: entry.is(Flags::IN_FLOW) || !rest.trim().is_empty(),
+        is_key: false,
+        newline: newline_of(document.text()),
+    };
     scalar::write_canonical(scalar, context, out);
     Ok(())
 }
@@ -194,9 +201,9 @@ fn block_indent(document: &Document, id: EntryId) -> usize {
     line.rfind(['|', '>']).unwrap_or(0).max(1)
 }
 
-/// The column at which sops' printer would put the lines of a literal scalar in this place: steps of
-/// four below a key, two behind a dash.
-fn indent_below(document: &Document, id: EntryId) -> usize {
+/// The column of the key or dash that a value belongs to, and the one at which sops' printer would put
+/// the lines of a literal scalar there: the next step of four below a key, two behind a dash.
+fn columns(document: &Document, id: EntryId) -> (usize, usize) {
     const STEP: usize = 4;
     let start = document.entry(id).span().start;
     let line = &document.text()[..start];
@@ -209,7 +216,7 @@ fn indent_below(document: &Document, id: EntryId) -> usize {
         column += 2 + rest.len() - rest.trim_start_matches(' ').len();
     }
     match dash {
-        Some(dash) if !document.entry(id).has_key() => dash + 2,
-        _ => STEP * ((column + STEP) / STEP),
+        Some(dash) if !document.entry(id).has_key() => (dash, dash + 2),
+        _ => (column, STEP * ((column + STEP) / STEP)),
     }
 }
