@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use super::stanza::printable;
 use super::{Answer, Environment, Opener, Search, Stanza, registry};
 use crate::secret::SecretBytes;
 
@@ -11,13 +12,6 @@ pub struct Keyring {
     environment: Environment,
     /// Beside the registry's back ends, in their order.
     openers: Vec<OnceLock<Box<dyn Opener>>>,
-}
-
-/// Why no stanza of a group opened.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Refusal {
-    /// What the back ends tried.
-    pub search: Search,
 }
 
 impl Keyring {
@@ -38,8 +32,8 @@ impl Keyring {
     ///
     /// # Errors
     /// What was tried, when none opens.
-    pub fn unwrap(&self, group: &[Stanza]) -> Result<SecretBytes, Refusal> {
-        let mut refusal = Refusal::default();
+    pub fn unwrap(&self, group: &[Stanza]) -> Result<SecretBytes, Search> {
+        let mut tried = Search::default();
         for (backend, opener) in registry::backends().iter().zip(&self.openers) {
             let stanzas: Vec<&Stanza> = group.iter().filter(|stanza| stanza.list() == backend.name()).collect();
             if stanzas.is_empty() {
@@ -47,18 +41,14 @@ impl Keyring {
             }
             match opener.get_or_init(|| backend.opener(&self.environment)).unwrap(&stanzas) {
                 Answer::Here(part) => return Ok(part),
-                Answer::NotMine(search) | Answer::Failed(search) => refusal.search.extend(search),
+                Answer::NotMine(search) | Answer::Failed(search) => tried.extend(search),
             }
         }
         for stanza in group.iter().filter(|stanza| registry::backend(stanza.list()).is_none()) {
-            refusal.search.looked_at.push(format!(
-                "{} {}: this build cannot open {} keys",
-                stanza.list(),
-                stanza.recipient(),
-                stanza.list()
-            ));
+            let kind = printable(stanza.list());
+            tried.looked_at.push(format!("{}: this build cannot open {kind} keys", stanza.title()));
         }
-        Err(refusal)
+        Err(tried)
     }
 }
 

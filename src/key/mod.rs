@@ -16,7 +16,7 @@ pub mod registry;
 mod stanza;
 
 pub use environment::Environment;
-pub use keyring::{Keyring, Refusal};
+pub use keyring::Keyring;
 pub use stanza::Stanza;
 
 use crate::error::Result;

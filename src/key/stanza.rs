@@ -61,9 +61,44 @@ impl Stanza {
         }
     }
 
+    /// What it is called in a message: its list and its recipient. The text comes from a file that
+    /// anyone may have written, so control characters are escaped and a long name is cut.
+    #[must_use]
+    pub fn title(&self) -> String {
+        format!("{} {}", printable(&self.list), printable(self.recipient()))
+    }
+
     /// Whether a wrapped copy of the data key is in it.
     #[must_use]
     pub fn is_wrapped(&self) -> bool {
         !self.text(Self::ENC).is_empty()
+    }
+}
+
+/// `text` as it can be shown on a terminal.
+pub(super) fn printable(text: &str) -> String {
+    const LONGEST: usize = 200;
+    let mut shown = String::new();
+    for (at, c) in text.chars().enumerate() {
+        if at == LONGEST {
+            shown.push('…');
+            break;
+        }
+        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_cannot_steer_a_terminal() {
+        let of = |name: &str| Stanza::new("age", vec![("recipient".to_owned(), Value::Str(name.to_owned()))]).title();
+        assert_eq!(of("age1x"), "age age1x");
+        assert_eq!(of("\u{1b}[2J\n"), "age \\u{1b}[2J\\n");
+        assert!(of(&"x".repeat(10_000)).chars().count() < 300);
+        assert_eq!(of(""), "age (unnamed)");
     }
 }

@@ -18,7 +18,7 @@ pub use selection::Selection;
 use crate::crypto::shamir;
 use crate::document::Value;
 use crate::error::{Error, Kind, Result};
-use crate::key::{Keyring, Refusal, Search, Stanza, registry};
+use crate::key::{Keyring, Search, Stanza, registry};
 use crate::secret::{DataKey, SecretBytes};
 
 /// The version of sops' format that new files declare: the newest whose reader and writer this one was
@@ -142,11 +142,8 @@ impl Metadata {
         for (group, part) in wrapped.iter_mut().zip(&parts) {
             for stanza in group {
                 let backend = registry::backend(stanza.list()).ok_or_else(|| {
-                    Error::new(
-                        Kind::Generic,
-                        format!("the data key cannot be wrapped for {} {}", stanza.list(), stanza.recipient()),
-                    )
-                    .because(format!("this build has no {} keys", stanza.list()))
+                    Error::new(Kind::Generic, format!("the data key cannot be wrapped for {}", stanza.title()))
+                        .because(format!("this build has no {} keys", stanza.list()))
                 })?;
                 backend.wrap(stanza, part.expose())?;
             }
@@ -171,7 +168,7 @@ impl Metadata {
             }
             match keyring.unwrap(group) {
                 Ok(part) => parts.push(part),
-                Err(refusal) => refused.push((at, refusal)),
+                Err(tried) => refused.push((at, tried)),
             }
         }
         if parts.len() < needed || parts.is_empty() {
@@ -188,7 +185,7 @@ impl Metadata {
         })
     }
 
-    fn no_data_key(&self, opened: usize, refused: Vec<(usize, Refusal)>) -> Error {
+    fn no_data_key(&self, opened: usize, refused: Vec<(usize, Search)>) -> Error {
         let many = self.key_groups.len() > 1;
         let mut error = Error::new(
             Kind::NoDataKey,
@@ -204,15 +201,15 @@ impl Metadata {
         );
         let mut listed = 0;
         let mut search = Search::default();
-        for (at, refusal) in refused {
+        for (at, tried) in refused {
             let whose = if many { format!("key group {}", at + 1) } else { "the file".to_owned() };
             for stanza in &self.key_groups[at] {
                 if listed < RECIPIENTS_LISTED {
-                    error = error.because(format!("{whose} is for {} {}", stanza.list(), stanza.recipient()));
+                    error = error.because(format!("{whose} is for {}", stanza.title()));
                 }
                 listed += 1;
             }
-            search.extend(refusal.search);
+            search.extend(tried);
         }
         if listed > RECIPIENTS_LISTED {
             error = error.because(format!("and for {} more", listed - RECIPIENTS_LISTED));

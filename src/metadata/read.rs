@@ -114,7 +114,7 @@ fn read_groups(value: &Value) -> Result<Vec<Vec<Stanza>>> {
         };
         let mut group = Vec::new();
         for (name, list) in lists {
-            read_list(name, &format!("key_groups[{at}].{name}"), list, &mut group)?;
+            read_list(name, &format!("key_groups[{at}].{}", name.escape_debug()), list, &mut group)?;
         }
         Ok(group)
     };

@@ -298,3 +298,36 @@ fn a_hundred_recipients_open_at_once() {
     let error = metadata.unwrap(&keyring(&[&key().0])).err().unwrap();
     assert!(error.notes().iter().any(|note| note == "and for 50 more"), "{error}");
 }
+
+fn from_json(json: &serde_json::Value) -> Value {
+    match json {
+        serde_json::Value::Null => Value::Null,
+        serde_json::Value::Bool(bool) => Value::Bool(*bool),
+        serde_json::Value::Number(number) => Value::Int(number.as_i64().unwrap()),
+        serde_json::Value::String(text) => Value::Str(text.clone()),
+        serde_json::Value::Array(items) => Value::List(items.iter().map(from_json).collect()),
+        serde_json::Value::Object(fields) => {
+            Value::Map(fields.iter().map(|(name, value)| (name.clone(), from_json(value))).collect())
+        }
+    }
+}
+
+#[test]
+fn key_groups_of_real_sops_open_to_one_data_key() {
+    let vector: serde_json::Value = serde_json::from_str(include_str!("testdata/three_groups.json")).unwrap();
+    let metadata = Metadata::from_value(&from_json(&vector["file"]["sops"])).unwrap();
+    assert_eq!((metadata.key_groups.len(), metadata.shamir_threshold), (3, 2));
+    assert_eq!(metadata.selection, Selection::UnencryptedRegex("^x".to_owned()));
+    assert!(metadata.mac_only_encrypted);
+
+    let identity = |at: usize| vector["identities"][at].as_str().unwrap();
+    let data_key = metadata.unwrap(&keyring(&[identity(0), identity(1)])).unwrap();
+    // A wrong interpolation would give another key for each pair.
+    for (a, b) in [(0, 2), (1, 2)] {
+        let again = metadata.unwrap(&keyring(&[identity(a), identity(b)])).unwrap();
+        assert_eq!(again.expose(), data_key.expose());
+    }
+    for alone in 0..3 {
+        assert_eq!(metadata.unwrap(&keyring(&[identity(alone)])).err().unwrap().kind(), Kind::NoDataKey);
+    }
+}

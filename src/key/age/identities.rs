@@ -8,8 +8,9 @@ use ::age::armor::ArmoredReader;
 use ::age::{DecryptError, Decryptor, x25519};
 use zeroize::Zeroizing;
 
-use super::RECIPIENT;
 use super::sources::{self, Found};
+use super::{RECIPIENT, foreign_kind};
+use crate::key::stanza::printable;
 use crate::key::{Answer, Environment, Opener, Search, Stanza};
 use crate::secret::SecretBytes;
 
@@ -21,26 +22,9 @@ const FAILURES_LISTED: usize = 20;
 /// The identities, read at the first need and once.
 pub(super) struct Identities {
     environment: Environment,
-    fixed: OnceLock<Ring>,
+    fixed: OnceLock<Found>,
     /// What the command gave for each recipient: it may answer by recipient.
-    by_command: Mutex<HashMap<String, Arc<Ring>>>,
-}
-
-/// Identities that can be found by their public key.
-struct Ring {
-    found: Found,
-    by_public: HashMap<String, usize>,
-}
-
-impl Ring {
-    fn new(found: Found) -> Self {
-        let by_public = found.identities.iter().enumerate().map(|(at, (public, _))| (public.clone(), at)).collect();
-        Ring { found, by_public }
-    }
-
-    fn identity(&self, public: &str) -> Option<&x25519::Identity> {
-        self.by_public.get(public).map(|&at| &self.found.identities[at].1)
-    }
+    by_command: Mutex<HashMap<String, Arc<Found>>>,
 }
 
 impl Identities {
@@ -48,116 +32,111 @@ impl Identities {
         Identities { environment, fixed: OnceLock::new(), by_command: Mutex::default() }
     }
 
-    fn fixed(&self) -> &Ring {
-        self.fixed.get_or_init(|| Ring::new(sources::read_fixed(&self.environment)))
+    /// The identities that are the same for every recipient.
+    fn fixed(&self) -> &Found {
+        self.fixed.get_or_init(|| sources::read_fixed(&self.environment))
     }
 
     /// The command's identities for `recipient`. The lock is held while the command runs: it may ask
     /// the user something, and should do so once.
-    fn by_command(&self, line: &str, recipient: &str) -> Arc<Ring> {
+    fn by_command(&self, line: &str, recipient: &str) -> Arc<Found> {
         let mut known = self.by_command.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(ring) = known.get(recipient) {
-            return Arc::clone(ring);
+        if let Some(found) = known.get(recipient) {
+            return Arc::clone(found);
         }
-        let ring = Arc::new(Ring::new(sources::read_command(line, recipient)));
-        known.insert(recipient.to_owned(), Arc::clone(&ring));
-        ring
+        let found = Arc::new(sources::read_command(line, recipient));
+        known.insert(recipient.to_owned(), Arc::clone(&found));
+        found
     }
 }
 
 impl Opener for Identities {
-    /// Cheapest first: a stanza that names one of our public keys costs one scalar multiplication. The
+    /// Cheapest first: a stanza that names one of our public keys costs one exchange of keys. The
     /// command is run only when no key at rest is named, and stanzas are tried with keys that they do
     /// not name only when nothing else is left: the name beside a stanza is a hint and may be wrong.
     fn unwrap(&self, stanzas: &[&Stanza]) -> Answer {
+        let by_name: HashMap<&str, &Stanza> = stanzas.iter().map(|stanza| (stanza.text(RECIPIENT), *stanza)).collect();
+        let mut failures = Vec::new();
         let fixed = self.fixed();
-        let mut search = Search::default();
-        let mut failed = HashSet::new();
-        for (at, stanza) in stanzas.iter().enumerate() {
-            if let Some(identity) = fixed.identity(stanza.text(RECIPIENT)) {
-                match open(stanza, [identity]) {
-                    Ok(part) => return Answer::Here(part),
-                    Err(why) => fail(&mut search, &mut failed, at, stanza, why),
-                }
-            }
+        if let Some(part) = open_named(&by_name, fixed, &mut failures) {
+            return Answer::Here(part);
         }
 
-        let mut from_command = Vec::new();
         let command = sources::command(&self.environment);
-        if let Some(line) = &command {
-            let by_recipient: HashMap<&str, usize> =
-                stanzas.iter().enumerate().map(|(at, stanza)| (stanza.text(RECIPIENT), at)).collect();
-            for stanza in stanzas {
-                let ring = self.by_command(line, stanza.text(RECIPIENT));
-                for (public, identity) in &ring.found.identities {
-                    let Some(&at) = by_recipient.get(public.as_str()) else { continue };
-                    if failed.contains(&at) {
-                        continue;
-                    }
-                    match open(stanzas[at], [identity]) {
-                        Ok(part) => return Answer::Here(part),
-                        Err(why) => fail(&mut search, &mut failed, at, stanzas[at], why),
-                    }
-                }
-                from_command.push(ring);
-            }
-        }
-
-        let mut tried = HashSet::new();
-        let all: Vec<&x25519::Identity> = std::iter::once(fixed)
-            .chain(from_command.iter().map(Arc::as_ref))
-            .flat_map(|ring| &ring.found.identities)
-            .filter(|(public, _)| tried.insert(public.as_str()))
-            .map(|(_, identity)| identity)
-            .collect();
-        for (at, stanza) in stanzas.iter().enumerate() {
-            if all.is_empty() || failed.contains(&at) {
-                continue;
-            }
-            if let Ok(part) = open(stanza, all.iter().copied()) {
+        let mut from_command = Vec::new();
+        for stanza in stanzas.iter().filter(|_| command.is_some()) {
+            let found = self.by_command(command.as_deref().unwrap_or_default(), stanza.text(RECIPIENT));
+            if let Some(part) = open_named(&by_name, &found, &mut failures) {
                 return Answer::Here(part);
             }
+            from_command.push(found);
         }
 
-        search.looked_at.extend(fixed.found.report.iter().cloned());
-        match command {
-            None => search.looked_at.push(sources::no_command()),
-            Some(_) => {
-                let mut said = HashSet::new();
-                let lines = from_command.iter().flat_map(|ring| &ring.found.report);
-                search.looked_at.extend(lines.filter(|line| said.insert(line.as_str())).cloned());
+        let mut publics = HashSet::new();
+        let all: Vec<&x25519::Identity> = std::iter::once(fixed)
+            .chain(from_command.iter().map(Arc::as_ref))
+            .flat_map(|found| &found.identities)
+            .filter(|(public, _)| publics.insert(public.as_str()))
+            .map(|(_, identity)| identity)
+            .collect();
+        if !all.is_empty() {
+            for stanza in stanzas {
+                if let Ok(part) = open(stanza, all.iter().copied()) {
+                    return Answer::Here(part);
+                }
             }
         }
-        if !search.failures.is_empty() {
-            return Answer::Failed(search);
+
+        let foreign = stanzas.iter().filter_map(|stanza| {
+            let kind = foreign_kind(stanza.text(RECIPIENT))?;
+            Some(printable(&format!("{}: this build cannot use {kind}", stanza.recipient())))
+        });
+        let mut looked_at: Vec<String> = foreign.take(FAILURES_LISTED).collect();
+        looked_at.extend(fixed.report.iter().cloned());
+        if command.is_none() {
+            looked_at.push(sources::no_command());
         }
-        search.hints = self.hints(all.is_empty(), tried.into_iter().next());
-        Answer::NotMine(search)
+        let mut said = HashSet::new();
+        let lines = from_command.iter().flat_map(|found| &found.report);
+        looked_at.extend(lines.filter(|line| said.insert(line.as_str())).cloned());
+
+        if failures.is_empty() {
+            let hints = hints(publics.into_iter().min());
+            Answer::NotMine(Search { failures, looked_at, hints })
+        } else {
+            let hints = vec!["take the file's sops block from an earlier version: git log -p FILE".to_owned()];
+            Answer::Failed(Search { failures, looked_at, hints })
+        }
     }
 }
 
-impl Identities {
-    fn hints(&self, none: bool, public: Option<&str>) -> Vec<String> {
-        let mut hints = vec!["name the file with the matching identity: export SOPS_AGE_KEY_FILE=KEYFILE".to_owned()];
-        match (none, public) {
-            (false, Some(public)) => {
-                hints.push(format!(
-                    "or ask someone who can open the file to add you: sops rotate -i --add-age {public} FILE"
-                ));
-            }
-            _ => {
-                hints.push("or make an identity, and have its recipient added to the file: leafcrypt keygen".to_owned())
-            }
+/// What to do without a matching identity; `public` is the public key of one that is there.
+fn hints(public: Option<&str>) -> Vec<String> {
+    let then = match public {
+        // Real sops' command: whoever has the key may not have leafcrypt.
+        Some(public) => {
+            format!("or have someone who can open the file add you: sops rotate -i --add-age {public} FILE")
         }
-        hints
-    }
+        None => "or make an identity and have its recipient added to the file: leafcrypt keygen".to_owned(),
+    };
+    vec!["name the file with the matching identity: export SOPS_AGE_KEY_FILE=KEYFILE".to_owned(), then]
 }
 
-fn fail(search: &mut Search, failed: &mut HashSet<usize>, at: usize, stanza: &Stanza, why: &str) {
-    failed.insert(at);
-    if search.failures.len() < FAILURES_LISTED {
-        search.failures.push(format!("{}: {why}", stanza.recipient()));
+/// Opens a stanza that names one of the identities found; notes those that should open and do not.
+fn open_named(by_name: &HashMap<&str, &Stanza>, found: &Found, failures: &mut Vec<String>) -> Option<SecretBytes> {
+    for (public, identity) in &found.identities {
+        let Some(stanza) = by_name.get(public.as_str()) else { continue };
+        match open(stanza, [identity]) {
+            Ok(part) => return Some(part),
+            Err(why) => {
+                let line = format!("{public}: {why}");
+                if failures.len() < FAILURES_LISTED && !failures.contains(&line) {
+                    failures.push(line);
+                }
+            }
+        }
     }
+    None
 }
 
 /// Opens a stanza with one of `identities`.

@@ -53,7 +53,9 @@ pub(super) fn read_fixed(environment: &Environment) -> Found {
         found.note(&format!("{SSH_FILE}={}", path.display()), "this build cannot use ssh keys");
     }
     match default_file(environment) {
-        None => found.note("the user's configuration folder", "unknown, HOME is not set"),
+        None => {
+            found.note("the user's configuration folder", "unknown, HOME is not set or XDG_CONFIG_HOME is relative")
+        }
         Some(path) => found.read_file(&environment.show(&path), path.as_os_str()),
     }
     found

@@ -176,6 +176,29 @@ fn a_damaged_stanza_of_ours_is_a_failure_and_the_next_is_tried() {
 }
 
 #[test]
+fn a_stanza_named_for_one_of_ours_and_made_for_another_opens() {
+    let (a, b) = (key(), key());
+    let mut misnamed = stanza(&b);
+    misnamed.set(RECIPIENT, crate::document::Value::Str(a.public));
+    assert!(is_here(unwrap(&[("SOPS_AGE_KEY", &format!("{}\n{}", a.identity, b.identity))], &[&misnamed])));
+}
+
+#[test]
+fn kinds_of_keys_that_this_build_lacks_are_named() {
+    let foreign = ["ssh-ed25519 AAAA me", "age1yubikey1qqq", "age1pq1qqq"]
+        .map(|name| Stanza::new("age", vec![(RECIPIENT.to_owned(), crate::document::Value::Str(name.to_owned()))]));
+    let search = not_mine(unwrap(&[], &foreign.iter().collect::<Vec<_>>()));
+    assert_eq!(
+        search.looked_at[..3],
+        [
+            "ssh-ed25519 AAAA me: this build cannot use ssh keys",
+            "age1yubikey1qqq: this build cannot use keys of the age plugin yubikey",
+            "age1pq1qqq: this build cannot use post-quantum keys",
+        ]
+    );
+}
+
+#[test]
 fn armor_survives_the_line_endings_of_other_systems() {
     let mine = key();
     let mut altered = stanza(&mine);
