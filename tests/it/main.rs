@@ -1,1 +1,15 @@
-//! The integration tests: one binary.
+//! The integration tests: one binary, so that there is one link and one set-up of the peers.
+//!
+//! How they are organised, and how to reproduce a failing case: `docs/testing.md`.
+
+#![allow(clippy::print_stderr, reason = "a test says on standard error what it skipped and how to reproduce a failure")]
+
+mod builder;
+mod cli;
+mod corpus;
+mod generate;
+mod harness;
+mod layers;
+mod parity;
+mod peers;
+mod safety;

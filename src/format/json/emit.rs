@@ -115,3 +115,108 @@ fn break_line(depth: usize, out: &mut Vec<u8>) {
     out.push(b'\n');
     out.resize(out.len() + depth, b'\t');
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::{Builder, Flags, Style, Text};
+
+    fn builder() -> Builder {
+        Builder::new("a: 1\n---\nb: 2\n".to_owned()).unwrap()
+    }
+
+    fn leaf(builder: &mut Builder, key: Option<&str>, kind: Kind, bytes: &[u8]) -> EntryId {
+        let key = key.map(|key| builder.intern(key.as_bytes()));
+        let value = builder.intern(bytes);
+        builder.leaf(kind, 9..10, key, value, Style::Plain, Flags::NONE)
+    }
+
+    fn open(builder: &mut Builder, key: Option<&str>, kind: Kind) -> EntryId {
+        let key = key.map(|key| builder.intern(key.as_bytes()));
+        builder.open(kind, 9, key, Style::Block, Flags::NONE)
+    }
+
+    /// A document of one map with one value.
+    fn of_one(kind: Kind, bytes: &[u8]) -> Document {
+        let mut builder = builder();
+        open(&mut builder, None, Kind::Map);
+        leaf(&mut builder, Some("k"), kind, bytes);
+        builder.finish()
+    }
+
+    #[test]
+    fn what_yaml_has_more_is_printed_as_sops_does() {
+        let mut builder = builder();
+        open(&mut builder, None, Kind::Map);
+        builder.comment(0..1, Text::EMPTY);
+        let base = open(&mut builder, Some("base"), Kind::Map);
+        leaf(&mut builder, Some("t"), Kind::Time, b"2001-12-14T21:59:43.1-05:00");
+        builder.comment(0..1, Text::EMPTY);
+        builder.close(10);
+        open(&mut builder, Some("z"), Kind::Map);
+        let merge = builder.intern(b"<<");
+        builder.alias(base, 9..10, Some(merge), Flags::NONE).unwrap();
+        builder.close(10);
+        open(&mut builder, Some("l"), Kind::List);
+        builder.comment(0..1, Text::EMPTY);
+        builder.close(10);
+        builder.close(10);
+        // The document behind it holds nothing, and so nothing is lost.
+        leaf(&mut builder, None, Kind::Null, b"");
+        let printed = document(&builder.finish()).unwrap();
+        assert_eq!(
+            printed,
+            concat!(
+                "{\n\t\"base\": {\n\t\t\"t\": \"2001-12-14T21:59:43.1-05:00\"\n\t},\n",
+                "\t\"z\": {\n\t\t\"\\u003c\\u003c\": {\n\t\t\t\"t\": \"2001-12-14T21:59:43.1-05:00\"\n\t\t}\n\t},\n",
+                "\t\"l\": []\n}\n"
+            )
+        );
+    }
+
+    #[test]
+    fn what_would_be_lost_is_refused() {
+        for (kind, bytes, reason) in
+            [(Kind::Str, &b"\xff"[..], "binary data"), (Kind::Float, b"+Inf", "infinity"), (Kind::Float, b"NaN", "NaN")]
+        {
+            let error = document(&of_one(kind, bytes)).unwrap_err();
+            assert!(error.notes()[0].contains(reason), "{error}");
+            assert_eq!(error.place().key_path.as_deref(), Some("k"));
+        }
+        for first in [Kind::Map, Kind::Null] {
+            let mut builder = builder();
+            match first {
+                Kind::Map => {
+                    open(&mut builder, None, Kind::Map);
+                    builder.close(4);
+                }
+                _ => _ = leaf(&mut builder, None, first, b""),
+            }
+            open(&mut builder, None, Kind::Map);
+            leaf(&mut builder, Some("b"), Kind::Int, b"2");
+            let error = document(&builder.finish()).unwrap_err();
+            assert!(error.message().contains("several documents"));
+            assert_eq!(error.place().line_column, Some((3, 1)));
+        }
+    }
+
+    #[test]
+    fn nothing_is_printed_as_an_empty_object() {
+        assert_eq!(document(&builder().finish()).unwrap(), "{}\n");
+        let mut null = builder();
+        leaf(&mut null, None, Kind::Null, b"");
+        assert_eq!(document(&null.finish()).unwrap(), "{}\n");
+        let mut text = builder();
+        leaf(&mut text, None, Kind::Str, b"x");
+        assert!(document(&text.finish()).is_err());
+    }
+
+    #[test]
+    fn single_values_are_printed_bare() {
+        for (kind, bytes, printed) in
+            [(Kind::Bool, &b"True"[..], "true"), (Kind::Null, b"", "null"), (Kind::Float, b"0.0000001", "1e-7")]
+        {
+            assert_eq!(value(&of_one(kind, bytes), 1).unwrap(), printed);
+        }
+    }
+}

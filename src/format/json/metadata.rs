@@ -110,8 +110,8 @@ impl<'a> Layout<'a> {
             first_head.get_or_insert(last_head);
             before = document.entry(child).span().end;
         }
-        let is_spaced = |space: &str| if space.is_empty() { "" } else { " " };
-        let colon_gap = is_spaced(if text[..value.start].ends_with(':') { "" } else { " " });
+        let space_if = |is_spaced: bool| if is_spaced { " " } else { "" };
+        let colon_gap = space_if(!text[..value.start].ends_with(':'));
         // One member on a line of its own is enough to call the object written over several lines, also
         // where the line begins with the comma.
         let heads = [last_head, first_head.unwrap_or_default()];
@@ -121,7 +121,7 @@ impl<'a> Layout<'a> {
         });
         let Some((line_break, indent)) = own_line else {
             let gap = match last_head.split_once(',') {
-                Some((_, space)) => is_spaced(space),
+                Some((_, space)) => space_if(!space.is_empty()),
                 None => colon_gap,
             };
             return Layout { line_break: None, indent: "", unit: "", gap, colon_gap };

@@ -32,10 +32,11 @@ pub(super) fn scan(bytes: &[u8], start: usize) -> Result<(usize, bool), Fault> {
     }
     if matches!(bytes.get(end), Some(b'e' | b'E')) {
         is_integer = false;
-        let exponent = end + 1 + usize::from(matches!(bytes.get(end + 1), Some(b'+' | b'-')));
-        end = digits(exponent.min(bytes.len()));
-        if end <= exponent && !bytes.get(exponent).is_some_and(u8::is_ascii_digit) {
-            return Err(Fault { at: exponent.min(bytes.len()), reason: "a digit must follow the exponent" });
+        let sign = usize::from(matches!(bytes.get(end + 1), Some(b'+' | b'-')));
+        let exponent = end + 1 + sign;
+        end = digits(exponent);
+        if end == exponent {
+            return Err(Fault { at: exponent, reason: "a digit must follow the exponent" });
         }
     }
     if bytes.get(end).is_some_and(|&byte| byte.is_ascii_alphanumeric() || b"._+-".contains(&byte)) {

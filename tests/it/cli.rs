@@ -1,0 +1,117 @@
+//! The program's commands as a user of sops types them.
+
+use crate::builder::Test;
+
+const RULES: &str = "creation_rules:\n  - age: {age}\n";
+
+fn test() -> Test {
+    Test::new().identity().rules(RULES).file("a.yaml", "# c\nuser: admin\nn: 1.10\n")
+}
+
+#[test]
+fn encrypt_and_decrypt_print_to_standard_output() {
+    let test = test();
+    let encrypted = test.run("encrypt a.yaml").code(0).stdout_has("user: ENC[AES256_GCM").stdout_has("\nsops:\n");
+    let encrypted = encrypted.stdout_lacks("admin").text();
+    assert_eq!(test.read("a.yaml"), "# c\nuser: admin\nn: 1.10\n");
+    let test = test.file("e.yaml", &encrypted);
+    test.run("decrypt e.yaml").code(0).stdout("# c\nuser: admin\nn: 1.10\n").stderr_lacks("error");
+    test.sops("decrypt e.yaml").code(0).stdout("# c\nuser: admin\nn: 1.1\n");
+}
+
+#[test]
+fn the_old_flag_form_still_works() {
+    let test = test();
+    for line in ["-e a.yaml", "--encrypt a.yaml"] {
+        test.run(line).code(0).stdout_has("ENC[");
+    }
+    test.run("-e -i a.yaml").code(0).stdout("");
+    test.run("-d a.yaml").code(0).stdout("# c\nuser: admin\nn: 1.10\n");
+    test.run("--decrypt --extract '[\"user\"]' a.yaml").code(0).stdout("admin");
+    test.run("-d -i a.yaml").code(0).stdout("");
+    assert_eq!(test.read("a.yaml"), "# c\nuser: admin\nn: 1.10\n");
+}
+
+#[test]
+fn standard_input_is_a_file_too() {
+    let test = test();
+    for name in ["-", "/dev/stdin", ""] {
+        let line = format!("encrypt --input-type yaml --output-type yaml --filename-override x.yaml {name}");
+        let encrypted = test.run_with(&line, "user: admin\n").code(0).stdout_has("ENC[").text();
+        let line = format!("decrypt --input-type yaml --output-type yaml {name}");
+        test.run_with(&line, encrypted).code(0).stdout("user: admin\n");
+    }
+}
+
+/// Both programs on the same files and arguments: the same exit codes.
+#[test]
+fn failures_have_the_exit_codes_of_sops() {
+    let mut wrong = Vec::new();
+    for (line, files) in [
+        ("decrypt missing.yaml", &[][..]),
+        ("encrypt missing.yaml", &[]),
+        ("decrypt a.yaml", &[]),
+        ("encrypt bad.yaml", &[("bad.yaml", "a: [\n")]),
+        ("encrypt bad.json", &[("bad.json", "{\"a\": }")]),
+        ("encrypt a.yaml", &[(".sops.yaml", "creation_rules:\n  - path_regex: other\n")]),
+        ("encrypt a.yaml", &[(".sops.yaml", "creation_rules: [\n")]),
+        ("encrypt --encrypted-regex a --unencrypted-regex b a.yaml", &[]),
+        ("decrypt --extract '[\"nothing\"]' e.yaml", &[("e.yaml", "")]),
+        ("decrypt --extract 'x' e.yaml", &[("e.yaml", "")]),
+    ] {
+        let mut test = test();
+        for &(name, content) in files {
+            test = test.file(name, content);
+        }
+        if line.contains("e.yaml") && files.iter().any(|(name, _)| *name == "e.yaml") {
+            let encrypted = test.sops("encrypt a.yaml").code(0).stdout;
+            test = test.file("e.yaml", encrypted);
+        }
+        let (theirs, ours) = (test.sops(line), test.run(line));
+        if theirs.code != ours.code {
+            wrong.push(format!("{line} with {files:?}\nsops: {theirs:?}\nleafcrypt: {ours:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// Without an identity that opens the file: code 128, and the message says what was tried.
+#[test]
+fn a_file_for_someone_else_is_explained() {
+    let encrypted = test().run("encrypt a.yaml").code(0).stdout;
+    let stranger = Test::new().identity().file("e.yaml", &encrypted);
+    stranger.run("decrypt e.yaml").fails().code(128).stderr_has("age1").stderr_has("keys.txt").stderr_has("hint");
+    stranger.sops("decrypt e.yaml").code(128);
+    let no_key = Test::new().file("e.yaml", &encrypted);
+    no_key.run("decrypt e.yaml").fails().code(128);
+}
+
+/// No message shows a value of the document, whatever is wrong with it.
+#[test]
+fn messages_hold_no_values() {
+    for (name, text) in [
+        ("a.yaml", "password: hunter2\nbad: [hunter2\n"),
+        ("a.yaml", "password: hunter2\npassword: hunter2\n"),
+        ("a.yaml", "password: \"hunter2\n"),
+        ("a.json", "{\"password\": \"hunter2\" \"x\"}"),
+        ("a.json", "{\"password\": hunter2}"),
+        ("a.json", "{\"password\": \"hunter2\", \"password\": \"hunter2\"}"),
+    ] {
+        Test::new()
+            .identity()
+            .rules(RULES)
+            .file(name, text)
+            .run(&format!("encrypt {name}"))
+            .fails()
+            .stderr_lacks("hunter2");
+    }
+}
+
+#[test]
+fn yaml_and_json_are_converted() {
+    let test = test().file("b.yaml", "a: 1\nb: [x, true]\n");
+    let encrypted = test.run("encrypt b.yaml").code(0).stdout;
+    let test = test.file("b.yaml", encrypted);
+    let expected = test.sops("decrypt --output-type json b.yaml").code(0).text();
+    test.run("decrypt --output-type json b.yaml").code(0).stdout(expected);
+}

@@ -1,0 +1,228 @@
+//! leafcrypt in process and the real sops beside it, for tests of thousands of documents.
+//!
+//! All documents of a run share one age identity, one data key and one wrapped copy of it: what these
+//! tests are about is the documents.
+
+use crate::peers;
+use age::secrecy::ExposeSecret;
+use leafcrypt::document::Value;
+use leafcrypt::format::{self, Format};
+use leafcrypt::metadata::Metadata;
+use leafcrypt::secret::DataKey;
+use leafcrypt::{Result, seal};
+use std::path::Path;
+use std::sync::OnceLock;
+
+/// What is encrypted: the fields of the `sops` block and the same as arguments of real sops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rule {
+    /// The selector's field and its value.
+    pub(crate) selector: Option<(&'static str, &'static str)>,
+    /// `mac_only_encrypted`.
+    pub(crate) mac_only_encrypted: bool,
+}
+
+impl Rule {
+    /// Every leaf: what sops does when nothing is said, but for keys that end in `_unencrypted`.
+    pub(crate) const EVERYTHING: Rule = Rule { selector: None, mac_only_encrypted: false };
+
+    const fn by(field: &'static str, value: &'static str) -> Self {
+        Rule { selector: Some((field, value)), mac_only_encrypted: false }
+    }
+
+    /// The rules that every corpus is run under.
+    pub(crate) const ALL: &[Rule] = &[
+        Rule::EVERYTHING,
+        Rule::by("encrypted_regex", "^(data|stringData|value|password.*)$"),
+        Rule::by("unencrypted_suffix", "e"),
+        Rule::by("encrypted_suffix", "s"),
+        Rule::by("encrypted_comment_regex", "[aeiou]{1}[^aeiou]"),
+        Rule::by("unencrypted_comment_regex", "the"),
+        Rule { selector: Some(("encrypted_regex", "^[a-m]")), mac_only_encrypted: true },
+    ];
+
+    /// The arguments of `sops encrypt` that say the same.
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        let mut arguments = Vec::new();
+        if let Some((field, value)) = self.selector {
+            arguments.push(format!("--{}", field.replace('_', "-")));
+            arguments.push(value.to_owned());
+        }
+        if self.mac_only_encrypted {
+            arguments.push("--mac-only-encrypted".to_owned());
+        }
+        arguments
+    }
+}
+
+/// The identity and the data key of this run.
+struct Keys {
+    identity: age::x25519::Identity,
+    data_key: [u8; DataKey::SIZE],
+    wrapped: String,
+}
+
+fn keys() -> &'static Keys {
+    static KEYS: OnceLock<Keys> = OnceLock::new();
+    KEYS.get_or_init(|| {
+        let identity = age::x25519::Identity::generate();
+        let data_key = *DataKey::generate().unwrap().expose();
+        let wrapped = age::encrypt_and_armor(&identity.to_public(), &data_key).unwrap();
+        Keys { identity, data_key, wrapped }
+    })
+}
+
+fn data_key() -> DataKey {
+    DataKey::from_bytes(keys().data_key.to_vec()).unwrap()
+}
+
+/// The recipient of this run's identity.
+pub(crate) fn recipient() -> String {
+    keys().identity.to_public().to_string()
+}
+
+/// The identity of this run, as an identity file holds it.
+pub(crate) fn identity() -> String {
+    keys().identity.to_string().expose_secret().to_owned()
+}
+
+/// The `sops` block of a document that is not encrypted yet.
+fn new_metadata(rule: Rule) -> Metadata {
+    let text = |text: &str| Value::Str(text.to_owned());
+    let mut fields = vec![
+        (
+            "age".to_owned(),
+            Value::List(vec![Value::Map(vec![
+                ("recipient".to_owned(), Value::Str(recipient())),
+                ("enc".to_owned(), text(&keys().wrapped)),
+            ])]),
+        ),
+        ("lastmodified".to_owned(), text("2026-01-02T03:04:05Z")),
+        ("mac".to_owned(), text("ENC[AES256_GCM,data:AA==,iv:AA==,tag:AA==,type:str]")),
+    ];
+    let (field, value) = rule.selector.unwrap_or(("unencrypted_suffix", "_unencrypted"));
+    fields.push((field.to_owned(), text(value)));
+    if rule.mac_only_encrypted {
+        fields.push(("mac_only_encrypted".to_owned(), Value::Bool(true)));
+    }
+    fields.push(("version".to_owned(), text("3.11.0")));
+    Metadata::from_value(&Value::Map(fields)).unwrap()
+}
+
+/// The format of a file name.
+pub(crate) fn format_of(name: &str) -> &'static dyn Format {
+    format::by_file_name(name).unwrap_or_else(|| panic!("{name} is of no known format"))
+}
+
+/// Encrypts a text.
+pub(crate) fn encrypt(format: &dyn Format, text: &str, rule: Rule) -> Result<String> {
+    let document = format.index(text.to_owned())?;
+    seal::encrypt(format, &document, &data_key(), &mut new_metadata(rule))
+}
+
+/// Decrypts what [`encrypt`] gave.
+pub(crate) fn decrypt(format: &dyn Format, text: &str) -> Result<String> {
+    let document = format.index(text.to_owned())?;
+    let metadata = metadata_of(format, &document)?;
+    Ok(seal::decrypt(format, &document, &data_key(), &metadata, false)?.text)
+}
+
+/// Decrypts what the real sops encrypted for [`recipient`].
+pub(crate) fn decrypt_of_sops(format: &dyn Format, text: &str) -> Result<String> {
+    let document = format.index(text.to_owned())?;
+    let block = *format.metadata_entries(&document).first().expect("a sops block");
+    let block = document.value(block);
+    let wrapped = block
+        .get("age")
+        .and_then(Value::as_list)
+        .and_then(|list| list.first()?.get("enc")?.as_str())
+        .expect("an age stanza of real sops");
+    let key = age::decrypt(&keys().identity, wrapped.as_bytes()).expect("our stanza opens");
+    let key = DataKey::from_bytes(key).expect("a data key");
+    let metadata = Metadata::from_value(&block)?;
+    Ok(seal::decrypt(format, &document, &key, &metadata, false)?.text)
+}
+
+fn metadata_of(format: &dyn Format, document: &leafcrypt::document::Document) -> Result<Metadata> {
+    let block = format.metadata_entries(document).first().copied().ok_or_else(|| {
+        leafcrypt::Error::new(leafcrypt::error::Kind::Format, "the file has no sops block (said by the tests)")
+    })?;
+    Metadata::from_value(&document.value(block))
+}
+
+/// The real sops in a folder of its own.
+pub(crate) struct Sops {
+    folder: tempfile::TempDir,
+}
+
+impl Sops {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // The tool looks upward for this; one of our own keeps it from finding another's.
+        std::fs::write(folder.path().join(".sops.yaml"), format!("creation_rules: [{{age: {}}}]\n", recipient()))
+            .unwrap();
+        Sops { folder }
+    }
+
+    /// Encrypts `text` as a file of `format`; the error is what sops printed.
+    pub(crate) fn encrypt(&self, format: &dyn Format, text: &str, rule: Rule) -> std::result::Result<String, String> {
+        let mut arguments = vec!["encrypt".to_owned()];
+        arguments.extend(rule.arguments());
+        self.run(format, text, &arguments)
+    }
+
+    /// Decrypts `text`.
+    pub(crate) fn decrypt(&self, format: &dyn Format, text: &str) -> std::result::Result<String, String> {
+        self.run(format, text, &["decrypt".to_owned()])
+    }
+
+    /// Decrypts `text` and prints its first document as JSON.
+    pub(crate) fn decrypt_to_json(&self, format: &dyn Format, text: &str) -> std::result::Result<String, String> {
+        self.run(format, text, &["decrypt", "--output-type", "json"].map(str::to_owned))
+    }
+
+    fn run(&self, format: &dyn Format, text: &str, arguments: &[String]) -> std::result::Result<String, String> {
+        let input = self.folder.path().join(format!("input.{}", format.name()));
+        std::fs::write(&input, text).unwrap();
+        self.run_on(&input, arguments)
+    }
+
+    fn run_on(&self, input: &Path, arguments: &[String]) -> std::result::Result<String, String> {
+        let output = peers::clean_command(peers::real_sops(), self.folder.path())
+            .env("SOPS_AGE_KEY", identity())
+            .current_dir(self.folder.path())
+            .args(arguments)
+            .arg(input)
+            .output()
+            .unwrap();
+        if output.status.success() {
+            Ok(String::from_utf8(output.stdout).expect("sops prints UTF-8"))
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        }
+    }
+}
+
+/// The lines in which two texts differ, with a little of what stands around them.
+pub(crate) fn diff(left: &str, right: &str) -> String {
+    use std::fmt::Write;
+    let (left, right): (Vec<&str>, Vec<&str>) =
+        (left.split_inclusive('\n').collect(), right.split_inclusive('\n').collect());
+    let same_head = left.iter().zip(&right).take_while(|(a, b)| a == b).count();
+    let same_tail = left[same_head..].iter().rev().zip(right[same_head..].iter().rev()).take_while(|(a, b)| a == b);
+    let same_tail = same_tail.count();
+    let mut out = String::new();
+    for line in &left[same_head.saturating_sub(3)..same_head] {
+        let _ = writeln!(out, "  {line:?}");
+    }
+    for line in left[same_head..left.len() - same_tail].iter().take(20) {
+        let _ = writeln!(out, "- {line:?}");
+    }
+    for line in right[same_head..right.len() - same_tail].iter().take(20) {
+        let _ = writeln!(out, "+ {line:?}");
+    }
+    for line in left[left.len() - same_tail..].iter().take(3) {
+        let _ = writeln!(out, "  {line:?}");
+    }
+    out
+}

