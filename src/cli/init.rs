@@ -115,10 +115,9 @@ fn suggest(text: &mut String, program: &str) {
 }
 
 fn next(text: &mut String, commands: &[(String, &str)]) {
-    let width = commands.iter().map(|(command, _)| command.chars().count()).max().unwrap_or_default();
     text.push_str("\nNext:\n");
     for (command, what) in commands {
-        let _ = writeln!(text, "  {TYPE_THIS}{command:width$}{TYPE_THIS:#}  # {what}");
+        let _ = writeln!(text, "  # {what}\n  {TYPE_THIS}{command}{TYPE_THIS:#}");
     }
 }
 

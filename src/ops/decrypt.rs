@@ -56,8 +56,9 @@ fn unseal_text(request: &Decrypt, opened: Opened) -> Result<Decrypted> {
     let metadata =
         if request.ignore_mac { Metadata::from_value_ignoring_mac(&block) } else { Metadata::from_value(&block) }?;
     let data_key = metadata.unwrap(&Keyring::of_process())?;
-    let seal::Decrypted { text, warnings } =
-        seal::decrypt(input, &encrypted, &data_key, &metadata, request.ignore_mac)?;
+    let mut opened = seal::decrypt(input, &encrypted, &data_key, &metadata, request.ignore_mac)?;
+    let warnings = std::mem::take(&mut opened.warnings);
+    let text = opened.into_text();
     let converts = input.name() != output.name();
     let plaintext = if request.extract.is_empty() && !converts {
         SecretBytes::from(text)
@@ -78,7 +79,7 @@ fn select(document: &Document, output: &dyn Format, path: &[Step]) -> Result<Sec
     }
     // sops looks into the first document of a stream.
     let root = *document.roots().first().ok_or_else(|| Error::new(Kind::NoDocument, "there is no document"))?;
-    let found = document.find(root, path)?;
+    let found = document.find(root, path).map_err(not_in_it)?;
     let scalar = document.scalar(found);
     if scalar.kind == document::Kind::Str {
         return Ok(SecretBytes::from(scalar.bytes.to_vec()));
@@ -88,4 +89,12 @@ fn select(document: &Document, output: &dyn Format, path: &[Step]) -> Result<Sec
 
 fn not_encrypted() -> Error {
     Error::new(Kind::Generic, "the file is not encrypted").because("it has no top-level key `sops`")
+}
+
+/// A path that leads nowhere has no code of its own in sops; only one that is no path has.
+fn not_in_it(error: Error) -> Error {
+    let place = error.place().key_path.clone().unwrap_or_default();
+    let found = Error::new(Kind::Generic, error.message());
+    let found = if place.is_empty() { found } else { found.at_path(place) };
+    error.notes().iter().fold(found, Error::because)
 }

@@ -65,7 +65,7 @@ fn seal_text(opened: Opened, mut metadata: Metadata, warnings: &mut Vec<String>)
     }
     let data_key = DataKey::generate()?;
     metadata.wrap(&data_key)?;
-    let sealed = seal::encrypt(output, &document, &data_key, &mut metadata);
+    let sealed = seal::encrypt(output, &document, &data_key, &mut metadata, &seal::Nonces::default());
     document.into_text().zeroize();
     let text = sealed?;
     if !has_token(&text, &metadata) {
