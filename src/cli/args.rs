@@ -43,6 +43,21 @@ pub(super) struct OutputArgs {
     output_type: Option<&'static dyn Format>,
 }
 
+/// Which rules.
+#[derive(Args)]
+pub(super) struct ConfigArgs {
+    /// Use this .sops.yaml and search for no other
+    #[arg(long, value_name = "FILE", env = "SOPS_CONFIG", hide_env_values = true)]
+    config: Option<PathBuf>,
+}
+
+impl ConfigArgs {
+    /// The file; an empty variable says nothing.
+    pub(super) fn path(self) -> Option<PathBuf> {
+        self.config.filter(|path| !path.as_os_str().is_empty())
+    }
+}
+
 /// Reads the name of a format; help and errors list them all.
 fn format_parser() -> impl TypedValueParser<Value = &'static dyn Format> {
     PossibleValuesParser::new(format::ALL.iter().map(|format| format.name()))
@@ -66,12 +81,8 @@ pub(super) fn source_and_destination(input: InputArgs, output: &OutputArgs) -> R
         None if output.in_place => Destination::File(path.clone()),
         None => Destination::Stdout,
     };
-    let source = Source {
-        path,
-        name: input.filename_override,
-        input_type: input.input_type,
-        output_type: output.output_type,
-    };
+    let source =
+        Source { path, name: input.filename_override, input_type: input.input_type, output_type: output.output_type };
     Ok((source, destination))
 }
 

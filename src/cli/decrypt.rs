@@ -5,6 +5,7 @@ use super::report;
 use crate::document::parse_path;
 use crate::error::Result;
 use crate::ops::decrypt::{self, Decrypt};
+use std::path::PathBuf;
 
 /// Decrypt a file, and print it
 ///
@@ -23,6 +24,10 @@ pub(super) struct Args {
     #[command(flatten)]
     output: OutputArgs,
 
+    /// Read this .sops.yaml and say what is wrong in it; it has no say in how a file is decrypted
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    config: Option<PathBuf>,
+
     /// Print only this part: '["key"][0]'
     #[arg(long, value_name = "PATH")]
     extract: Option<String>,
@@ -35,7 +40,7 @@ pub(super) struct Args {
 pub(super) fn run(args: Args) -> Result<()> {
     let (source, destination) = args::source_and_destination(args.input, &args.output)?;
     let extract = parse_path(args.extract.as_deref().unwrap_or_default())?;
-    let decrypted = decrypt::decrypt(&Decrypt { source, extract, ignore_mac: args.ignore_mac })?;
+    let decrypted = decrypt::decrypt(&Decrypt { source, extract, ignore_mac: args.ignore_mac, config: args.config })?;
     report::warnings(&decrypted.warnings);
     destination.write(decrypted.plaintext.expose())
 }

@@ -1,7 +1,7 @@
 //! `leafcrypt encrypt`.
 
-use super::args::{self, InputArgs, OutputArgs, RecipientArgs, SelectionArgs};
-use super::{Global, report};
+use super::args::{self, ConfigArgs, InputArgs, OutputArgs, RecipientArgs, SelectionArgs};
+use super::report;
 use crate::error::Result;
 use crate::ops::encrypt::{self, Encrypt};
 
@@ -21,6 +21,8 @@ pub(super) struct Args {
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
     recipients: RecipientArgs,
     #[command(flatten)]
     selection: SelectionArgs,
@@ -34,7 +36,7 @@ pub(super) struct Args {
     shamir_secret_sharing_threshold: Option<usize>,
 }
 
-pub(super) fn run(args: Args, global: &Global) -> Result<()> {
+pub(super) fn run(args: Args) -> Result<()> {
     let (source, destination) = args::source_and_destination(args.input, &args.output)?;
     let encrypted = encrypt::encrypt(&Encrypt {
         source,
@@ -42,7 +44,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<()> {
         selection: args.selection.selection(),
         mac_only_encrypted: args.mac_only_encrypted,
         shamir_threshold: args.shamir_secret_sharing_threshold.filter(|&threshold| threshold > 0),
-        config: global.config(),
+        config: args.config.path(),
     })?;
     report::warnings(&encrypted.warnings);
     destination.write(encrypted.text.as_bytes())

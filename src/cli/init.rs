@@ -5,7 +5,7 @@ use super::output;
 use crate::error::Result;
 use crate::key::Environment;
 use crate::ops::init::{self, Done, Example, Init, Step};
-use crate::ops::keygen::{Identity, Outcome};
+use crate::ops::keygen::Outcome;
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -33,13 +33,12 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args) -> Result<()> {
-    let environment = Environment::of_process();
     let example = args.example.is_some();
     let folder = args.example.unwrap_or(args.folder);
-    let done = init::init(&Init { folder, recipients: args.recipients.given, example }, &environment)?;
+    let done = init::init(&Init { folder, recipients: args.recipients.given, example }, &Environment::of_process())?;
     let program = program();
     let mut text = String::new();
-    describe(&mut text, &done, &environment);
+    describe(&mut text, &done);
     match &done.example {
         Some(example) => show_example(&mut text, example, &program),
         None => suggest(&mut text, &program),
@@ -47,20 +46,18 @@ pub(super) fn run(args: Args) -> Result<()> {
     output::print_styled(&text)
 }
 
-const MADE: Style = AnsiColor::Green.on_default().bold();
+const DONE: Style = AnsiColor::Green.on_default().bold();
 const TYPE_THIS: Style = AnsiColor::Cyan.on_default();
 
-fn describe(text: &mut String, done: &Done, environment: &Environment) {
-    match &done.identity {
-        None => {}
-        Some(Outcome::Made(Identity { file, recipients })) => {
-            line(text, true, &format!("{}  your identity; keep a copy in a safe place", environment.show(file)));
-            let _ = writeln!(text, "        its public half is {}", recipients.join(", "));
-        }
-        Some(Outcome::Found(Identity { file, recipients })) => {
-            line(text, false, &format!("{}  your identity", environment.show(file)));
-            let _ = writeln!(text, "        its public half is {}", recipients.join(", "));
-        }
+fn describe(text: &mut String, done: &Done) {
+    if let Some(outcome) = &done.identity {
+        let (made, identity) = match outcome {
+            Outcome::Made(identity) => (true, identity),
+            Outcome::Found(identity) => (false, identity),
+        };
+        let advice = if made { "; keep a copy in a safe place" } else { "" };
+        line(text, made, &identity.place, &format!("your identity{advice}"));
+        let _ = writeln!(text, "       its public half: {}", identity.recipients.join(", "));
     }
     step(text, &done.rules, "the rules: which files, for whom");
     if let Some(example) = &done.example {
@@ -69,11 +66,12 @@ fn describe(text: &mut String, done: &Done, environment: &Environment) {
 }
 
 fn step(text: &mut String, step: &Step, what: &str) {
-    line(text, matches!(step, Step::Made(_)), &format!("{}  {what}", show(step.path())));
+    line(text, matches!(step, Step::Made(_)), &show(step.path()), what);
 }
 
-fn line(text: &mut String, made: bool, what: &str) {
-    let _ = if made { writeln!(text, "{MADE}made{MADE:#}    {what}") } else { writeln!(text, "as it was  {what}") };
+fn line(text: &mut String, made: bool, name: &str, what: &str) {
+    let word = if made { "made" } else { "kept" };
+    let _ = writeln!(text, "{DONE}{word}{DONE:#}   {name}  ({what})");
 }
 
 /// A path without the `./` in front.
@@ -105,18 +103,21 @@ fn suggest(text: &mut String, program: &str) {
         &[
             (format!("{program} encrypt -i secrets/prod.yaml"), "encrypt a file in place"),
             (format!("{program} decrypt secrets/prod.yaml"), "see its plaintext"),
-            ("git add .sops.yaml".to_owned(), "the rules hold public keys alone"),
-            ("echo 'secrets/* diff=leafcrypt' >> .gitattributes".to_owned(), "readable diffs, on your machine alone:"),
-            (format!("git config diff.leafcrypt.textconv '{program} decrypt'"), ""),
+            ("git add .sops.yaml".to_owned(), "it holds public keys alone"),
         ],
+    );
+    let _ = writeln!(
+        text,
+        "\nFor diffs in plaintext, on your machine alone:\n  \
+         {TYPE_THIS}echo 'secrets/* diff=leafcrypt' >> .gitattributes{TYPE_THIS:#}\n  \
+         {TYPE_THIS}git config diff.leafcrypt.textconv '{program} decrypt'{TYPE_THIS:#}"
     );
 }
 
 fn next(text: &mut String, commands: &[(String, &str)]) {
     text.push_str("\nNext:\n");
     for (command, what) in commands {
-        let comment = if what.is_empty() { String::new() } else { format!("   # {what}") };
-        let _ = writeln!(text, "  {TYPE_THIS}{command}{TYPE_THIS:#}{comment}");
+        let _ = writeln!(text, "  # {what}\n  {TYPE_THIS}{command}{TYPE_THIS:#}");
     }
 }
 

@@ -23,20 +23,18 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args) -> Result<()> {
-    let environment = Environment::of_process();
-    let Identity { file: _, recipients } = match args.output {
+    let Identity { recipients, .. } = match args.output {
         Some(path) if path == Path::new("-") => {
             let (text, recipient) = keygen::generate();
             output::print(text.expose())?;
             report::note(&format!("Public key: {recipient}"));
             return Ok(());
         }
-        Some(path) => made(keygen::generate_into(path)?, &environment),
-        None => match keygen::ensure(&environment)? {
-            Outcome::Made(identity) => made(identity, &environment),
+        Some(path) => made(keygen::generate_into(path)?),
+        None => match keygen::ensure(&Environment::of_process())? {
+            Outcome::Made(identity) => made(identity),
             Outcome::Found(identity) => {
-                let file = environment.show(&identity.file);
-                report::note(&format!("there is an identity already, in {file}; nothing was changed"));
+                report::note(&format!("there is an identity already, in {}; nothing was changed", identity.place));
                 identity
             }
         },
@@ -45,7 +43,7 @@ pub(super) fn run(args: Args) -> Result<()> {
     output::print(lines.as_bytes())
 }
 
-fn made(identity: Identity, environment: &Environment) -> Identity {
-    report::note(&format!("made an identity in {}; keep a copy in a safe place", environment.show(&identity.file)));
+fn made(identity: Identity) -> Identity {
+    report::note(&format!("made an identity in {}; keep a copy in a safe place", identity.place));
     identity
 }

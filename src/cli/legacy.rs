@@ -1,6 +1,6 @@
 //! The spellings that sops accepts and clap does not, turned into those that it does.
 //!
-//! Owns: the old forms `-e|-d [FLAGS] FILE`, and what Go's flag parser allows everywhere: one dash before
+//! Owns: the old forms `-e|-d [FLAGS] FILE`, flags before the subcommand (`--config FILE encrypt`), and what Go's flag parser allows everywhere: one dash before
 //! a long name (`-in-place`), two before a short one (`--i`), a value for a switch (`--in-place=true`).
 //! Must not know: what a flag means. Which flags there are is asked of clap, so that a new one cannot
 //! be forgotten here.
@@ -19,8 +19,9 @@ pub(super) fn rewrite(args: Vec<OsString>, command: &clap::Command) -> Result<Ve
     let flags = Flags(command);
     let mut words = args.into_iter();
     let mut rewritten: Vec<OsString> = words.next().into_iter().collect();
+    // What comes before the first file name decides: an old switch, or the name of a subcommand.
     let mut mode: Option<&str> = None;
-    let mut old_form = true; // until a subcommand is named
+    let mut named: Option<OsString> = None;
 
     while let Some(word) = words.next() {
         let Some(text) = word.to_str() else {
@@ -31,7 +32,9 @@ pub(super) fn rewrite(args: Vec<OsString>, command: &clap::Command) -> Result<Ve
             rewritten.push(word);
             break;
         }
-        if old_form && let Some((wanted, rest)) = mode_switch(text) {
+        if named.is_none()
+            && let Some((wanted, rest)) = mode_switch(text)
+        {
             if mode.is_some_and(|mode| mode != wanted) {
                 return Err(Error::new(Kind::ConflictingArguments, "cannot encrypt and decrypt at once")
                     .hint("leafcrypt encrypt FILE, or leafcrypt decrypt FILE"));
@@ -41,10 +44,8 @@ pub(super) fn rewrite(args: Vec<OsString>, command: &clap::Command) -> Result<Ve
             continue;
         }
         match flags.read(text) {
-            None => {
-                old_form &= mode.is_some() || command.find_subcommand(text).is_none();
-                rewritten.push(word);
-            }
+            None if mode.is_none() && named.is_none() && command.find_subcommand(text).is_some() => named = Some(word),
+            None => rewritten.push(word),
             Some(Flag::Off) => {}
             Some(Flag::Switch(name)) => rewritten.push(name.into()),
             Some(Flag::WithValue(name)) => {
@@ -54,8 +55,8 @@ pub(super) fn rewrite(args: Vec<OsString>, command: &clap::Command) -> Result<Ve
         }
     }
     rewritten.extend(words);
-    if let Some(mode) = mode {
-        rewritten.insert(1.min(rewritten.len()), mode.into());
+    if let Some(subcommand) = named.or(mode.map(OsString::from)) {
+        rewritten.insert(1.min(rewritten.len()), subcommand);
     }
     Ok(rewritten)
 }
@@ -145,6 +146,8 @@ mod tests {
             ("--config c.yaml -d a.yaml", "decrypt --config c.yaml a.yaml"),
             ("-d --output -e a.yaml", "decrypt --output -e a.yaml"),
             ("-d -- -e", "decrypt -- -e"),
+            ("--config c.yaml encrypt a.yaml", "encrypt --config c.yaml a.yaml"),
+            ("-i decrypt a.yaml", "decrypt -i a.yaml"),
             ("-d /dev/stdin", "decrypt /dev/stdin"),
             ("-d encrypt", "decrypt encrypt"),
         ] {
@@ -159,7 +162,7 @@ mod tests {
             "--help",
             "encrypt -i a.yaml",
             "encrypt a.yaml -e",
-            "--config c.yaml decrypt -d a.yaml",
+            "decrypt -d a.yaml",
             "decrypt --nonsense a.yaml",
             "decrypt --extract [\"-d\"] a.yaml",
             "keygen --output -",

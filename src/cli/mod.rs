@@ -21,16 +21,17 @@ use crate::sys;
 use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 
-/// Keeps secrets in Git: encrypts the values of YAML and JSON files and gives every file back byte for byte.
+/// Keeps secrets in Git: encrypts the values of a file and gives it back byte for byte
 ///
-/// Files are in the format of sops: each reads what the other writes.
+/// YAML and JSON, in the format of sops: each reads what the other writes.
 #[derive(Parser)]
 #[command(
     name = "leafcrypt",
     version,
+    disable_version_flag = true,
     subcommand_required = true,
     arg_required_else_help = true,
     disable_help_subcommand = true,
@@ -44,25 +45,11 @@ Examples:
 The old forms of sops work too: leafcrypt -e -i FILE, leafcrypt -d FILE."
 )]
 struct Cli {
-    #[command(flatten)]
-    global: Global,
+    /// Print the version
+    #[arg(short = 'v', short_alias = 'V', long, action = clap::ArgAction::Version)]
+    version: Option<bool>,
     #[command(subcommand)]
     command: Command,
-}
-
-/// Options that every subcommand takes, before or after its name.
-#[derive(clap::Args)]
-struct Global {
-    /// Use this .sops.yaml and search for no other
-    #[arg(long, global = true, value_name = "FILE", env = "SOPS_CONFIG", hide_env_values = true)]
-    config: Option<PathBuf>,
-}
-
-impl Global {
-    /// The `.sops.yaml` to use; an empty variable says nothing.
-    fn config(&self) -> Option<PathBuf> {
-        self.config.clone().filter(|path| !path.as_os_str().is_empty())
-    }
 }
 
 #[derive(Subcommand)]
@@ -85,8 +72,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Err(usage)) => return explain_usage(&usage),
         Ok(Ok(matches)) => match Cli::from_arg_matches(&matches) {
             Err(usage) => return explain_usage(&usage),
-            Ok(Cli { global, command }) => match command {
-                Command::Encrypt(args) => encrypt::run(args, &global),
+            Ok(Cli { command, .. }) => match command {
+                Command::Encrypt(args) => encrypt::run(args),
                 Command::Decrypt(args) => decrypt::run(args),
                 Command::Init(args) => init::run(args),
                 Command::Keygen(args) => keygen::run(args),
@@ -104,24 +91,22 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// Prints what clap has to say (help and version are among it) and gives the exit code of sops for it.
 fn explain_usage(usage: &clap::Error) -> ExitCode {
+    if usage.kind() == ErrorKind::InvalidSubcommand
+        && let Some(name) = usage.get(ContextKind::InvalidSubcommand).map(ToString::to_string)
+        && Path::new(&name).exists()
+    {
+        // `sops FILE` opens an editor, which this version does not have yet.
+        let error = Error::new(Kind::Generic, format!("what should be done with {name}?"))
+            .hint(format!("leafcrypt decrypt {name}"));
+        report::error(&error);
+        return ExitCode::from(error.exit_code());
+    }
     let printed = usage.print();
     ExitCode::from(match usage.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion if printed.is_err() => sys::BROKEN_PIPE,
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => 0,
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Kind::NoFile.exit_code(),
         ErrorKind::ArgumentConflict => Kind::ConflictingArguments.exit_code(),
-        ErrorKind::InvalidSubcommand => {
-            // `sops FILE` opens an editor, which this version does not have; say what it has.
-            if let Some(name) = usage.get(ContextKind::InvalidSubcommand)
-                && std::path::Path::new(&name.to_string()).exists()
-            {
-                let name = name.to_string();
-                let hint = Error::new(Kind::Generic, format!("{name} is a file, and no command was given"))
-                    .hint(format!("leafcrypt decrypt {name}"));
-                report::error(&hint);
-            }
-            Kind::Generic.exit_code()
-        }
         _ => Kind::Generic.exit_code(),
     })
 }

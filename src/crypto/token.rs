@@ -34,8 +34,9 @@ impl NonceSource {
             self.pool.resize(Self::BATCH * NONCE_SIZE, 0);
             if let Err(error) = getrandom::fill(&mut self.pool) {
                 self.pool.clear();
-                return Err(crate::Error::new(crate::error::Kind::Generic, "the system gave no random numbers")
-                    .because(error));
+                return Err(
+                    crate::Error::new(crate::error::Kind::Generic, "the system gave no random numbers").because(error)
+                );
             }
         }
         let mut nonce = [0; NONCE_SIZE];
@@ -269,7 +270,9 @@ mod tests {
 
     #[test]
     fn what_is_not_a_token_is_not_taken_for_one() {
-        for text in ["", "ENC[", "ENC[AES256_GCM,data:,iv:a,tag:b,type:c]", "x ENC[AES256_GCM,data:a,iv:b,tag:c,type:d]"] {
+        for text in
+            ["", "ENC[", "ENC[AES256_GCM,data:,iv:a,tag:b,type:c]", "x ENC[AES256_GCM,data:a,iv:b,tag:c,type:d]"]
+        {
             assert!(Token::parse(text).is_none(), "{text}");
         }
         assert!(Token::parse("ENC[AES256_GCM,data:a,iv:b,tag:c,type:d]\n").is_some());
@@ -277,7 +280,16 @@ mod tests {
 
     #[test]
     fn floats_are_canonical_as_in_go() {
-        for (text, canonical) in [("1.0", "1"), ("1e3", "1000"), ("1e21", "1000000000000000000000"), ("-0", "-0"), ("5e-324", "0.000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000005")] {
+        for (text, canonical) in [
+            ("1.0", "1"),
+            ("1e3", "1000"),
+            ("1e21", "1000000000000000000000"),
+            ("-0", "-0"),
+            (
+                "5e-324",
+                "0.000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000005",
+            ),
+        ] {
             assert_eq!(canonical_float(text).unwrap(), canonical);
         }
     }

@@ -1,6 +1,7 @@
 //! `decrypt`: an encrypted document to its plaintext, or a part of it.
 
-use super::Source;
+use super::source::{Opened, Source};
+use crate::config::Config;
 use crate::document::{self, Document, Step};
 use crate::error::{Error, Kind, Result};
 use crate::format::Format;
@@ -8,6 +9,7 @@ use crate::key::Keyring;
 use crate::metadata::Metadata;
 use crate::seal;
 use crate::secret::SecretBytes;
+use std::path::PathBuf;
 use zeroize::Zeroize;
 
 /// What to decrypt.
@@ -18,6 +20,8 @@ pub struct Decrypt {
     pub extract: Vec<Step>,
     /// Whether a MAC that does not match is no failure.
     pub ignore_mac: bool,
+    /// A `.sops.yaml` to check, which is all it is good for here; sops reads it as well.
+    pub config: Option<PathBuf>,
 }
 
 /// What came out.
@@ -34,12 +38,18 @@ pub struct Decrypted {
 /// When the document cannot be read, opened or verified, or the wanted part is not in it.
 pub fn decrypt(request: &Decrypt) -> Result<Decrypted> {
     let shown = request.source.shown();
-    let (input, output) = request.source.formats()?;
-    let text = request.source.read()?;
-    open(request, input, output, text).map_err(|error| error.in_file(shown))
+    let opened = request.source.open()?;
+    let mut warnings = match &request.config {
+        Some(path) => Config::load(path)?.warnings,
+        None => Vec::new(),
+    };
+    let mut decrypted = unseal_text(request, opened).map_err(|error| error.in_file(shown))?;
+    warnings.append(&mut decrypted.warnings);
+    Ok(Decrypted { warnings, ..decrypted })
 }
 
-fn open(request: &Decrypt, input: &dyn Format, output: &dyn Format, text: String) -> Result<Decrypted> {
+fn unseal_text(request: &Decrypt, opened: Opened) -> Result<Decrypted> {
+    let Opened { text, input, output } = opened;
     let encrypted = input.index(text)?;
     let block = input.metadata_entries(&encrypted).into_iter().next().ok_or_else(not_encrypted)?;
     let block = encrypted.value(block);
@@ -69,7 +79,7 @@ fn select(document: &Document, output: &dyn Format, path: &[Step]) -> Result<Sec
     }
     // sops looks into the first document of a stream.
     let root = *document.roots().first().ok_or_else(|| Error::new(Kind::NoDocument, "there is no document"))?;
-    let found = document.find(root, path)?;
+    let found = document.find(root, path).map_err(not_in_it)?;
     let scalar = document.scalar(found);
     if scalar.kind == document::Kind::Str {
         return Ok(SecretBytes::from(scalar.bytes.to_vec()));
@@ -79,4 +89,12 @@ fn select(document: &Document, output: &dyn Format, path: &[Step]) -> Result<Sec
 
 fn not_encrypted() -> Error {
     Error::new(Kind::Generic, "the file is not encrypted").because("it has no top-level key `sops`")
+}
+
+/// A path that leads nowhere has no code of its own in sops; only one that is no path has.
+fn not_in_it(error: Error) -> Error {
+    let place = error.place().key_path.clone().unwrap_or_default();
+    let found = Error::new(Kind::Generic, error.message());
+    let found = if place.is_empty() { found } else { found.at_path(place) };
+    error.notes().iter().fold(found, Error::because)
 }

@@ -1,8 +1,8 @@
 //! `encrypt`: a plaintext document, by rules or by the options given.
 
-use super::{Source, rules};
+use super::rules;
+use super::source::{Opened, Source};
 use crate::error::{Error, Kind, Result};
-use crate::format::Format;
 use crate::key::{Backend, Stanza};
 use crate::metadata::{Metadata, Selection};
 use crate::seal;
@@ -42,21 +42,15 @@ pub struct Encrypted {
 /// when something in it could not be given back later.
 pub fn encrypt(request: &Encrypt) -> Result<Encrypted> {
     let shown = request.source.shown();
-    let (input, output) = request.source.formats()?;
-    let text = request.source.read()?;
+    let opened = request.source.open()?;
     let mut warnings = Vec::new();
     let metadata = metadata(request, &mut warnings)?;
-    let text = seal_text(text, input, output, metadata, &mut warnings).map_err(|error| error.in_file(shown))?;
+    let text = seal_text(opened, metadata, &mut warnings).map_err(|error| error.in_file(shown))?;
     Ok(Encrypted { text, warnings })
 }
 
-fn seal_text(
-    text: String,
-    input: &dyn Format,
-    output: &dyn Format,
-    mut metadata: Metadata,
-    warnings: &mut Vec<String>,
-) -> Result<String> {
+fn seal_text(opened: Opened, mut metadata: Metadata, warnings: &mut Vec<String>) -> Result<String> {
+    let Opened { text, input, output } = opened;
     let mut document = input.index(text)?;
     if document.roots().is_empty() {
         return Err(Error::new(Kind::NoDocument, "there is no document in the file"));

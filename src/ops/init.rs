@@ -1,8 +1,8 @@
 //! `init`: all that a folder needs so that `encrypt` works in it.
 
+use super::Source;
 use super::encrypt::{self, Encrypt};
 use super::keygen::{self, Outcome};
-use super::Source;
 use crate::error::{Error, Kind, Result};
 use crate::format;
 use crate::key::{Backend, Environment};
@@ -24,8 +24,8 @@ pub const RULES_FILE: &str = ".sops.yaml";
 pub struct Init {
     /// The folder.
     pub folder: PathBuf,
-    /// For whom the rules are to encrypt. When none is named, for an identity of this user, which is
-    /// made when there is none.
+    /// For whom the rules are to encrypt. When none is named, and always for an example, for an identity
+    /// of this user, which is made when there is none.
     pub recipients: Vec<(&'static dyn Backend, String)>,
     /// Whether to put an example into the folder.
     pub example: bool,
@@ -76,11 +76,18 @@ pub fn init(request: &Init, environment: &Environment) -> Result<Done> {
         std::fs::create_dir_all(request.folder.join(EXAMPLE_FILE).parent().unwrap_or(&request.folder))
             .map_err(|error| cannot_make(&request.folder, &error))?;
     } else if !request.folder.is_dir() {
-        return Err(Error::new(Kind::ReadInput, "there is no such folder").in_file(request.folder.display().to_string()));
+        return Err(
+            Error::new(Kind::ReadInput, "there is no such folder").in_file(request.folder.display().to_string())
+        );
     }
     // An example stands for itself, in whatever repository it is tried out.
     let found = if request.example { rules_in(&request.folder) } else { rules_for(&request.folder) };
-    let identity = if request.recipients.is_empty() { Some(keygen::ensure(environment)?) } else { None };
+    let identity = if request.example || request.recipients.is_empty() {
+        let carried = keygen::carried(environment).map(Outcome::Found);
+        Some(carried.map_or_else(|| keygen::ensure(environment), Ok)?)
+    } else {
+        None
+    };
     let rules = match found {
         Some(path) => Step::Found(path),
         None => {
@@ -93,19 +100,22 @@ pub fn init(request: &Init, environment: &Environment) -> Result<Done> {
     Ok(Done { identity, rules, example })
 }
 
-/// The rules for the recipients that are named, or else for the identity.
+/// The rules for the recipients that are named and the identity.
 fn rules(request: &Init, identity: Option<&Outcome>) -> Result<String> {
-    let mut lists: Vec<(&str, String)> = Vec::new();
+    let mut recipients: Vec<(&str, Vec<String>)> = Vec::new();
     for (backend, text) in &request.recipients {
         let stanzas = backend.parse(text)?;
-        let names: Vec<_> = stanzas.iter().map(|stanza| stanza.recipient()).collect();
-        lists.push((backend.rule_field(), names.join(",")));
+        recipients.push((backend.rule_field(), stanzas.iter().map(|stanza| stanza.recipient().to_owned()).collect()));
     }
     if let Some(Outcome::Made(identity) | Outcome::Found(identity)) = identity {
-        lists.push(("age", identity.recipients.join(",")));
+        let own = identity.recipients.iter().cloned();
+        match recipients.iter_mut().find(|(field, _)| *field == "age") {
+            Some((_, named)) => named.extend(own),
+            None => recipients.push(("age", own.collect())),
+        }
     }
-    let lines: String = lists.iter().map(|(field, names)| format!("    {field}: {names}\n")).collect();
-    Ok(RULES.replace(RECIPIENTS, &lines))
+    let lines = recipients.iter().map(|(field, names)| format!("    {field}: {}\n", names.join(",")));
+    Ok(RULES.replace(RECIPIENTS, &lines.collect::<String>()))
 }
 
 /// The rules in `folder` itself.

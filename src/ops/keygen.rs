@@ -15,10 +15,10 @@ pub enum Outcome {
     Found(Identity),
 }
 
-/// An identity in a file.
+/// An identity.
 pub struct Identity {
-    /// The file.
-    pub file: PathBuf,
+    /// Where it is, for people: a file or a variable.
+    pub place: String,
     /// The public keys, to encrypt for.
     pub recipients: Vec<String>,
 }
@@ -45,7 +45,16 @@ pub fn generate() -> (SecretBytes, String) {
 pub fn generate_into(file: PathBuf) -> Result<Identity> {
     let (text, recipient) = generate();
     sys::create_new_private(&file, text.expose())?;
-    Ok(Identity { file, recipients: vec![recipient] })
+    Ok(Identity { place: Environment::of_process().show(&file), recipients: vec![recipient] })
+}
+
+/// The identity that the environment itself carries (`SOPS_AGE_KEY`), as in CI.
+#[must_use]
+pub fn carried(environment: &Environment) -> Option<Identity> {
+    const VARIABLE: &str = "SOPS_AGE_KEY";
+    let text = SecretBytes::from(environment.get_filled(VARIABLE)?.into_encoded_bytes());
+    let recipients = std::str::from_utf8(text.expose()).map(recipients_of).unwrap_or_default();
+    (!recipients.is_empty()).then(|| Identity { place: VARIABLE.to_owned(), recipients })
 }
 
 /// Makes an identity in the place where sops looks for one, unless there is one.
@@ -64,7 +73,7 @@ pub fn ensure(environment: &Environment) -> Result<Outcome> {
             .because("it was left as it is: an identity is never overwritten")
             .hint("leafcrypt keygen --output ANOTHER-FILE"));
     }
-    Ok(Outcome::Found(Identity { file, recipients }))
+    Ok(Outcome::Found(Identity { place: environment.show(&file), recipients }))
 }
 
 /// The file that sops is told to read, or the one that it reads without being told.
@@ -85,11 +94,11 @@ fn recipients_in(file: &Path) -> Result<Vec<String>> {
     Ok(recipients)
 }
 
-/// The public key of each identity in `text`. The keys themselves are asked, not the comment above
+/// The public key of each identity in `text`, one on a line or several. The keys themselves are asked, not the comment above
 /// them, which anybody may have changed.
 fn recipients_of(text: &str) -> Vec<String> {
-    text.lines()
-        .filter_map(|line| line.trim().parse::<::age::x25519::Identity>().ok())
+    text.split_whitespace()
+        .filter_map(|word| word.parse::<::age::x25519::Identity>().ok())
         .map(|identity| identity.to_public().to_string())
         .collect()
 }

@@ -18,6 +18,16 @@ pub struct Source {
     pub output_type: Option<&'static dyn Format>,
 }
 
+/// A document's text, and the formats to read and to write it in.
+pub struct Opened {
+    /// The text.
+    pub text: String,
+    /// Its format.
+    pub input: &'static dyn Format,
+    /// The format of what is to come out.
+    pub output: &'static dyn Format,
+}
+
 impl Source {
     /// The name that decides on types and rules.
     #[must_use]
@@ -38,7 +48,7 @@ impl Source {
     ///
     /// # Errors
     /// When neither the name nor a type says what the input is.
-    pub fn formats(&self) -> Result<(&'static dyn Format, &'static dyn Format)> {
+    fn formats(&self) -> Result<(&'static dyn Format, &'static dyn Format)> {
         let named = format::by_file_name(&self.name().to_string_lossy());
         let input = self.input_type.or(named).ok_or_else(|| self.unknown_type())?;
         Ok((input, self.output_type.or(named).unwrap_or(input)))
@@ -58,11 +68,21 @@ impl Source {
             .hint(format!("say it with --input-type {types}"))
     }
 
-    /// Reads the whole text.
+    /// Reads the text and tells its formats.
     ///
     /// # Errors
-    /// When it cannot be read or is not UTF-8.
-    pub fn read(&self) -> Result<String> {
+    /// Those of [`Self::formats`]; when the text cannot be read or is not UTF-8.
+    pub fn open(&self) -> Result<Opened> {
+        // Nobody should have to type a text for nothing; and of a missing file the type is no matter.
+        if sys::is_stdin(&self.path) {
+            self.formats()?;
+        }
+        let text = self.read()?;
+        let (input, output) = self.formats()?;
+        Ok(Opened { text, input, output })
+    }
+
+    fn read(&self) -> Result<String> {
         String::from_utf8(sys::read_input(&self.path)?).map_err(|broken| {
             let place = broken.utf8_error().valid_up_to();
             let mut bytes = broken.into_bytes();

@@ -62,7 +62,9 @@ pub fn decrypt(
     let layout = match &metadata.layout {
         None => Layout::default(),
         Some(token) => Layout::open(token, &cipher, &metadata.last_modified).unwrap_or_else(|| {
-            opened.warnings.push("the layout record is not of this version of the file: spelling may differ".to_owned());
+            opened
+                .warnings
+                .push("the layout record is not of this version of the file: spelling may differ".to_owned());
             Layout::default()
         }),
     };
@@ -101,13 +103,7 @@ impl Opened {
     }
 }
 
-fn open(
-    document: &Document,
-    data: &[u32],
-    selected: &[bool],
-    cipher: &Cipher,
-    only_encrypted: bool,
-) -> Result<Opened> {
+fn open(document: &Document, data: &[u32], selected: &[bool], cipher: &Cipher, only_encrypted: bool) -> Result<Opened> {
     // Exactly sized, so that no copy of plaintext stays behind in memory that grew.
     let room = document.text().len();
     let mut opened = Opened {
@@ -199,9 +195,9 @@ fn not_opened(document: &Document, id: EntryId, rejected: Rejected) -> Error {
         .at_path(document.path(id))
         .because(rejected);
     match rejected {
-        Rejected::Form => error
-            .because("the file's rule says that the value at this key path is encrypted")
-            .hint("a value that was added by hand is clear text: decrypt the version before it, add it there and encrypt"),
+        Rejected::Form => error.because("the file's rule says that the value at this key path is encrypted").hint(
+            "a value that was added by hand is clear text: decrypt the version before it, add it there and encrypt",
+        ),
         Rejected::Tag => error.hint("a token cannot be moved or copied to another key; restore the file from Git"),
         Rejected::Base64 | Rejected::Type => error.hint("restore the file from Git"),
     }
@@ -231,7 +227,13 @@ fn verify(metadata: &Metadata, cipher: &Cipher, computed: &str) -> Result<()> {
 
 /// Writes the plaintext. What the layout record says is believed only if the result reads as the
 /// decrypted values; each text that does not is left out.
-fn write(format: &dyn Format, document: &Document, data: &[u32], opened: &Opened, mut layout: Layout) -> Result<String> {
+fn write(
+    format: &dyn Format,
+    document: &Document,
+    data: &[u32],
+    opened: &Opened,
+    mut layout: Layout,
+) -> Result<String> {
     let value = |id| opened.get(id).map_or(Source::Clear, Source::Sealed);
     let in_block = |id: u32| matches!(document.entry(id as usize).style(), Style::Literal | Style::Folded);
     let must_prove = !layout.is_empty() || opened.values.iter().any(|&(id, ..)| in_block(id));

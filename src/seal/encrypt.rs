@@ -120,8 +120,12 @@ impl Sealer<'_> {
     fn attempt(&mut self, metadata: &mut Metadata) -> Result<Option<String>> {
         metadata.layout = None;
         metadata.mac.clear();
-        let places: Vec<usize> =
-            self.format.metadata_insertions(self.document, &metadata.to_value()).into_iter().map(|(at, _)| at).collect();
+        let places: Vec<usize> = self
+            .format
+            .metadata_insertions(self.document, &metadata.to_value())
+            .into_iter()
+            .map(|(at, _)| at)
+            .collect();
         let sealed = self.seal(&places, metadata.mac_only_encrypted)?;
         let mut mac = Vec::new();
         self.cipher.encrypt(Kind::Str, sealed.mac.as_bytes(), metadata.last_modified.as_bytes(), None, &mut mac)?;
@@ -274,8 +278,7 @@ impl Sealer<'_> {
                 return Err(self.unprovable(Some(id)));
             }
         }
-        let position: HashMap<usize, usize> =
-            sealed.replaced.iter().map(|&id| (data[id] as usize, id)).collect();
+        let position: HashMap<usize, usize> = sealed.replaced.iter().map(|&id| (data[id] as usize, id)).collect();
         let text = restore(self.format, written, data, &layout, |twin| match position.get(&twin) {
             Some(&id) => Source::Sealed(document.scalar(id)),
             None => Source::Clear,
@@ -290,13 +293,14 @@ impl Sealer<'_> {
         let error = Error::new(error::Kind::EncryptTree, "this file could not be given back byte for byte")
             .because("nothing was written; this is a fault of leafcrypt, not of the file");
         match id {
-            Some(id) => error.at(self.document.text(), self.document.entry(id).span().start).at_path(self.document.path(id)),
+            Some(id) => {
+                error.at(self.document.text(), self.document.entry(id).span().start).at_path(self.document.path(id))
+            }
             None => error,
         }
     }
 }
 
 fn into_text(bytes: Vec<u8>) -> Result<String> {
-    String::from_utf8(bytes)
-        .map_err(|_| Error::new(error::Kind::EncryptTree, "the encrypted file would not be UTF-8"))
+    String::from_utf8(bytes).map_err(|_| Error::new(error::Kind::EncryptTree, "the encrypted file would not be UTF-8"))
 }

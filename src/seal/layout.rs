@@ -52,8 +52,9 @@ impl Layout {
 
     /// The record as a token.
     pub(super) fn seal(&self, cipher: &mut Cipher, last_modified: &str) -> Result<String> {
-        let mut json = serde_json::to_vec(&self.texts)
-            .map_err(|error| Error::new(error::Kind::EncryptTree, "the layout record could not be written").because(error))?;
+        let mut json = serde_json::to_vec(&self.texts).map_err(|error| {
+            Error::new(error::Kind::EncryptTree, "the layout record could not be written").because(error)
+        })?;
         let mut token = Vec::new();
         cipher.encrypt(Kind::Str, &json, &Self::additional(last_modified), None, &mut token)?;
         json.zeroize();

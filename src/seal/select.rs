@@ -10,9 +10,8 @@ use crate::pattern::Pattern;
 
 /// For each entry, whether the selection wants it encrypted.
 pub(super) fn select(document: &Document, selection: &Selection) -> Result<Vec<bool>> {
-    let by_key = |encrypted_on_match: bool, matches: &dyn Fn(&str) -> bool| {
-        select_by_key(document, encrypted_on_match, matches)
-    };
+    let by_key =
+        |encrypted_on_match: bool, matches: &dyn Fn(&str) -> bool| select_by_key(document, encrypted_on_match, matches);
     Ok(match selection {
         Selection::UnencryptedSuffix(suffix) => by_key(false, &|key| key.ends_with(suffix.as_str())),
         Selection::EncryptedSuffix(suffix) => by_key(true, &|key| key.ends_with(suffix.as_str())),

@@ -203,14 +203,7 @@ impl Indexer<'_> {
         Ok(())
     }
 
-    fn scalar(
-        &mut self,
-        value: &str,
-        style: ScalarStyle,
-        anchor: usize,
-        tag: Option<&Tag>,
-        span: &Span,
-    ) -> Result<()> {
+    fn scalar(&mut self, value: &str, style: ScalarStyle, anchor: usize, tag: Option<&Tag>, span: &Span) -> Result<()> {
         let range = span.byte_range().unwrap_or_default();
         let plain = style == ScalarStyle::Plain;
         // The parser says `~` for a node that is not there.
@@ -225,7 +218,8 @@ impl Indexer<'_> {
             None if plain => resolve::resolve_plain(value),
             None => Ok(Resolved { kind: Kind::Str, canonical: value.as_bytes().into() }),
         };
-        let resolved = resolved.map_err(|reason| self.refuse("this value cannot be kept", range.start).because(reason))?;
+        let resolved =
+            resolved.map_err(|reason| self.refuse("this value cannot be kept", range.start).because(reason))?;
         if self.expects_key() {
             return self.key(&resolved, anchor, range);
         }

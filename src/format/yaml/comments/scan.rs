@@ -254,7 +254,8 @@ impl<'a> Scan<'a> {
             }
             let start = self.position as isize;
             let next = self.position + 1;
-            let explicit = self.byte(self.position) == b'?' && (is_blank(self.byte(next)) || self.is_break_or_end(next));
+            let explicit =
+                self.byte(self.position) == b'?' && (is_blank(self.byte(next)) || self.is_break_or_end(next));
             match kind {
                 TokenKind::BlockSequenceStart | TokenKind::BlockMappingStart => {
                     self.indents.push(self.indent);
@@ -463,8 +464,8 @@ impl<'a> Scan<'a> {
             if closes_flow || self.is_break_or_end(at) {
                 if closes_flow || !after_empty_line {
                     let dedented = start.column < indent + 1;
-                    let is_foot = closes_flow
-                        || first_part && (foot_line == Some(start.line) && !behind_value || dedented);
+                    let is_foot =
+                        closes_flow || first_part && (foot_line == Some(start.line) && !behind_value || dedented);
                     if is_foot && !run.is_empty() {
                         if dedented {
                             token = start.index;
