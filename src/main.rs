@@ -1,3 +1,7 @@
 //! The `leafcrypt` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    leafcrypt::cli::run(std::env::args_os())
+}

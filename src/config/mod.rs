@@ -1,1 +1,232 @@
-//! Stub.
+//! `.sops.yaml`: where it is, what it says, and which of its rules is for a file.
+//!
+//! Owns: discovery, the file's shape, creation rules, and everything that can be wrong with them.
+//! Must not know: the key back ends (a recipient is a text that they parse), nor what a command does with a rule.
+//! It prints nothing: what the user should hear of is in `warnings`.
+//!
+//! Documented at <https://getsops.io/docs/#using-sopsyaml-conf-to-select-kms-pgp-and-age-for-new-files>.
+
+mod find;
+mod rule;
+mod schema;
+
+pub use find::Found;
+pub use rule::{CreationRule, DestinationRule, KeyGroup, Recipient};
+
+use crate::error::{Error, Kind, Result, line_column};
+use crate::pattern::Pattern;
+use schema::{Unknown as _, UnknownKey};
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{MAIN_SEPARATOR, Path, PathBuf};
+use std::sync::OnceLock;
+
+/// A larger file is refused; one with a rule for each of 10,000 folders has about one MiB.
+const MAX_BYTES: u64 = 16 << 20;
+
+/// A deeper file is refused. `merge` of key groups is the only thing that nests.
+const MAX_DEPTH: usize = 64;
+
+/// How alike two names must be for "did you mean", from 0 to 1.
+const ALIKE: f64 = 0.85;
+
+/// A `.sops.yaml` that has been read and checked.
+#[derive(Debug)]
+pub struct Config {
+    /// Where it is, absolute.
+    pub path: PathBuf,
+    /// The rules for new files, first match first. `None` when the file has none: to sops that is the same as no file.
+    pub creation_rules: Option<Vec<CreationRule>>,
+    /// The rules for publishing.
+    pub destination_rules: Vec<DestinationRule>,
+    /// How files are laid out that are written anew.
+    pub stores: Stores,
+    /// What the user should hear of, each with its line: unknown keys, and recipients that sops ignores.
+    pub warnings: Vec<String>,
+    /// The compiled `path_regex` of each rule, made when it is first needed.
+    patterns: Vec<OnceLock<Pattern>>,
+}
+
+/// The indentation of formats, as written: sops takes -1 for a tab.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stores {
+    /// `stores.json.indent`
+    pub json_indent: Option<i64>,
+    /// `stores.json_binary.indent`
+    pub json_binary_indent: Option<i64>,
+    /// `stores.yaml.indent`
+    pub yaml_indent: Option<i64>,
+}
+
+impl Config {
+    /// Looks for `.sops.yaml` upward from the folder of `file`, then upward from `working_dir`.
+    ///
+    /// sops looks from the working directory alone; a file's own folder comes first here, so that what is chosen does
+    /// not depend on where a command is run.
+    #[must_use]
+    pub fn find(file: Option<&Path>, working_dir: &Path) -> Found {
+        find::find(file, working_dir)
+    }
+
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// When it cannot be read, is not valid YAML, has a key twice or a value of the wrong type; when a rule has more than
+    /// one selector or a pattern that Go would not compile.
+    pub fn load(path: &Path) -> Result<Self> {
+        let shown = path.display().to_string();
+        let text = read(path).map_err(|error| error.in_file(shown.as_str()))?;
+        Self::parse(&text, path).map_err(|error| error.in_file(shown))
+    }
+
+    /// Checks the text of a file that stands at `path`.
+    fn parse(text: &str, path: &Path) -> Result<Self> {
+        let file = deserialize(text)?;
+        let place = |(error, offset): rule::Wrong| error.at(text, offset);
+        let mut found = Vec::new();
+        let creation_rules = file.creation_rules.as_deref().map(|rules| {
+            let numbered = rules.iter().zip(1..);
+            numbered
+                .map(|(rule, n)| CreationRule::from_schema(rule, n, &format!("creation rule {n}"), &mut found))
+                .collect()
+        });
+        let creation_rules: Option<Vec<CreationRule>> = creation_rules.transpose().map_err(place)?;
+        let destination_rules = file.destination_rules.iter().flatten().zip(1..);
+        let destination_rules = destination_rules
+            .map(|(rule, number)| DestinationRule::from_schema(rule, number, &mut found))
+            .collect::<Result<_, _>>()
+            .map_err(place)?;
+
+        let mut unknown = Vec::new();
+        file.unknown(&mut unknown);
+        let unknown = unknown.iter().filter_map(|key| unknown_key(key, text));
+        let mut warnings: Vec<(usize, String)> = unknown.collect();
+        warnings.extend(found.into_iter().map(|(warning, line)| (line, format!("{line}: {warning}"))));
+        warnings.sort_by_key(|(line, _)| *line);
+
+        let indent = |format: &Option<schema::Indented>| format.as_ref().and_then(|format| format.indent);
+        let stores = file.stores.unwrap_or_default();
+        Ok(Config {
+            path: find::absolute(path),
+            patterns: creation_rules.iter().flatten().map(|_| OnceLock::new()).collect(),
+            creation_rules,
+            destination_rules,
+            stores: Stores {
+                json_indent: indent(&stores.json),
+                json_binary_indent: indent(&stores.json_binary),
+                yaml_indent: indent(&stores.yaml),
+            },
+            warnings: warnings.into_iter().map(|(_, warning)| format!("{}:{warning}", path.display())).collect(),
+        })
+    }
+
+    /// The first rule for a file, which need not exist. `None` when there are no creation rules at all.
+    ///
+    /// # Errors
+    /// When there are rules and none matches.
+    pub fn rule_for(&self, file: &Path) -> Result<Option<&CreationRule>> {
+        let Some(rules) = &self.creation_rules else { return Ok(None) };
+        let path = find::relative(file, self.path.parent().unwrap_or(&self.path));
+        for (rule, compiled) in rules.iter().zip(&self.patterns) {
+            let Some(regex) = &rule.path_regex else { return Ok(Some(rule)) };
+            let pattern = match compiled.get() {
+                Some(pattern) => pattern,
+                None => {
+                    let pattern = Pattern::new(regex).map_err(|error| self.uncompilable(rule, &error))?;
+                    compiled.get_or_init(|| pattern)
+                }
+            };
+            if matches_path(pattern, &path) {
+                return Ok(Some(rule));
+            }
+        }
+        let error = Error::new(Kind::ConfigMissing, format!("no matching creation rules found for {path}"))
+            .in_file(self.path.display().to_string());
+        let tried = rules.iter().filter_map(|rule| Some((rule.line, rule.path_regex.as_deref()?)));
+        let error =
+            tried.fold(error, |error, (line, regex)| error.because(format!("line {line}: `{regex}` does not match")));
+        Err(error.hint("change a path_regex, add a last rule without one, or name recipients: --age RECIPIENT"))
+    }
+
+    fn uncompilable(&self, rule: &CreationRule, error: &Error) -> Error {
+        let message = format!("path_regex of creation rule {} (line {}): {error}", rule.number, rule.line);
+        let wrong = Error::new(Kind::Config, message).in_file(self.path.display().to_string());
+        error.hints().iter().fold(wrong, |wrong, hint| wrong.hint(hint))
+    }
+}
+
+/// Whether a pattern matches a path. Where the separator is a backslash, sops shows patterns backslashes alone; here
+/// slashes match as well, so that one file serves all platforms.
+fn matches_path(pattern: &Pattern, path: &str) -> bool {
+    pattern.is_match(path) || (MAIN_SEPARATOR != '/' && pattern.is_match(&path.replace(MAIN_SEPARATOR, "/")))
+}
+
+fn read(path: &Path) -> Result<String> {
+    let unreadable = |error: std::io::Error| {
+        Error::new(Kind::Config, "the configuration cannot be read")
+            .because(error)
+            .hint("name another one with --config or SOPS_CONFIG, or write one: leafcrypt init")
+    };
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)).map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(Error::new(Kind::Config, format!("the configuration has more than {} MiB", MAX_BYTES >> 20))
+            .hint("is this the file that you meant?"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let offset = error.utf8_error().valid_up_to();
+        let text = String::from_utf8_lossy(error.as_bytes());
+        Error::new(Kind::Config, "the configuration is not UTF-8").at(&text, offset).hint("save it as UTF-8")
+    })
+}
+
+fn deserialize(text: &str) -> Result<schema::File> {
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_depth: MAX_DEPTH,
+            // One anchor of a recipient with hundreds of aliases is how these files are written.
+            enforce_alias_anchor_ratio: false,
+        },
+        with_snippet: false,
+    };
+    let file: Option<schema::File> = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+        let wrong = Error::new(Kind::Config, "the configuration is wrong").because(error.without_snippet());
+        let wrong = match error.location() {
+            Some(location) => wrong.at(text, rule::offset_of(location)),
+            None => wrong,
+        };
+        wrong.hint("the keys and their types are shown in docs/configuration.md and .sops.yaml.example")
+    })?;
+    Ok(file.unwrap_or_default())
+}
+
+/// The line of an unknown key, and the warning about it.
+fn unknown_key(unknown: &UnknownKey<'_>, text: &str) -> Option<(usize, String)> {
+    let key = unknown.key.value.as_str();
+    let offset = rule::offset_of(unknown.key.referenced);
+    let alike = unknown.known.iter().map(|known| (strsim::jaro_winkler(key, known), *known));
+    let nearest = alike.filter(|(alike, _)| *alike >= ALIKE).max_by(|a, b| a.0.total_cmp(&b.0));
+    if nearest.is_none() && holds_anchors(text, offset) {
+        return None;
+    }
+    let (line, column) = line_column(text, offset);
+    let advice = match nearest {
+        Some((_, known)) => format!("did you mean {known}?"),
+        None => format!("known here are {}", unknown.known.join(", ")),
+    };
+    Some((line, format!("{line}:{column}: unknown key {key}; {advice}")))
+}
+
+/// Whether the key at `offset` stands at the left margin and has anchors below it: a list of keys with names, to be used
+/// as aliases in the rules, which is a common way to write these files and no mistake.
+fn holds_anchors(text: &str, offset: usize) -> bool {
+    let (before, section) = text.split_at(offset.min(text.len()));
+    let at_margin = before.is_empty() || before.ends_with(['\n', '\u{feff}']);
+    let continues = |line: &&str| line.is_empty() || line.starts_with([' ', '\t', '-', '#', '\r', ']', '}']);
+    let mut lines = section.lines();
+    let head = lines.next().into_iter();
+    at_margin && head.chain(lines.take_while(continues)).any(|line| line.contains(" &") || line.contains("[&"))
+}
+
+#[cfg(test)]
+mod tests;

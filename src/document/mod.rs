@@ -262,6 +262,14 @@ impl Document {
         std::str::from_utf8(self.resolve(self.entries[id].key)).unwrap_or_default()
     }
 
+    /// The byte at which the entry's key stands in the source, behind its quote; `None` when it has no
+    /// key, or one with escapes.
+    #[must_use]
+    pub fn key_start(&self, id: EntryId) -> Option<usize> {
+        let entry = &self.entries[id];
+        (entry.keyed && entry.key.len & Text::IN_ARENA == 0).then_some(entry.key.start as usize)
+    }
+
     /// The typed value of a leaf or the text of a comment; of a container, its kind and no bytes.
     #[must_use]
     pub fn scalar(&self, id: EntryId) -> Scalar<'_> {

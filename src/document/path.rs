@@ -42,6 +42,16 @@ impl Document {
     /// Source: `sops.go`, `strings.Join(path, ":") + ":"`.
     #[must_use]
     pub fn additional_data(&self, id: EntryId) -> Vec<u8> {
+        let mut data = self.key_prefix(id);
+        if data.is_empty() {
+            data.push(b':');
+        }
+        data
+    }
+
+    /// The keys on the way from the root to `id`, its own included, each followed by `:`.
+    #[must_use]
+    pub fn key_prefix(&self, id: EntryId) -> Vec<u8> {
         let mut keys = Vec::new();
         let mut at = Some(id);
         while let Some(id) = at {
@@ -51,15 +61,12 @@ impl Document {
             }
             at = entry.parent();
         }
-        let mut data = Vec::new();
+        let mut prefix = Vec::new();
         for key in keys.iter().rev() {
-            data.extend_from_slice(self.resolve(*key));
-            data.push(b':');
+            prefix.extend_from_slice(self.resolve(*key));
+            prefix.push(b':');
         }
-        if keys.is_empty() {
-            data.push(b':');
-        }
-        data
+        prefix
     }
 
     /// Finds the entry at `path` below `root`.

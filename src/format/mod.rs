@@ -60,6 +60,11 @@ pub trait Format: Sync {
         leaf(id, out)
     }
 
+    /// The bytes of a list item with its mark: what a comment replaces that sops wrote as an item.
+    fn item_span(&self, document: &Document, id: EntryId) -> Range<usize> {
+        document.entry(id).span()
+    }
+
     /// The entries of the metadata of each document of the stream that has it.
     fn metadata_entries(&self, document: &Document) -> Vec<EntryId> {
         document
@@ -99,4 +104,44 @@ pub fn by_name(name: &str) -> Option<&'static dyn Format> {
 #[must_use]
 pub fn by_file_name(file_name: &str) -> Option<&'static dyn Format> {
     ALL.iter().copied().find(|format| format.is_named(file_name))
+}
+
+/// Moves from a byte offset over what may stand between two marks of a syntax.
+type Skip = fn(&str, usize) -> usize;
+
+/// Where to put a new last member of the object in braces at `root`, and the text to put there.
+fn member_insertion(document: &Document, root: EntryId, member: &str, space: &str, skip: Skip) -> (usize, String) {
+    let text = document.text();
+    let Some(last) = document.children(root).last() else {
+        return (document.entry(root).span().start + 1, member.to_owned());
+    };
+    let end = document.entry(last).span().end;
+    let next = skip(text, end);
+    if text.as_bytes().get(next) == Some(&b',') {
+        return (next + 1, format!("{space}{member},"));
+    }
+    (end, format!(",{space}{member}"))
+}
+
+/// What to take out of the object in braces at `root` so that its member `id` is gone: the counterpart
+/// of [`member_insertion`].
+fn member_span(document: &Document, root: EntryId, id: EntryId, skip: Skip) -> Range<usize> {
+    let text = document.text();
+    let comma_at = |from: usize| Some(skip(text, from)).filter(|&at| text.as_bytes().get(at) == Some(&b','));
+    let end = document.entry(id).span().end;
+    let previous = document.children(root).take_while(|&child| child != id).last();
+    let (start, comma) = match previous {
+        Some(previous) => {
+            let start = document.entry(previous).span().end;
+            (start, comma_at(start).map_or(start, |comma| comma + 1))
+        }
+        None => {
+            let start = document.entry(root).span().start + 1;
+            (start, start)
+        }
+    };
+    match comma_at(end) {
+        Some(after) => comma..after + 1,
+        None => start..end,
+    }
 }

@@ -1,5 +1,91 @@
-//! The key back ends.
+//! The key back ends: who may open a file's data key, and how.
+//!
+//! Owns: the contract of a back end ([`Backend`]), the list of them ([`registry`]), one folder for
+//! each, the [`Stanza`] that wraps a copy of the data key, and the [`Keyring`] that asks all of them to
+//! open one. Must not know: where stanzas stand in a file, key groups, files, or how anything is
+//! printed.
+//!
+//! A new back end is one folder and one line in [`registry`]. Flags, environment variables, fields of
+//! creation rules and of metadata, completions and help are loops over the registry, on the names that
+//! the back end itself gives.
 
-/// One wrapped copy of the data key.
-#[derive(Clone)]
-pub struct Stanza {}
+pub mod age;
+mod environment;
+mod keyring;
+pub mod registry;
+mod stanza;
+
+pub use environment::Environment;
+pub use keyring::{Keyring, Refusal};
+pub use stanza::Stanza;
+
+use crate::error::Result;
+use crate::secret::SecretBytes;
+
+/// A key back end: a kind of key, its names, and how a data key is wrapped for one.
+///
+/// Implementers are values without state; what a run of the program finds on the machine lives in the
+/// [`Opener`].
+pub trait Backend: Sync {
+    /// The metadata list, the name in `--decryption-order`, and what people call it: `age`.
+    fn name(&self) -> &'static str;
+
+    /// The field of a creation rule that names recipients.
+    fn rule_field(&self) -> &'static str;
+
+    /// The command-line flag without its dashes; `add-` and `rm-` go before it for key groups.
+    fn flag(&self) -> &'static str;
+
+    /// The environment variable that names recipients.
+    fn recipients_env(&self) -> &'static str;
+
+    /// The fields of a stanza in the order in which sops writes them; the first names the key.
+    fn fields(&self) -> &'static [&'static str];
+
+    /// Reads a list of recipients, separated by commas or newlines, as a flag, a variable or a creation
+    /// rule gives it. A recipient named twice counts once. The stanzas are not wrapped yet.
+    ///
+    /// # Errors
+    /// When one is no recipient of this back end. Its text is shown only if it cannot be a secret.
+    fn parse(&self, text: &str) -> Result<Vec<Stanza>>;
+
+    /// Wraps `part`, a data key or a share of one, for the stanza's recipient, in place of what the
+    /// stanza held.
+    ///
+    /// # Errors
+    /// When the recipient cannot be used or the service behind it fails.
+    fn wrap(&self, stanza: &mut Stanza, part: &[u8]) -> Result<()>;
+
+    /// What opens stanzas during one run of the program. Reads nothing yet: a job that opens no data
+    /// key touches no identity.
+    fn opener(&self, environment: &Environment) -> Box<dyn Opener>;
+}
+
+/// The identities or services of one back end, for one run of the program: sources are read at the
+/// first need, and once for all files.
+pub trait Opener: Send + Sync {
+    /// Opens one of `stanzas`, all of them of this back end and wrapping the same bytes, whichever is
+    /// the cheapest to open.
+    fn unwrap(&self, stanzas: &[&Stanza]) -> Answer;
+}
+
+/// What a back end says when asked to open a stanza.
+pub enum Answer {
+    /// Opened: the data key, or a share of it.
+    Here(SecretBytes),
+    /// This machine has no key for any of them.
+    NotMine(Search),
+    /// There is a key that should open one, and it did not.
+    Failed(Search),
+}
+
+/// What a back end did before it gave up, for the message. Public names only, never a secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Search {
+    /// Why a stanza did not open though there is a key for it, one line each.
+    pub failures: Vec<String>,
+    /// Where a key was looked for and what was found there, one line each.
+    pub looked_at: Vec<String>,
+    /// What the user can do, with a command to type.
+    pub hints: Vec<String>,
+}

@@ -1,36 +1,43 @@
 //! The typed `sops` block.
+//!
+//! Owns: what the block says ([`Metadata`]), key groups, wrapping the data key for all of them and
+//! getting it back. Must not know: where the block stands in a file or how it is spelled there, what a
+//! key back end does, leaves, the MAC's meaning.
+//!
+//! What this build does not understand is kept and written back: stanzas of back ends that it lacks,
+//! and fields of a newer version. Real sops drops the latter.
+//!
+//! Source: `stores/stores.go` and `sops.go` of sops 3.11.
 
+mod read;
+mod selection;
+mod write;
+
+pub use selection::Selection;
+
+use crate::crypto::shamir;
 use crate::document::Value;
-use crate::error::Result;
-use crate::key::Stanza;
-use crate::secret::DataKey;
+use crate::error::{Error, Kind, Result};
+use crate::key::{Keyring, Refusal, Search, Stanza, registry};
+use crate::secret::{DataKey, SecretBytes};
 
-/// Which leaves are encrypted. Exactly one of sops' six selectors; patterns are in Go's syntax.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Selection {
-    /// All but those with a key on their way that ends so; the default, with `_unencrypted`.
-    UnencryptedSuffix(String),
-    /// Only those with a key on their way that ends so.
-    EncryptedSuffix(String),
-    /// All but those with a key on their way that matches.
-    UnencryptedRegex(String),
-    /// Only those with a key on their way that matches.
-    EncryptedRegex(String),
-    /// All but those below a comment that matches.
-    UnencryptedCommentRegex(String),
-    /// Only those below a comment that matches.
-    EncryptedCommentRegex(String),
-}
+/// The version of sops' format that new files declare: the newest whose reader and writer this one was
+/// checked against, both ways. Real sops refuses a file whose version is no semantic version.
+pub const FORMAT_VERSION: &str = "3.11.0";
+
+/// So many recipients are listed in a message.
+const RECIPIENTS_LISTED: usize = 50;
 
 /// The `sops` block of a file.
+#[derive(Clone, Debug)]
 pub struct Metadata {
-    /// The key groups; one, unless the data key is split.
+    /// The key groups; one, unless the data key is split. Within a group, in the order of the file.
     pub key_groups: Vec<Vec<Stanza>>,
-    /// How many key groups are needed; 0 with a single group.
+    /// How many key groups are needed; 0 for all of them, and with a single group.
     pub shamir_threshold: usize,
     /// `lastmodified`, as written: RFC 3339 in UTC.
     pub last_modified: String,
-    /// The MAC's token.
+    /// The MAC's token. Empty only before the file is sealed, and when read without one.
     pub mac: String,
     /// Which leaves are encrypted.
     pub selection: Selection,
@@ -40,38 +47,182 @@ pub struct Metadata {
     pub version: String,
     /// The layout record's token (`leafcrypt_layout`).
     pub layout: Option<String>,
+    /// Fields that this build does not know, in their order.
+    pub unknown: Vec<(String, Value)>,
 }
 
 impl Metadata {
+    /// The block of a new file, for the recipients of `key_groups`. The data key is not wrapped yet and
+    /// `lastmodified` and `mac` are empty.
+    #[must_use]
+    pub fn new(
+        key_groups: Vec<Vec<Stanza>>,
+        shamir_threshold: usize,
+        selection: Selection,
+        mac_only_encrypted: bool,
+    ) -> Self {
+        Metadata {
+            key_groups,
+            shamir_threshold,
+            last_modified: String::new(),
+            mac: String::new(),
+            selection,
+            mac_only_encrypted,
+            version: FORMAT_VERSION.to_owned(),
+            layout: None,
+            unknown: Vec::new(),
+        }
+    }
+
     /// Reads the block.
     ///
     /// # Errors
-    /// When a field is missing or of the wrong kind.
+    /// When a field is missing or of the wrong kind, two selectors are given, or there is no key. A
+    /// file without a MAC is an error of its own ([`Kind::MacMissing`]).
     pub fn from_value(block: &Value) -> Result<Self> {
-        let _ = block;
-        unreachable!("stub")
+        let metadata = read::read(block)?;
+        if metadata.mac.is_empty() {
+            return Err(Error::new(Kind::MacMissing, "the file has no MAC, so its values cannot be verified")
+                .because("the field mac of its sops block is missing or empty")
+                .hint("to decrypt it all the same: leafcrypt decrypt --ignore-mac FILE"));
+        }
+        Ok(metadata)
     }
 
-    /// The block as it is written.
+    /// Reads the block of a file whose MAC will not be looked at (`--ignore-mac`), and may be missing.
+    ///
+    /// # Errors
+    /// Those of [`Self::from_value`] but for the MAC.
+    pub fn from_value_ignoring_mac(block: &Value) -> Result<Self> {
+        read::read(block)
+    }
+
+    /// The block as it is written, its fields in the order of sops 3.12 and before.
     #[must_use]
     pub fn to_value(&self) -> Value {
-        unreachable!("stub")
+        write::write(self)
     }
 
-    /// Wraps `data_key` for every stanza.
+    /// All stanzas of all groups.
+    pub fn stanzas(&self) -> impl Iterator<Item = &Stanza> {
+        self.key_groups.iter().flatten()
+    }
+
+    /// How many groups it takes to get the data key.
+    #[must_use]
+    pub fn groups_needed(&self) -> usize {
+        match (self.key_groups.len(), self.shamir_threshold) {
+            (groups, 0) => groups,
+            (0 | 1, _) => 1,
+            (_, threshold) => threshold,
+        }
+    }
+
+    /// Wraps `data_key` for every stanza: whole with one group, else split, a share for each group. A
+    /// threshold of 0 becomes the number of groups. When it fails nothing has changed.
     ///
     /// # Errors
-    /// Those of the back ends.
+    /// When there is no recipient, a group is empty, the threshold does not fit the groups, or this
+    /// build lacks a back end; those of the back ends.
     pub fn wrap(&mut self, data_key: &DataKey) -> Result<()> {
-        let _ = data_key;
-        unreachable!("stub")
+        if self.key_groups.iter().all(Vec::is_empty) {
+            return Err(Error::new(Kind::NoRecipient, "there is no recipient to encrypt for")
+                .hint("name one with --age, or write a creation rule: leafcrypt init"));
+        }
+        if let Some(empty) = self.key_groups.iter().position(Vec::is_empty) {
+            return Err(Error::new(Kind::NoRecipient, format!("key group {} has no recipient", empty + 1))
+                .because("nobody could open its share of the data key"));
+        }
+        let threshold = if self.key_groups.len() == 1 { 0 } else { self.groups_needed() };
+        let parts = match self.key_groups.len() {
+            1 => vec![SecretBytes::from(data_key.expose().to_vec())],
+            groups => shamir::split(data_key.expose(), groups, threshold)?,
+        };
+        let mut wrapped = self.key_groups.clone();
+        for (group, part) in wrapped.iter_mut().zip(&parts) {
+            for stanza in group {
+                let backend = registry::backend(stanza.list()).ok_or_else(|| {
+                    Error::new(
+                        Kind::Generic,
+                        format!("the data key cannot be wrapped for {} {}", stanza.list(), stanza.recipient()),
+                    )
+                    .because(format!("this build has no {} keys", stanza.list()))
+                })?;
+                backend.wrap(stanza, part.expose())?;
+            }
+        }
+        self.key_groups = wrapped;
+        self.shamir_threshold = threshold;
+        Ok(())
     }
 
-    /// Gets the data key from whichever stanzas this machine has identities for.
+    /// Gets the data key with whichever keys are at hand. No more groups are opened than are needed.
     ///
     /// # Errors
-    /// When none opens, with what was tried.
-    pub fn unwrap(&self) -> Result<DataKey> {
-        unreachable!("stub")
+    /// When too few groups open ([`Kind::NoDataKey`]): with the file's recipients, everywhere that was
+    /// looked for a key, and what was found there.
+    pub fn unwrap(&self, keyring: &Keyring) -> Result<DataKey> {
+        let needed = self.groups_needed();
+        let mut parts = Vec::new();
+        let mut refused = Vec::new();
+        for (at, group) in self.key_groups.iter().enumerate() {
+            if parts.len() == needed {
+                break;
+            }
+            match keyring.unwrap(group) {
+                Ok(part) => parts.push(part),
+                Err(refusal) => refused.push((at, refusal)),
+            }
+        }
+        if parts.len() < needed || parts.is_empty() {
+            return Err(self.no_data_key(parts.len(), refused));
+        }
+        let bytes = match &parts[..] {
+            [whole] if self.key_groups.len() == 1 => whole.expose().to_vec(),
+            shares => shamir::combine(shares)?.expose().to_vec(),
+        };
+        let size = bytes.len();
+        DataKey::from_bytes(bytes).ok_or_else(|| {
+            Error::new(Kind::NoDataKey, "the data key is damaged")
+                .because(format!("it has {size} bytes and not {}", DataKey::SIZE))
+        })
+    }
+
+    fn no_data_key(&self, opened: usize, refused: Vec<(usize, Refusal)>) -> Error {
+        let many = self.key_groups.len() > 1;
+        let mut error = Error::new(
+            Kind::NoDataKey,
+            if many {
+                format!(
+                    "{opened} of {} key groups opened, and {} are needed",
+                    self.key_groups.len(),
+                    self.groups_needed()
+                )
+            } else {
+                "no key on this machine opens the file".to_owned()
+            },
+        );
+        let mut listed = 0;
+        let mut search = Search::default();
+        for (at, refusal) in refused {
+            let whose = if many { format!("key group {}", at + 1) } else { "the file".to_owned() };
+            for stanza in &self.key_groups[at] {
+                if listed < RECIPIENTS_LISTED {
+                    error = error.because(format!("{whose} is for {} {}", stanza.list(), stanza.recipient()));
+                }
+                listed += 1;
+            }
+            search.extend(refusal.search);
+        }
+        if listed > RECIPIENTS_LISTED {
+            error = error.because(format!("and for {} more", listed - RECIPIENTS_LISTED));
+        }
+        for note in search.failures.into_iter().chain(search.looked_at) {
+            error = error.because(note);
+        }
+        search.hints.into_iter().fold(error, Error::hint)
     }
 }
+
+#[cfg(test)]
+mod tests;

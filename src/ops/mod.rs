@@ -1,1 +1,14 @@
-//! Stub.
+//! What each command does.
+//!
+//! Owns: the order of the steps, from a typed request to a typed outcome, one file per command. Must not
+//! know: argument syntax, and how an outcome is shown; nothing here prints. Documents are handed back to
+//! be written by whoever asked, so that no step can leave half a result on a disk.
+
+pub mod decrypt;
+pub mod encrypt;
+pub mod init;
+pub mod keygen;
+mod rules;
+mod source;
+
+pub use source::Source;

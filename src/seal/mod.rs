@@ -1,45 +1,64 @@
-//! Encrypting and decrypting a document.
+//! Sealing and opening a document.
+//!
+//! Owns: which leaves are encrypted ([`select`]), encrypting and decrypting a whole document under its
+//! data key, the MAC over it, the layout record, and the proof that what is written can be given back.
+//! Must not know: where a data key comes from, files on a disk, arguments.
 
-use crate::document::Document;
-use crate::error::Result;
+mod decrypt;
+mod encrypt;
+mod layout;
+mod restore;
+mod select;
+
+pub use decrypt::{Decrypted, decrypt};
+pub use encrypt::{Nonces, encrypt};
+
+use crate::document::{Document, EntryId};
 use crate::format::Format;
-use crate::metadata::Metadata;
-use crate::secret::DataKey;
 
-/// What came out of [`decrypt`].
-pub struct Decrypted {
-    /// The plaintext, byte for byte the file that was encrypted.
-    pub text: String,
-    /// What the user should know though nothing failed.
-    pub warnings: Vec<String>,
+/// The additional data of entries, one after the other. Siblings share their parent's part.
+struct AdditionalData<'a> {
+    document: &'a Document,
+    parent: Option<EntryId>,
+    parent_len: usize,
+    data: Vec<u8>,
 }
 
-/// Encrypts `document` under `data_key` and gives the file to write, its `sops` block in place.
-/// Sets `last_modified`, `mac` and `layout` of `metadata`.
-///
-/// # Errors
-/// When something in the document could not be given back, with the place; nothing is written then.
-pub fn encrypt(
-    format: &dyn Format,
-    document: &Document,
-    data_key: &DataKey,
-    metadata: &mut Metadata,
-) -> Result<String> {
-    let _ = (format, document, data_key, metadata);
-    unreachable!("stub")
+impl<'a> AdditionalData<'a> {
+    fn new(document: &'a Document) -> Self {
+        AdditionalData { document, parent: None, parent_len: 0, data: Vec::new() }
+    }
+
+    fn of(&mut self, id: EntryId) -> &[u8] {
+        let entry = self.document.entry(id);
+        if entry.parent() != self.parent {
+            self.parent = entry.parent();
+            self.data = self.parent.map_or_else(Vec::new, |parent| self.document.key_prefix(parent));
+            self.parent_len = self.data.len();
+        }
+        self.data.truncate(self.parent_len);
+        if entry.has_key() {
+            self.data.extend_from_slice(self.document.key(id).as_bytes());
+            self.data.push(b':');
+        }
+        if self.data.is_empty() {
+            self.data.push(b':');
+        }
+        &self.data
+    }
 }
 
-/// Decrypts `document` and verifies its MAC (unless `ignore_mac`).
-///
-/// # Errors
-/// A leaf that does not decrypt, with its key path; a MAC that does not match.
-pub fn decrypt(
-    format: &dyn Format,
-    document: &Document,
-    data_key: &DataKey,
-    metadata: &Metadata,
-    ignore_mac: bool,
-) -> Result<Decrypted> {
-    let _ = (format, document, data_key, metadata, ignore_mac);
-    unreachable!("stub")
+/// The entries that are data: all but the `sops` blocks. The position in this list is what the layout
+/// record counts by, since it is the same before and after encryption.
+fn data_entries(format: &dyn Format, document: &Document) -> Vec<u32> {
+    let blocks = format.metadata_entries(document);
+    let mut data = Vec::with_capacity(document.len());
+    let mut at = 0;
+    for block in blocks {
+        let block = document.subtree(block);
+        data.extend((at as u32)..(block.start as u32));
+        at = block.end;
+    }
+    data.extend((at as u32)..(document.len() as u32));
+    data
 }

@@ -1,1 +1,14 @@
-//! Stub.
+//! The platform: files, the process, the terminal.
+//!
+//! Owns: everything that differs between systems, behind `cfg`; nothing else in the code knows which
+//! system it runs on. Must not know: what is in the bytes that it reads and writes.
+
+mod file;
+mod process;
+mod replace;
+mod terminal;
+
+pub use file::{MAX_INPUT, create_new_private, is_stdin, read_input};
+pub use process::{BROKEN_PIPE, harden};
+pub use replace::replace_file;
+pub use terminal::stdin_is_terminal;

@@ -1,8 +1,23 @@
-//! JSON.
+//! JSON: RFC 8259 with an object at the top, as sops wants it.
+//!
+//! Owns: the syntax of JSON, the numbers and strings of Go's `encoding/json` (which is what sops reads
+//! and prints with), where the `sops` member stands. Must not know: ciphers, rules, recipients, files.
+//!
+//! `docs/json.md` says for users what is decided here, and why.
+
+mod emit;
+mod fault;
+mod index;
+mod keys;
+mod metadata;
+mod number;
+#[cfg(test)]
+mod tests;
+mod write;
 
 use super::Format;
 use crate::document::{Document, EntryId, Scalar, Value};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use std::ops::Range;
 
 /// JSON.
@@ -17,31 +32,39 @@ impl Format for Json {
         file_name.ends_with(".json")
     }
 
-    fn index(&self, _text: String) -> Result<Document> {
-        unreachable!("stub")
+    fn index(&self, text: String) -> Result<Document> {
+        index::index(text)
     }
 
-    fn write_token(&self, _document: &Document, _id: EntryId, _token: &str, _out: &mut Vec<u8>) {
-        unreachable!("stub")
+    fn write_token(&self, _document: &Document, _id: EntryId, token: &str, out: &mut Vec<u8>) {
+        write::string(token, out);
     }
 
-    fn write_scalar(&self, _document: &Document, _id: EntryId, _scalar: Scalar<'_>, _out: &mut Vec<u8>) -> Result<()> {
-        unreachable!("stub")
+    fn write_scalar(&self, document: &Document, id: EntryId, scalar: Scalar<'_>, out: &mut Vec<u8>) -> Result<()> {
+        write::scalar(scalar, out).map_err(|reason| cannot_hold(document, id, reason))
     }
 
-    fn metadata_spans(&self, _document: &Document) -> Vec<Range<usize>> {
-        unreachable!("stub")
+    fn metadata_spans(&self, document: &Document) -> Vec<Range<usize>> {
+        metadata::spans(document)
     }
 
-    fn metadata_insertions(&self, _document: &Document, _metadata: &Value) -> Vec<(usize, String)> {
-        unreachable!("stub")
+    fn metadata_insertions(&self, document: &Document, metadata: &Value) -> Vec<(usize, String)> {
+        metadata::insertions(document, metadata)
     }
 
-    fn emit(&self, _document: &Document) -> Result<String> {
-        unreachable!("stub")
+    fn emit(&self, document: &Document) -> Result<String> {
+        emit::document(document)
     }
 
-    fn emit_value(&self, _document: &Document, _id: EntryId) -> Result<String> {
-        unreachable!("stub")
+    fn emit_value(&self, document: &Document, id: EntryId) -> Result<String> {
+        emit::value(document, id)
     }
+}
+
+/// The error for a value that JSON has no form for.
+fn cannot_hold(document: &Document, id: EntryId, reason: &str) -> Error {
+    Error::new(Kind::Format, "a value cannot be written as JSON")
+        .at_path(document.path(id))
+        .because(reason)
+        .hint("write the file in a format that can hold it: --output-type yaml")
 }

@@ -1,1 +1,244 @@
-//! Stub.
+//! A whole document or value as real sops prints YAML.
+//!
+//! Owns: the layout of containers, keys and comments: an indent of 4, lists indented inside of maps, a
+//! container that begins on the line of its dash, keys too long for one line behind `? `. Comments
+//! stand on lines of their own, above what they precede.
+//! Must not know: where the values come from, what is secret, the text of the source document.
+//!
+//! Two cases where sops loses comments are not followed: those of an empty container are printed above
+//! it, and a list's own is not replaced by that of its first item.
+
+mod printer;
+
+use crate::document::{Document, EntryId, Kind, Scalar, Value};
+use crate::error::{self, Error, Result};
+use printer::{Container, Printer};
+use std::collections::HashMap;
+
+/// Prints a document of any format as a YAML stream.
+///
+/// # Errors
+/// None for what an index of a format gives; an internal inconsistency is one.
+pub(super) fn emit(document: &Document) -> Result<String> {
+    let comments = Comments::of(document);
+    let mut printer = Printer::new(0, "\n");
+    for (at, &root) in document.roots().iter().enumerate() {
+        if at > 0 {
+            printer.document_marker();
+        }
+        if document.entry(root).kind() == Kind::Null {
+            // An empty document is an empty tree for sops.
+            printer.empty(Container::Map);
+        } else {
+            Walk { document, comments: &comments, printer: &mut printer }.root(root);
+        }
+    }
+    printer.finish()
+}
+
+/// Prints the subtree at `id` alone: a string as it is, anything else as a YAML document.
+///
+/// # Errors
+/// When the value is a string of bytes that are not text.
+pub(super) fn emit_value(document: &Document, id: EntryId) -> Result<String> {
+    let scalar = document.scalar(id);
+    if scalar.kind == Kind::Str {
+        return std::str::from_utf8(scalar.bytes).map(str::to_owned).map_err(|_| {
+            Error::new(error::Kind::Format, "the value is binary data, which cannot be printed as text")
+                .at_path(document.path(id))
+                .hint("decrypt the whole file: YAML holds such a value as !!binary, in base64")
+        });
+    }
+    let comments = Comments::of(document);
+    let mut printer = Printer::new(0, "\n");
+    Walk { document, comments: &comments, printer: &mut printer }.root(id);
+    printer.finish()
+}
+
+/// Prints a map as the lines of a block mapping whose keys stand at column `indent`, four columns a
+/// level.
+///
+/// Recursive, as [`Value`] is only used for small trees.
+pub(super) fn emit_block(value: &Value, indent: usize, newline: &'static str) -> String {
+    let mut printer = Printer::new(indent, newline);
+    print_value(value, &mut printer);
+    printer.finish().unwrap_or_default()
+}
+
+fn print_value(value: &Value, printer: &mut Printer) {
+    match value {
+        Value::Null => printer.scalar(Scalar { kind: Kind::Null, bytes: b"" }),
+        Value::Bool(true) => printer.scalar(Scalar { kind: Kind::Bool, bytes: b"True" }),
+        Value::Bool(false) => printer.scalar(Scalar { kind: Kind::Bool, bytes: b"False" }),
+        Value::Int(number) => printer.scalar(Scalar { kind: Kind::Int, bytes: number.to_string().as_bytes() }),
+        Value::Str(text) => printer.scalar(Scalar { kind: Kind::Str, bytes: text.as_bytes() }),
+        Value::List(items) if items.is_empty() => printer.empty(Container::List),
+        Value::Map(items) if items.is_empty() => printer.empty(Container::Map),
+        Value::List(items) => {
+            printer.open(Container::List);
+            for item in items {
+                printer.item();
+                print_value(item, printer);
+            }
+            printer.close();
+        }
+        Value::Map(items) => {
+            printer.open(Container::Map);
+            for (key, item) in items {
+                printer.key(key);
+                print_value(item, printer);
+            }
+            printer.close();
+        }
+    }
+}
+
+/// Prints a value on one line, all strings in double quotes, so that it can stand in braces.
+pub(super) fn emit_flow(value: &Value) -> String {
+    let mut out = Vec::new();
+    write_flow(value, &mut out);
+    // Made of `str` pieces alone.
+    String::from_utf8(out).unwrap_or_default()
+}
+
+fn write_flow(value: &Value, out: &mut Vec<u8>) {
+    match value {
+        Value::Null => out.extend_from_slice(b"null"),
+        Value::Bool(truth) => out.extend_from_slice(truth.to_string().as_bytes()),
+        Value::Int(number) => out.extend_from_slice(number.to_string().as_bytes()),
+        Value::Str(text) => super::scalar::write_double_quoted(text, out),
+        Value::List(items) => {
+            out.push(b'[');
+            for (at, item) in items.iter().enumerate() {
+                out.extend_from_slice(if at > 0 { b", " } else { b"" });
+                write_flow(item, out);
+            }
+            out.push(b']');
+        }
+        Value::Map(items) => {
+            out.push(b'{');
+            for (at, (key, item)) in items.iter().enumerate() {
+                out.extend_from_slice(if at > 0 { b", " } else { b"" });
+                super::scalar::write_double_quoted(key, out);
+                out.extend_from_slice(b": ");
+                write_flow(item, out);
+            }
+            out.push(b'}');
+        }
+    }
+}
+
+/// The comments of a document by place: the container and the child that they precede, or none when
+/// they follow all.
+struct Comments(HashMap<(EntryId, Option<EntryId>), Vec<EntryId>>);
+
+impl Comments {
+    fn of(document: &Document) -> Comments {
+        let mut places: HashMap<_, Vec<_>> = HashMap::new();
+        for place in document.comment_places() {
+            let before = (place.before != u32::MAX).then_some(place.before as usize);
+            places.entry((place.container as usize, before)).or_default().push(place.comment as usize);
+        }
+        Comments(places)
+    }
+
+    fn at(&self, container: EntryId, before: Option<EntryId>) -> &[EntryId] {
+        self.0.get(&(container, before)).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// A walk over a subtree in order, without recursion: a document may be nested 10,000 levels deep.
+struct Walk<'a> {
+    document: &'a Document,
+    comments: &'a Comments,
+    printer: &'a mut Printer,
+}
+
+/// A container that is being printed.
+struct Open {
+    id: EntryId,
+    is_map: bool,
+    next: Option<EntryId>,
+    /// Whether the comments above its first child have been printed above its dash.
+    hoisted: bool,
+}
+
+impl Walk<'_> {
+    fn root(&mut self, root: EntryId) {
+        let mut open: Vec<Open> = Vec::new();
+        self.comments_of_empty(root);
+        open.extend(self.node(root, false));
+        while let Some(level) = open.last_mut() {
+            let Some(child) = level.next else {
+                let id = level.id;
+                open.pop();
+                self.print_comments(id, None);
+                self.printer.close();
+                continue;
+            };
+            level.next = self.sibling(level.id, child);
+            let (id, is_map, hoisted) = (level.id, level.is_map, std::mem::take(&mut level.hoisted));
+            if !hoisted {
+                self.print_comments(id, Some(child));
+            }
+            self.comments_of_empty(child);
+            let hoist = !is_map && self.first_child(child).is_some();
+            if is_map {
+                self.printer.key(self.document.key(child));
+            } else {
+                if hoist {
+                    self.print_comments(child, self.first_child(child));
+                }
+                self.printer.item();
+            }
+            open.extend(self.node(child, hoist));
+        }
+    }
+
+    /// Prints a leaf or an empty container, or opens a container.
+    fn node(&mut self, id: EntryId, hoisted: bool) -> Option<Open> {
+        let container = match self.document.entry(id).kind() {
+            Kind::Map => Container::Map,
+            Kind::List => Container::List,
+            _ => {
+                self.printer.scalar(self.document.scalar(id));
+                return None;
+            }
+        };
+        let next = self.first_child(id);
+        if next.is_none() {
+            self.printer.empty(container);
+            return None;
+        }
+        self.printer.open(container);
+        Some(Open { id, is_map: container == Container::Map, next, hoisted })
+    }
+
+    fn first_child(&self, id: EntryId) -> Option<EntryId> {
+        self.document.children(id).next()
+    }
+
+    fn sibling(&self, container: EntryId, child: EntryId) -> Option<EntryId> {
+        let end = self.document.subtree(container).end;
+        let mut next = self.document.subtree(child).end;
+        while next < end && self.document.entry(next).kind() == Kind::Comment {
+            next += 1;
+        }
+        (next < end).then_some(next)
+    }
+
+    fn comments_of_empty(&mut self, id: EntryId) {
+        if self.document.entry(id).kind().is_container() && self.first_child(id).is_none() {
+            self.print_comments(id, None);
+        }
+    }
+
+    fn print_comments(&mut self, container: EntryId, before: Option<EntryId>) {
+        for &comment in self.comments.at(container, before) {
+            self.printer.comment(&String::from_utf8_lossy(self.document.scalar(comment).bytes));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

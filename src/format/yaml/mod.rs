@@ -1,12 +1,21 @@
-//! YAML.
+//! YAML, as go-yaml v3 reads it and sops holds it.
+//!
+//! Owns: the index ([`index`]), which values plain scalars have ([`resolve`]), where sops sees comments
+//! ([`comments`]), writing into a place ([`place`], [`scalar`]), the `sops` block ([`block`]) and whole
+//! documents ([`emit`]). Must not know: ciphers, rules, recipients.
+
+mod block;
+mod comments;
+mod emit;
+mod index;
+mod place;
+mod resolve;
+mod scalar;
 
 use super::Format;
-use crate::document::{Document, EntryId, Scalar, Value};
+use crate::document::{Document, EntryId, Kind, Scalar, Value};
 use crate::error::Result;
 use std::ops::Range;
-
-mod emit;
-mod resolve;
 
 /// YAML.
 pub struct Yaml;
@@ -17,34 +26,55 @@ impl Format for Yaml {
     }
 
     fn is_named(&self, file_name: &str) -> bool {
-        file_name.ends_with(".yaml")
+        file_name.ends_with(".yaml") || file_name.ends_with(".yml")
     }
 
-    fn index(&self, _text: String) -> Result<Document> {
-        unreachable!("stub")
+    fn index(&self, text: String) -> Result<Document> {
+        index::index(text)
     }
 
-    fn write_token(&self, _document: &Document, _id: EntryId, _token: &str, _out: &mut Vec<u8>) {
-        unreachable!("stub")
+    fn write_token(&self, document: &Document, id: EntryId, token: &str, out: &mut Vec<u8>) {
+        place::write_token(document, id, token, out);
     }
 
-    fn write_scalar(&self, _document: &Document, _id: EntryId, _scalar: Scalar<'_>, _out: &mut Vec<u8>) -> Result<()> {
-        unreachable!("stub")
+    fn write_scalar(&self, document: &Document, id: EntryId, scalar: Scalar<'_>, out: &mut Vec<u8>) -> Result<()> {
+        place::write_scalar(document, id, scalar, out)
     }
 
-    fn metadata_spans(&self, _document: &Document) -> Vec<Range<usize>> {
-        unreachable!("stub")
+    fn write_copy(
+        &self,
+        document: &Document,
+        id: EntryId,
+        leaf: &mut dyn FnMut(EntryId, &mut Vec<u8>) -> Result<()>,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        place::write_copy(document, id, leaf, out)
     }
 
-    fn metadata_insertions(&self, _document: &Document, _metadata: &Value) -> Vec<(usize, String)> {
-        unreachable!("stub")
+    fn item_span(&self, document: &Document, id: EntryId) -> Range<usize> {
+        let span = document.entry(id).span();
+        let before = document.text()[..span.start].trim_end_matches(' ');
+        match before.strip_suffix('-') {
+            Some(before) if document.entry(id).parent().is_some_and(|p| document.entry(p).kind() == Kind::List) => {
+                before.len()..span.end
+            }
+            _ => span,
+        }
     }
 
-    fn emit(&self, _document: &Document) -> Result<String> {
-        unreachable!("stub")
+    fn metadata_spans(&self, document: &Document) -> Vec<Range<usize>> {
+        block::spans(document, &self.metadata_entries(document))
     }
 
-    fn emit_value(&self, _document: &Document, _id: EntryId) -> Result<String> {
-        unreachable!("stub")
+    fn metadata_insertions(&self, document: &Document, metadata: &Value) -> Vec<(usize, String)> {
+        block::insertions(document, metadata)
+    }
+
+    fn emit(&self, document: &Document) -> Result<String> {
+        emit::emit(document)
+    }
+
+    fn emit_value(&self, document: &Document, id: EntryId) -> Result<String> {
+        emit::emit_value(document, id)
     }
 }

@@ -1,0 +1,41 @@
+//! `leafcrypt decrypt`.
+
+use super::args::{self, InputArgs, OutputArgs};
+use super::report;
+use crate::document::parse_path;
+use crate::error::Result;
+use crate::ops::decrypt::{self, Decrypt};
+
+/// Decrypt a file, and print it
+///
+/// Nothing is printed before the whole file is verified.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  leafcrypt decrypt secrets.yaml
+  leafcrypt decrypt secrets.yaml | kubectl apply -f -
+  leafcrypt decrypt --extract '[\"db\"][\"password\"]' secrets.yaml
+  leafcrypt decrypt --output-type json secrets.yaml
+  leafcrypt decrypt -i secrets.yaml")]
+pub(super) struct Args {
+    #[command(flatten)]
+    input: InputArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+
+    /// Print only this part: '["key"][0]'
+    #[arg(long, value_name = "PATH")]
+    extract: Option<String>,
+
+    /// Decrypt even if the file was tampered with or damaged
+    #[arg(long)]
+    ignore_mac: bool,
+}
+
+pub(super) fn run(args: Args) -> Result<()> {
+    let (source, destination) = args::source_and_destination(args.input, &args.output)?;
+    let extract = parse_path(args.extract.as_deref().unwrap_or_default())?;
+    let decrypted = decrypt::decrypt(&Decrypt { source, extract, ignore_mac: args.ignore_mac })?;
+    report::warnings(&decrypted.warnings);
+    destination.write(decrypted.plaintext.expose())
+}

@@ -1,0 +1,49 @@
+//! `leafcrypt encrypt`.
+
+use super::args::{self, InputArgs, OutputArgs, RecipientArgs, SelectionArgs};
+use super::{Global, report};
+use crate::error::Result;
+use crate::ops::encrypt::{self, Encrypt};
+
+/// Encrypt a file, and print it
+///
+/// For whom and how much of it comes from the rules of .sops.yaml, or from the options below.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  leafcrypt encrypt -i secrets/prod.yaml
+  leafcrypt encrypt --age age1… --encrypted-regex '^(data|stringData)$' secret.yaml
+  leafcrypt encrypt --output prod.enc.yaml prod.yaml
+  kubectl create secret … -o yaml --dry-run=client | leafcrypt encrypt --filename-override secrets/db.yaml")]
+pub(super) struct Args {
+    #[command(flatten)]
+    input: InputArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    recipients: RecipientArgs,
+    #[command(flatten)]
+    selection: SelectionArgs,
+
+    /// Protect only encrypted values by the MAC, so that the others may be edited by hand
+    #[arg(long)]
+    mac_only_encrypted: bool,
+
+    /// How many key groups are needed to decrypt
+    #[arg(long, value_name = "NUMBER")]
+    shamir_secret_sharing_threshold: Option<usize>,
+}
+
+pub(super) fn run(args: Args, global: &Global) -> Result<()> {
+    let (source, destination) = args::source_and_destination(args.input, &args.output)?;
+    let encrypted = encrypt::encrypt(&Encrypt {
+        source,
+        recipients: args.recipients.given,
+        selection: args.selection.selection(),
+        mac_only_encrypted: args.mac_only_encrypted,
+        shamir_threshold: args.shamir_secret_sharing_threshold.filter(|&threshold| threshold > 0),
+        config: global.config(),
+    })?;
+    report::warnings(&encrypted.warnings);
+    destination.write(encrypted.text.as_bytes())
+}

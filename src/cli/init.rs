@@ -1,0 +1,134 @@
+//! `leafcrypt init`.
+
+use super::args::RecipientArgs;
+use super::output;
+use crate::error::Result;
+use crate::key::Environment;
+use crate::ops::init::{self, Done, Example, Init, Step};
+use crate::ops::keygen::{Identity, Outcome};
+use anstyle::{AnsiColor, Style};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Set up a folder: an identity, and a .sops.yaml with rules for it
+///
+/// Makes what is missing and leaves alone what is there; a second run changes nothing.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  leafcrypt init                        for this folder and all below it
+  leafcrypt init --age age1…,age1…      rules for these recipients, without an identity
+  leafcrypt init --example demo         a folder to try things out in")]
+pub(super) struct Args {
+    /// The folder
+    #[arg(value_name = "FOLDER", default_value = ".", hide_default_value = true)]
+    folder: PathBuf,
+
+    /// Make this folder, with an encrypted Kubernetes Secret in it
+    #[arg(long, value_name = "FOLDER", conflicts_with = "folder")]
+    example: Option<PathBuf>,
+
+    #[command(flatten)]
+    recipients: RecipientArgs,
+}
+
+pub(super) fn run(args: Args) -> Result<()> {
+    let environment = Environment::of_process();
+    let example = args.example.is_some();
+    let folder = args.example.unwrap_or(args.folder);
+    let done = init::init(&Init { folder, recipients: args.recipients.given, example }, &environment)?;
+    let program = program();
+    let mut text = String::new();
+    describe(&mut text, &done, &environment);
+    match &done.example {
+        Some(example) => show_example(&mut text, example, &program),
+        None => suggest(&mut text, &program),
+    }
+    output::print_styled(&text)
+}
+
+const MADE: Style = AnsiColor::Green.on_default().bold();
+const TYPE_THIS: Style = AnsiColor::Cyan.on_default();
+
+fn describe(text: &mut String, done: &Done, environment: &Environment) {
+    match &done.identity {
+        None => {}
+        Some(Outcome::Made(Identity { file, recipients })) => {
+            line(text, true, &format!("{}  your identity; keep a copy in a safe place", environment.show(file)));
+            let _ = writeln!(text, "        its public half is {}", recipients.join(", "));
+        }
+        Some(Outcome::Found(Identity { file, recipients })) => {
+            line(text, false, &format!("{}  your identity", environment.show(file)));
+            let _ = writeln!(text, "        its public half is {}", recipients.join(", "));
+        }
+    }
+    step(text, &done.rules, "the rules: which files, for whom");
+    if let Some(example) = &done.example {
+        step(text, &example.file, "a Kubernetes Secret, encrypted in place");
+    }
+}
+
+fn step(text: &mut String, step: &Step, what: &str) {
+    line(text, matches!(step, Step::Made(_)), &format!("{}  {what}", show(step.path())));
+}
+
+fn line(text: &mut String, made: bool, what: &str) {
+    let _ = if made { writeln!(text, "{MADE}made{MADE:#}    {what}") } else { writeln!(text, "as it was  {what}") };
+}
+
+/// A path without the `./` in front.
+fn show(path: &Path) -> String {
+    path.strip_prefix(".").unwrap_or(path).display().to_string()
+}
+
+fn show_example(text: &mut String, example: &Example, program: &str) {
+    let path = show(example.file.path());
+    let _ = writeln!(text, "\n{path} now has, among lines that were not touched:");
+    for line in example.text.lines().filter(|line| line.contains("ENC[")).take_while(|line| !line.contains("mac:")) {
+        let short: String = line.chars().take(72).collect();
+        let _ = writeln!(text, "  {short}…");
+    }
+    next(
+        text,
+        &[
+            (format!("{program} decrypt {path}"), "the plaintext, byte for byte"),
+            (format!("{program} decrypt --extract '[\"stringData\"][\"password\"]' {path}"), "one value"),
+            (format!("{program} decrypt {path} | kubectl apply -f -"), "straight into a cluster"),
+            (format!("{program} decrypt --output-type json {path}"), "as JSON"),
+        ],
+    );
+}
+
+fn suggest(text: &mut String, program: &str) {
+    next(
+        text,
+        &[
+            (format!("{program} encrypt -i secrets/prod.yaml"), "encrypt a file in place"),
+            (format!("{program} decrypt secrets/prod.yaml"), "see its plaintext"),
+            ("git add .sops.yaml".to_owned(), "the rules hold public keys alone"),
+            ("echo 'secrets/* diff=leafcrypt' >> .gitattributes".to_owned(), "readable diffs, on your machine alone:"),
+            (format!("git config diff.leafcrypt.textconv '{program} decrypt'"), ""),
+        ],
+    );
+}
+
+fn next(text: &mut String, commands: &[(String, &str)]) {
+    text.push_str("\nNext:\n");
+    for (command, what) in commands {
+        let comment = if what.is_empty() { String::new() } else { format!("   # {what}") };
+        let _ = writeln!(text, "  {TYPE_THIS}{command}{TYPE_THIS:#}{comment}");
+    }
+}
+
+/// What to type to run this program again: its name, or the path it was run by.
+fn program() -> String {
+    let typed = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
+    if typed.components().count() < 2 {
+        return "leafcrypt".to_owned();
+    }
+    let here = std::env::current_dir().unwrap_or_default();
+    match typed.strip_prefix(&here) {
+        Ok(below) => Path::new(".").join(below).display().to_string(),
+        Err(_) => typed.display().to_string(),
+    }
+}

@@ -1,0 +1,192 @@
+//! The spellings that sops accepts and clap does not, turned into those that it does.
+//!
+//! Owns: the old forms `-e|-d [FLAGS] FILE`, and what Go's flag parser allows everywhere: one dash before
+//! a long name (`-in-place`), two before a short one (`--i`), a value for a switch (`--in-place=true`).
+//! Must not know: what a flag means. Which flags there are is asked of clap, so that a new one cannot
+//! be forgotten here.
+
+use crate::error::{Error, Kind, Result};
+use std::ffi::OsString;
+
+/// The names of the old switches that said what to do, short and long.
+const MODES: [(&str, &str); 2] = [("e", "encrypt"), ("d", "decrypt")];
+
+/// Gives `args` (the program's name first) as clap understands them.
+///
+/// # Errors
+/// When an old form asks to encrypt and to decrypt at once.
+pub(super) fn rewrite(args: Vec<OsString>, command: &clap::Command) -> Result<Vec<OsString>> {
+    let flags = Flags(command);
+    let mut words = args.into_iter();
+    let mut rewritten: Vec<OsString> = words.next().into_iter().collect();
+    let mut mode: Option<&str> = None;
+    let mut old_form = true; // until a subcommand is named
+
+    while let Some(word) = words.next() {
+        let Some(text) = word.to_str() else {
+            rewritten.push(word);
+            continue;
+        };
+        if text == "--" {
+            rewritten.push(word);
+            break;
+        }
+        if old_form && let Some((wanted, rest)) = mode_switch(text) {
+            if mode.is_some_and(|mode| mode != wanted) {
+                return Err(Error::new(Kind::ConflictingArguments, "cannot encrypt and decrypt at once")
+                    .hint("leafcrypt encrypt FILE, or leafcrypt decrypt FILE"));
+            }
+            mode = Some(wanted);
+            rewritten.extend(rest.map(OsString::from));
+            continue;
+        }
+        match flags.read(text) {
+            None => {
+                old_form &= mode.is_some() || command.find_subcommand(text).is_none();
+                rewritten.push(word);
+            }
+            Some(Flag::Off) => {}
+            Some(Flag::Switch(name)) => rewritten.push(name.into()),
+            Some(Flag::WithValue(name)) => {
+                rewritten.push(name.into());
+                rewritten.extend(words.next());
+            }
+        }
+    }
+    rewritten.extend(words);
+    if let Some(mode) = mode {
+        rewritten.insert(1.min(rewritten.len()), mode.into());
+    }
+    Ok(rewritten)
+}
+
+/// Reads `-e`, `--encrypt`, `-encrypt`, and `-di` as people write it; what is left of it, if anything.
+fn mode_switch(word: &str) -> Option<(&'static str, Option<&'static str>)> {
+    let name = word.strip_prefix("--").or_else(|| word.strip_prefix('-'))?;
+    MODES.into_iter().find_map(|(short, long)| {
+        if name == short || name == long {
+            return Some((long, None));
+        }
+        let with_in_place = !word.starts_with("--") && name.len() == 2 && name.contains(short) && name.contains('i');
+        with_in_place.then_some((long, Some("-i")))
+    })
+}
+
+/// A flag in clap's spelling.
+enum Flag {
+    /// It takes no value.
+    Switch(String),
+    /// It takes the next word as its value.
+    WithValue(String),
+    /// A switch that was switched off (`--in-place=false`), as if it were not there.
+    Off,
+}
+
+struct Flags<'a>(&'a clap::Command);
+
+impl Flags<'_> {
+    /// Reads one word; `None` when it is no flag that is known, and clap is to judge it.
+    fn read(&self, word: &str) -> Option<Flag> {
+        let name = word.strip_prefix("--").or_else(|| word.strip_prefix('-'))?;
+        let (name, value) = name.split_once('=').map_or((name, None), |(name, value)| (name, Some(value)));
+        let takes_value = self.find(name)?;
+        let dashes = if name.chars().count() == 1 { "-" } else { "--" };
+        Some(match (takes_value, value) {
+            (true, None) => Flag::WithValue(format!("{dashes}{name}")),
+            (true, Some(value)) => Flag::Switch(format!("{dashes}{name}={value}")),
+            (false, None | Some("true" | "t" | "T" | "TRUE" | "True" | "1")) => Flag::Switch(format!("{dashes}{name}")),
+            (false, Some("false" | "f" | "F" | "FALSE" | "False" | "0")) => Flag::Off,
+            (false, Some(_)) => return None,
+        })
+    }
+
+    /// Whether the flag called `name` takes a value.
+    fn find(&self, name: &str) -> Option<bool> {
+        let mut letters = name.chars();
+        let letter = letters.next().filter(|_| letters.next().is_none());
+        self.0
+            .get_arguments()
+            .chain(self.0.get_subcommands().flat_map(clap::Command::get_arguments))
+            .filter(|flag| !flag.is_positional())
+            .find(|flag| if letter.is_some() { flag.get_short() == letter } else { flag.get_long() == Some(name) })
+            .map(|flag| flag.get_action().takes_values())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn rewritten(line: &str) -> String {
+        let args = std::iter::once("leafcrypt").chain(line.split_whitespace()).map(OsString::from).collect();
+        let args = rewrite(args, &crate::cli::Cli::command()).unwrap();
+        let words: Vec<_> = args.iter().skip(1).map(|word| word.to_str().unwrap()).collect();
+        words.join(" ")
+    }
+
+    #[test]
+    fn old_forms_become_subcommands() {
+        for (old, new) in [
+            ("-e a.yaml", "encrypt a.yaml"),
+            ("-d a.yaml", "decrypt a.yaml"),
+            ("--encrypt a.yaml", "encrypt a.yaml"),
+            ("--decrypt a.yaml", "decrypt a.yaml"),
+            ("-e -i a.yaml", "encrypt -i a.yaml"),
+            ("-i -e a.yaml", "encrypt -i a.yaml"),
+            ("-ei a.yaml", "encrypt -i a.yaml"),
+            ("-id a.yaml", "decrypt -i a.yaml"),
+            ("-d --extract [\"a\"] a.yaml", "decrypt --extract [\"a\"] a.yaml"),
+            ("--extract [\"a\"] -d a.yaml", "decrypt --extract [\"a\"] a.yaml"),
+            ("--age age1x -e a.yaml", "encrypt --age age1x a.yaml"),
+            ("-e a.yaml -i", "encrypt a.yaml -i"),
+            ("a.yaml -d", "decrypt a.yaml"),
+            ("-e --encrypted-regex ^(data|stringData)$ a.yaml", "encrypt --encrypted-regex ^(data|stringData)$ a.yaml"),
+            ("--config c.yaml -d a.yaml", "decrypt --config c.yaml a.yaml"),
+            ("-d --output -e a.yaml", "decrypt --output -e a.yaml"),
+            ("-d -- -e", "decrypt -- -e"),
+            ("-d /dev/stdin", "decrypt /dev/stdin"),
+            ("-d encrypt", "decrypt encrypt"),
+        ] {
+            assert_eq!(rewritten(old), new, "{old}");
+        }
+    }
+
+    #[test]
+    fn new_forms_stay_as_they_are() {
+        for line in [
+            "",
+            "--help",
+            "encrypt -i a.yaml",
+            "encrypt a.yaml -e",
+            "--config c.yaml decrypt -d a.yaml",
+            "decrypt --nonsense a.yaml",
+            "decrypt --extract [\"-d\"] a.yaml",
+            "keygen --output -",
+            "a.yaml",
+        ] {
+            assert_eq!(rewritten(line), line);
+        }
+    }
+
+    #[test]
+    fn spellings_of_go_are_understood() {
+        for (go, clap) in [
+            ("decrypt -extract [0] a.yaml", "decrypt --extract [0] a.yaml"),
+            ("-decrypt -in-place a.yaml", "decrypt --in-place a.yaml"),
+            ("encrypt --i a.yaml", "encrypt -i a.yaml"),
+            ("encrypt --in-place=true a.yaml", "encrypt --in-place a.yaml"),
+            ("encrypt --in-place=false a.yaml", "encrypt a.yaml"),
+            ("encrypt -age=age1x a.yaml", "encrypt --age=age1x a.yaml"),
+            ("encrypt --a age1x a.yaml", "encrypt -a age1x a.yaml"),
+        ] {
+            assert_eq!(rewritten(go), clap, "{go}");
+        }
+    }
+
+    #[test]
+    fn both_at_once_is_a_conflict() {
+        let args = ["leafcrypt", "-e", "-d", "a.yaml"].map(OsString::from).to_vec();
+        assert_eq!(rewrite(args, &crate::cli::Cli::command()).unwrap_err().exit_code(), 8);
+    }
+}

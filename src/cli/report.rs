@@ -1,0 +1,159 @@
+//! How failures and warnings look.
+//!
+//! Always on the standard error, in this order: what, where (with the masked source line and a caret),
+//! why, and what to do:
+//!
+//! ```text
+//! error: a value is missing its closing quote
+//!   --> values.yaml:3:11
+//!     |
+//!   3 | password: "*******
+//!     |           ^
+//!   because: the text ends inside of it
+//! hint: close the quote
+//! ```
+//!
+//! Colours only on a terminal and without `NO_COLOR`, which `anstream` sees to.
+
+use crate::error::{Error, Place};
+use anstyle::{AnsiColor, Style};
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+const HINT: Style = AnsiColor::Cyan.on_default().bold();
+const FRAME: Style = AnsiColor::Blue.on_default().bold();
+
+/// Prints `error`.
+pub(super) fn error(error: &Error) {
+    print(&render(error));
+}
+
+/// Prints `warnings`.
+pub(super) fn warnings(warnings: &[String]) {
+    for warning in warnings {
+        let mut text = String::new();
+        labelled(&mut text, WARNING, "warning", warning);
+        print(&text);
+    }
+}
+
+/// Prints `line` as it is.
+pub(super) fn note(line: &str) {
+    print(&format!("{line}\n"));
+}
+
+/// Nothing can be said where the standard error itself fails.
+fn print(text: &str) {
+    let _ = anstream::stderr().write_all(text.as_bytes());
+}
+
+fn render(error: &Error) -> String {
+    let mut out = String::new();
+    labelled(&mut out, ERROR, "error", error.message());
+    place(&mut out, error.place());
+    for note in error.notes() {
+        indented(&mut out, "  because: ", note);
+    }
+    for hint in error.hints() {
+        labelled(&mut out, HINT, "hint", hint);
+    }
+    out
+}
+
+fn labelled(out: &mut String, style: Style, label: &str, text: &str) {
+    indented(out, &format!("{style}{label}:{style:#} "), text);
+}
+
+/// Writes `text` behind `label`; its further lines are indented.
+fn indented(out: &mut String, label: &str, text: &str) {
+    for (number, line) in text.lines().enumerate() {
+        let label = if number == 0 { label } else { "    " };
+        let _ = writeln!(out, "{label}{}", harmless(line));
+    }
+}
+
+fn place(out: &mut String, place: &Place) {
+    let mut position = harmless(place.file.as_deref().unwrap_or_default());
+    if let Some((line, column)) = place.line_column {
+        let colon = if position.is_empty() { "line " } else { ":" };
+        let _ = write!(position, "{colon}{line}:{column}");
+    }
+    if !position.is_empty() {
+        let _ = writeln!(out, "  {FRAME}-->{FRAME:#} {position}");
+    }
+    if let (Some(snippet), Some((line, _))) = (&place.snippet, place.line_column) {
+        let number = line.to_string();
+        let gap = " ".repeat(number.len().max(3));
+        let _ = writeln!(out, "{gap} {FRAME}|{FRAME:#}");
+        let _ = writeln!(out, "{number:>3} {FRAME}|{FRAME:#} {}", harmless(snippet.line()));
+        let _ = writeln!(out, "{gap} {FRAME}|{FRAME:#} {}{ERROR}^{ERROR:#}", " ".repeat(snippet.caret()));
+    }
+    if let Some(path) = &place.key_path {
+        indented(out, "  at: ", path);
+    }
+}
+
+/// A file name or a key may hold what a terminal takes for a command.
+fn harmless(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// A panic is a bug of ours. Its message may quote the data at hand, so only its place is shown.
+pub(super) fn install_panic_hook() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(|at| format!("{}:{}", at.file(), at.line())).unwrap_or_default();
+        print(&format!(
+            "{ERROR}error:{ERROR:#} leafcrypt has a bug and stopped at {place}; no file was changed\n\
+             {HINT}hint:{HINT:#} please report it, with the command and without your secrets\n"
+        ));
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    fn plain(error: &Error) -> String {
+        anstream::adapter::strip_str(&render(error)).to_string()
+    }
+
+    #[test]
+    fn an_error_says_what_where_why_and_what_to_do() {
+        let text = "a: 1\npassword: \"hunter2\n";
+        let error = Error::new(Kind::Format, "a quote is never closed")
+            .at(text, 15)
+            .in_file("values.yaml")
+            .because("the text ends inside of it\nand so does this")
+            .hint("close the quote");
+        assert_eq!(
+            plain(&error),
+            "\
+error: a quote is never closed
+  --> values.yaml:2:11
+    |
+  2 | password: \"*******
+    |           ^
+  because: the text ends inside of it
+    and so does this
+hint: close the quote
+"
+        );
+    }
+
+    #[test]
+    fn parts_that_are_not_known_are_left_out() {
+        let error = Error::new(Kind::DecryptTree, "a value does not decrypt").at_path("spec.env[0].value");
+        assert_eq!(plain(&error), "error: a value does not decrypt\n  at: spec.env[0].value\n");
+        let error = Error::new(Kind::Format, "broken").at("a: [", 4);
+        assert!(plain(&error).starts_with("error: broken\n  --> line 1:5\n"), "{}", plain(&error));
+    }
+
+    #[test]
+    fn a_terminal_gets_no_commands_from_data() {
+        let error = Error::new(Kind::Generic, "odd").in_file("a\u{1b}[2J.yaml").at_path("k\u{7}");
+        assert!(!plain(&error).contains(['\u{1b}', '\u{7}']));
+    }
+}

@@ -1,0 +1,284 @@
+//! The token: `ENC[AES256_GCM,data:…,iv:…,tag:…,type:…]`.
+
+use crate::document::Kind;
+use crate::secret::{DataKey, SecretBytes};
+use aes_gcm::aead::{AeadInOut, KeyInit, array::Array, consts::U32, inout::InOutBuf};
+use aes_gcm::{AesGcm, aes::Aes256};
+use base64::prelude::{BASE64_STANDARD, Engine};
+use zeroize::Zeroize;
+
+/// Bytes of a nonce in the tokens that leafcrypt and sops write; others are read as they come.
+pub const NONCE_SIZE: usize = 32;
+const TAG_SIZE: usize = 16;
+
+/// A nonce. 32 bytes are hashed by GCM into its first counter block.
+pub type Nonce = [u8; NONCE_SIZE];
+
+/// AES-256-GCM under one data key. Keeps the expanded key, which is most of the cost of a small leaf.
+pub struct Cipher {
+    aes: AesGcm<Aes256, U32>,
+    nonces: NonceSource,
+}
+
+/// Random nonces, drawn from the system some hundred at a time: one call for each leaf would be most
+/// of the cost of encrypting it.
+struct NonceSource {
+    pool: Vec<u8>,
+}
+
+impl NonceSource {
+    const BATCH: usize = 128;
+
+    fn draw(&mut self) -> crate::Result<Nonce> {
+        if self.pool.is_empty() {
+            self.pool.resize(Self::BATCH * NONCE_SIZE, 0);
+            if let Err(error) = getrandom::fill(&mut self.pool) {
+                self.pool.clear();
+                return Err(crate::Error::new(crate::error::Kind::Generic, "the system gave no random numbers")
+                    .because(error));
+            }
+        }
+        let mut nonce = [0; NONCE_SIZE];
+        let rest = self.pool.len() - NONCE_SIZE;
+        nonce.copy_from_slice(&self.pool[rest..]);
+        self.pool.truncate(rest);
+        Ok(nonce)
+    }
+}
+
+/// Why a token could not be decrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejected {
+    /// The text is not of the token's form.
+    #[error("it is not of the form ENC[AES256_GCM,data:…,iv:…,tag:…,type:…]")]
+    Form,
+    /// A part is not base64.
+    #[error("a part of it is not base64")]
+    Base64,
+    /// The tag does not fit: another data key, another key path, or changed bytes.
+    #[error("it was not encrypted under this data key and at this key path, or was changed")]
+    Tag,
+    /// The type is not one that is known, or the value is not of that type.
+    #[error("its type is unknown or does not fit its value")]
+    Type,
+}
+
+/// A token taken apart; the parts are still base64.
+#[derive(Clone, Copy)]
+pub struct Token<'a> {
+    data: &'a str,
+    iv: &'a str,
+    tag: &'a str,
+    kind: &'a str,
+}
+
+impl<'a> Token<'a> {
+    /// Takes `text` apart as sops' regular expression does
+    /// (`^ENC\[AES256_GCM,data:(.+),iv:(.+),tag:(.+),type:(.+)\]`; what follows is not looked at).
+    #[must_use]
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let line = text.strip_prefix("ENC[AES256_GCM,data:")?.lines().next()?;
+        let (line, _) = line.rsplit_once(']')?;
+        let (line, kind) = line.rsplit_once(",type:")?;
+        let (line, tag) = line.rsplit_once(",tag:")?;
+        let (data, iv) = line.rsplit_once(",iv:")?;
+        let parts = [data, iv, tag, kind];
+        (!parts.iter().any(|part| part.is_empty())).then_some(Token { data, iv, tag, kind })
+    }
+
+    /// Whether this is the token of a comment, which sops writes into lists as an item.
+    #[must_use]
+    pub fn is_comment(&self) -> bool {
+        self.kind == "comment"
+    }
+
+    /// The nonce, when it has the usual length.
+    #[must_use]
+    pub fn nonce(&self) -> Option<Nonce> {
+        BASE64_STANDARD.decode(self.iv).ok()?.try_into().ok()
+    }
+}
+
+impl Cipher {
+    /// Prepares the cipher.
+    #[must_use]
+    pub fn new(key: &DataKey) -> Self {
+        Cipher { aes: AesGcm::new(&Array(*key.expose())), nonces: NonceSource { pool: Vec::new() } }
+    }
+
+    /// Appends the token of a value to `out`. Under `nonce` only when the same value was encrypted under
+    /// it at the same place before; else under a new one.
+    ///
+    /// # Errors
+    /// When the system gives no random numbers.
+    pub fn encrypt(
+        &mut self,
+        kind: Kind,
+        canonical: &[u8],
+        additional: &[u8],
+        nonce: Option<Nonce>,
+        out: &mut Vec<u8>,
+    ) -> crate::Result<()> {
+        let nonce = match nonce {
+            Some(nonce) => nonce,
+            None => self.nonces.draw()?,
+        };
+        let mut data = canonical.to_vec();
+        // Only a value of more than 64 GiB fails, and a document has at most 2.
+        let tag = self
+            .aes
+            .encrypt_inout_detached(&Array(nonce), additional, InOutBuf::from(data.as_mut_slice()))
+            .unwrap_or_default();
+        out.extend_from_slice(b"ENC[AES256_GCM,data:");
+        push_base64(&data, out);
+        out.extend_from_slice(b",iv:");
+        push_base64(&nonce, out);
+        out.extend_from_slice(b",tag:");
+        push_base64(&tag, out);
+        out.extend_from_slice(b",type:");
+        out.extend_from_slice(type_name(kind).as_bytes());
+        out.push(b']');
+        Ok(())
+    }
+
+    /// Decrypts a token and gives its value in canonical bytes.
+    ///
+    /// # Errors
+    /// Says which part does not fit.
+    pub fn decrypt(&self, token: &Token<'_>, additional: &[u8]) -> Result<(Kind, SecretBytes), Rejected> {
+        let mut data = BASE64_STANDARD.decode(token.data).map_err(|_| Rejected::Base64)?;
+        let iv = BASE64_STANDARD.decode(token.iv).map_err(|_| Rejected::Base64)?;
+        let tag = BASE64_STANDARD.decode(token.tag).map_err(|_| Rejected::Base64)?;
+        let tag = <[u8; TAG_SIZE]>::try_from(tag).map_err(|_| Rejected::Tag)?;
+        let nonce = Nonce::try_from(iv).map_err(|_| Rejected::Tag)?;
+        self.aes
+            .decrypt_inout_detached(&Array(nonce), additional, InOutBuf::from(data.as_mut_slice()), &Array(tag))
+            .map_err(|_| Rejected::Tag)?;
+        canonical(token.kind, data)
+    }
+}
+
+fn push_base64(bytes: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    out.resize(start + bytes.len().div_ceil(3) * 4, 0);
+    // The slice has exactly the length that standard base64 with padding needs.
+    let _ = BASE64_STANDARD.encode_slice(bytes, &mut out[start..]);
+}
+
+fn type_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Int => "int",
+        Kind::Float => "float",
+        Kind::Bool => "bool",
+        Kind::Time => "time",
+        Kind::Comment => "comment",
+        Kind::Str | Kind::Null | Kind::Map | Kind::List => "str",
+    }
+}
+
+/// The kind and canonical bytes of a decrypted value. Types that are not text are read and written
+/// anew, as sops does, since the MAC is over what it then has (`True` may have been stored as `true`).
+fn canonical(kind: &str, mut data: Vec<u8>) -> Result<(Kind, SecretBytes), Rejected> {
+    let text = || std::str::from_utf8(&data).map_err(|_| Rejected::Type);
+    let (kind, rewritten) = match kind {
+        "str" | "bytes" => (Kind::Str, None),
+        "comment" => (Kind::Comment, None),
+        "int" | "int64" => (Kind::Int, Some(text()?.parse::<i64>().map_err(|_| Rejected::Type)?.to_string())),
+        "float" => (Kind::Float, Some(canonical_float(text()?).ok_or(Rejected::Type)?)),
+        "bool" => (
+            Kind::Bool,
+            Some(match text()? {
+                "1" | "t" | "T" | "true" | "TRUE" | "True" => "True".to_owned(),
+                "0" | "f" | "F" | "false" | "FALSE" | "False" => "False".to_owned(),
+                _ => return Err(Rejected::Type),
+            }),
+        ),
+        "time" => (Kind::Time, None),
+        _ => return Err(Rejected::Type),
+    };
+    if let Some(rewritten) = rewritten {
+        data.zeroize();
+        return Ok((kind, rewritten.into()));
+    }
+    Ok((kind, data.into()))
+}
+
+/// A float as Go's `FormatFloat(v, 'f', -1, 64)` prints it: the shortest digits, never an exponent.
+fn canonical_float(text: &str) -> Option<String> {
+    let value: f64 = text.parse().ok()?;
+    Some(if value.is_nan() {
+        "NaN".to_owned()
+    } else if value.is_infinite() {
+        if value > 0.0 { "+Inf" } else { "-Inf" }.to_owned()
+    } else {
+        value.to_string()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> DataKey {
+        DataKey::from_bytes(vec![7; 32]).unwrap()
+    }
+
+    fn token(kind: Kind, value: &[u8], additional: &[u8]) -> String {
+        let mut out = Vec::new();
+        Cipher::new(&key()).encrypt(kind, value, additional, None, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_value_comes_back_with_its_type() {
+        for (kind, value) in [
+            (Kind::Str, "héllo\n"),
+            (Kind::Int, "-42"),
+            (Kind::Float, "0.1"),
+            (Kind::Bool, "True"),
+            (Kind::Time, "2020-01-01T00:00:00Z"),
+            (Kind::Comment, " why"),
+        ] {
+            let text = token(kind, value.as_bytes(), b"a:b:");
+            let parsed = Token::parse(&text).unwrap();
+            let (got, bytes) = Cipher::new(&key()).decrypt(&parsed, b"a:b:").ok().unwrap();
+            assert_eq!((got, bytes.expose()), (kind, value.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn another_path_another_key_and_changed_bytes_are_rejected() {
+        let text = token(Kind::Str, b"secret", b"a:");
+        let parsed = Token::parse(&text).unwrap();
+        let reject = |cipher: Cipher, token: &Token<'_>, path: &[u8]| cipher.decrypt(token, path).err();
+        assert_eq!(reject(Cipher::new(&key()), &parsed, b"b:"), Some(Rejected::Tag));
+        let other = DataKey::from_bytes(vec![8; 32]).unwrap();
+        assert_eq!(reject(Cipher::new(&other), &parsed, b"a:"), Some(Rejected::Tag));
+        let changed = text.replacen("data:", "data:AAAA", 1);
+        assert_eq!(reject(Cipher::new(&key()), &Token::parse(&changed).unwrap(), b"a:"), Some(Rejected::Tag));
+        let changed = text.replacen("data:", "data:*", 1);
+        assert_eq!(reject(Cipher::new(&key()), &Token::parse(&changed).unwrap(), b"a:"), Some(Rejected::Base64));
+    }
+
+    #[test]
+    fn a_nonce_is_never_drawn_twice() {
+        let mut source = NonceSource { pool: Vec::new() };
+        let drawn: std::collections::HashSet<Nonce> = (0..1000).map(|_| source.draw().unwrap()).collect();
+        assert_eq!(drawn.len(), 1000);
+    }
+
+    #[test]
+    fn what_is_not_a_token_is_not_taken_for_one() {
+        for text in ["", "ENC[", "ENC[AES256_GCM,data:,iv:a,tag:b,type:c]", "x ENC[AES256_GCM,data:a,iv:b,tag:c,type:d]"] {
+            assert!(Token::parse(text).is_none(), "{text}");
+        }
+        assert!(Token::parse("ENC[AES256_GCM,data:a,iv:b,tag:c,type:d]\n").is_some());
+    }
+
+    #[test]
+    fn floats_are_canonical_as_in_go() {
+        for (text, canonical) in [("1.0", "1"), ("1e3", "1000"), ("1e21", "1000000000000000000000"), ("-0", "-0"), ("5e-324", "0.000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000005")] {
+            assert_eq!(canonical_float(text).unwrap(), canonical);
+        }
+    }
+}

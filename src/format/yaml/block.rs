@@ -1,0 +1,95 @@
+//! The `sops` block of a YAML document: where it goes and what to take out so that it never was there.
+//!
+//! In a document by indentation it is the last key, on lines of its own before the end of the document.
+//! In a document in braces it is the last member. A file that does not end with a line break still does
+//! not with the block, which is how its removal knows.
+
+use super::emit;
+use super::place::newline_of;
+use crate::document::{Document, EntryId, Kind, Style, Value};
+use crate::format::METADATA_KEY;
+use std::ops::Range;
+
+/// What to take out of each document that has a block.
+pub(super) fn spans(document: &Document, blocks: &[EntryId]) -> Vec<Range<usize>> {
+    blocks.iter().map(|&block| span(document, block)).collect()
+}
+
+fn span(document: &Document, block: EntryId) -> Range<usize> {
+    let text = document.text();
+    let root = document.entry(block).parent().unwrap_or(block);
+    let end = document.entry(block).span().end;
+    if document.entry(root).style() == Style::Flow {
+        return crate::format::member_span(document, root, block, skip_to_mark);
+    }
+    let key = document.key_start(block).unwrap_or(document.entry(block).span().start);
+    let start = text[..key].rfind('\n').map_or(0, |at| at + 1);
+    match text[end..].find('\n') {
+        Some(newline) => start..end + newline + 1,
+        None => text[..start].strip_suffix('\n').map_or(0, |before| before.trim_end_matches('\r').len())..text.len(),
+    }
+}
+
+/// Where to put the block, and its text.
+pub(super) fn insertions(document: &Document, metadata: &Value) -> Vec<(usize, String)> {
+    document.roots().iter().map(|&root| insertion(document, root, metadata)).collect()
+}
+
+fn insertion(document: &Document, root: EntryId, metadata: &Value) -> (usize, String) {
+    let entry = document.entry(root);
+    let text = document.text();
+    if entry.kind() == Kind::Map && entry.style() == Style::Flow {
+        let member = format!("\"{METADATA_KEY}\": {}", emit::emit_flow(metadata));
+        return crate::format::member_insertion(document, root, &member, " ", skip_to_mark);
+    }
+    let span = entry.span();
+    let column = if entry.kind() == Kind::Map {
+        let line = text[..span.start].rfind('\n').map_or(0, |at| at + 1);
+        text[line..span.start].trim_start_matches('\u{feff}').len()
+    } else {
+        0
+    };
+    let block = Value::Map(vec![(METADATA_KEY.to_owned(), metadata.clone())]);
+    let newline = newline_of(text);
+    let block = emit::emit_block(&block, column, newline);
+    let at = document_end(text, span.end);
+    if at < text.len() || text.is_empty() || text.ends_with('\n') {
+        (at, block)
+    } else {
+        (at, format!("{newline}{}", block.strip_suffix(newline).unwrap_or(&block)))
+    }
+}
+
+/// Where the document that has its last value before `from` ends: before the next `---` or `...`.
+fn document_end(text: &str, from: usize) -> usize {
+    let mut at = from;
+    // `from` may be at the start of a line already: behind a block scalar, or in an empty document.
+    let mut at_line_start = from == 0 || text.as_bytes()[from - 1] == b'\n';
+    loop {
+        if at_line_start {
+            let line = &text[at..];
+            let marker = line.starts_with("---") || line.starts_with("...");
+            if marker && line[3..].chars().next().is_none_or(char::is_whitespace) {
+                return at;
+            }
+        }
+        match text[at..].find('\n') {
+            Some(newline) => at += newline + 1,
+            None => return text.len(),
+        }
+        at_line_start = true;
+    }
+}
+
+/// Skips blanks, line breaks and comments.
+fn skip_to_mark(text: &str, mut at: usize) -> usize {
+    let bytes = text.as_bytes();
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b' ' | b'\t' | b'\n' | b'\r' => at += 1,
+            b'#' => at = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |found| at + found),
+            _ => break,
+        }
+    }
+    at
+}

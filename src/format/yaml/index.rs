@@ -1,0 +1,389 @@
+//! From YAML events to the table.
+//!
+//! Streams the parser's events straight into the builder; nothing is collected and nothing recurses.
+//! What real sops cannot hold (keys that are not strings, documents that are lists) is refused here,
+//! with the place.
+
+use super::comments;
+use super::resolve::{self, Resolved};
+use crate::document::{Builder, Document, EntryId, Flags, Kind, Style, Text};
+use crate::error::{self, Error, Result};
+use granit_parser::{Event, Parser, ScalarStyle, Span, StructureStyle, Tag, options};
+use hashbrown::HashTable;
+use std::hash::{BuildHasher, RandomState};
+use std::ops::Range;
+
+/// As deep as sops' own parser goes (`max_indents`, `max_flow_level` of go-yaml).
+const MAX_DEPTH: usize = 10_000;
+
+/// Indexes a YAML stream.
+pub(super) fn index(text: String) -> Result<Document> {
+    // The events borrow the text, which the builder owns in the end.
+    let source = text.clone();
+    let mut indexer = Indexer {
+        source: &source,
+        builder: Builder::new(text)?,
+        frames: Vec::new(),
+        anchors: Vec::new(),
+        pending: None,
+        value_nodes: Vec::new(),
+        comments: Vec::new(),
+        at: 0,
+        hasher: RandomState::new(),
+    };
+    let options = options! {
+        emit_anchor_events: true,
+        max_buffered_comment_events: usize::MAX,
+        flow_nesting_limit: MAX_DEPTH,
+        block_nesting_limit: MAX_DEPTH,
+    };
+    for event in Parser::new_from_str_with_options(&source, options) {
+        let (event, span) = event.map_err(|error| {
+            let offset = error.marker().byte_offset().unwrap_or_default();
+            Error::new(error::Kind::Format, "this is not valid YAML").at(&source, offset).because(error.info())
+        })?;
+        indexer.event(event, span)?;
+    }
+    let Indexer { mut builder, value_nodes, comments, .. } = indexer;
+    if !comments.is_empty() {
+        comments::place(&source, &mut builder, &comments, &value_nodes);
+    }
+    Ok(builder.finish())
+}
+
+struct Indexer<'a> {
+    source: &'a str,
+    builder: Builder,
+    frames: Vec<Frame>,
+    /// What each anchor id stands for, and the scalar of a key where it is one.
+    anchors: Vec<Option<Anchored>>,
+    /// A block scalar waits here for the comment of its header, which comes after it but stands before.
+    pending: Option<Leaf>,
+    /// The entry of each node that is no key, in the order of the events.
+    value_nodes: Vec<EntryId>,
+    comments: Vec<EntryId>,
+    /// The end of what has been seen; where the search for a block scalar's header begins.
+    at: usize,
+    hasher: RandomState,
+}
+
+#[derive(Clone, Copy)]
+enum Anchored {
+    Entry(EntryId),
+    Key(Text),
+}
+
+struct Leaf {
+    kind: Kind,
+    span: Range<usize>,
+    key: Option<Text>,
+    value: Text,
+    style: Style,
+    flags: Flags,
+    anchor: usize,
+}
+
+/// An open container.
+struct Frame {
+    flow: bool,
+    map: Option<MapFrame>,
+}
+
+#[derive(Default)]
+struct MapFrame {
+    /// The key whose value comes next.
+    key: Option<Text>,
+    /// The keys so far and where they stand, to find duplicates.
+    keys: Vec<(Text, u32)>,
+    /// Above [`MapFrame::FEW`] keys: a hash of them.
+    table: HashTable<u32>,
+}
+
+impl MapFrame {
+    /// Up to here, looking through the keys is faster than hashing them.
+    const FEW: usize = 8;
+}
+
+impl Indexer<'_> {
+    fn event(&mut self, event: Event<'_>, span: Span) -> Result<()> {
+        let range = span.byte_range().unwrap_or_default();
+        match event {
+            Event::Comment(text, _) => {
+                if self.pending.as_ref().is_some_and(|leaf| leaf.span.start < range.start) {
+                    self.flush();
+                }
+                let text = self.builder.slice(range.end - text.len()..range.end);
+                let id = self.builder.comment(range.clone(), text);
+                self.comments.push(id);
+                if self.pending.is_none() {
+                    self.at = range.end;
+                }
+                return Ok(());
+            }
+            Event::Anchor(..) => return Ok(()),
+            _ => self.flush(),
+        }
+        match event {
+            Event::Scalar(value, style, anchor, tag) => self.scalar(&value, style, anchor, tag.as_deref(), &span)?,
+            Event::MappingStart(style, anchor, _) => self.open(Kind::Map, style, anchor, range.clone())?,
+            Event::SequenceStart(style, anchor, _) => self.open(Kind::List, style, anchor, range.clone())?,
+            Event::MappingEnd | Event::SequenceEnd => {
+                let flow = self.frames.pop().is_some_and(|frame| frame.flow);
+                self.builder.close(if flow { range.end } else { self.at });
+                if flow {
+                    self.at = range.end;
+                }
+                return Ok(());
+            }
+            Event::Alias(id) => self.alias(id, range.clone())?,
+            Event::DocumentStart(..) => self.anchors.clear(),
+            Event::DocumentEnd | Event::StreamStart | Event::StreamEnd => {}
+            _ => return Err(self.refuse("this YAML construct is not known", range.start)),
+        }
+        self.at = self.at.max(range.end);
+        Ok(())
+    }
+
+    /// Adds the scalar that waited.
+    fn flush(&mut self) {
+        if let Some(leaf) = self.pending.take() {
+            self.at = self.at.max(leaf.span.end);
+            self.add(leaf);
+        }
+    }
+
+    fn add(&mut self, leaf: Leaf) {
+        let id = self.builder.leaf(leaf.kind, leaf.span, leaf.key, leaf.value, leaf.style, leaf.flags);
+        self.value_nodes.push(id);
+        self.anchor(leaf.anchor, Anchored::Entry(id));
+    }
+
+    fn anchor(&mut self, anchor: usize, what: Anchored) {
+        if anchor > 0 {
+            if self.anchors.len() <= anchor {
+                self.anchors.resize(anchor + 1, None);
+            }
+            self.anchors[anchor] = Some(what);
+        }
+    }
+
+    fn in_flow(&self) -> bool {
+        self.frames.last().is_some_and(|frame| frame.flow)
+    }
+
+    /// Whether the next node is a key of the innermost map.
+    fn expects_key(&self) -> bool {
+        self.frames.last().and_then(|frame| frame.map.as_ref()).is_some_and(|map| map.key.is_none())
+    }
+
+    fn take_key(&mut self) -> Option<Text> {
+        self.frames.last_mut().and_then(|frame| frame.map.as_mut()).and_then(|map| map.key.take())
+    }
+
+    fn open(&mut self, kind: Kind, style: StructureStyle, anchor: usize, range: Range<usize>) -> Result<()> {
+        if self.expects_key() {
+            return Err(self
+                .refuse("a key of this map is itself a map or a list", range.start)
+                .hint("sops holds only keys that are strings"));
+        }
+        if self.frames.is_empty() && kind == Kind::List {
+            return Err(self
+                .refuse("this document is a list", range.start)
+                .because("sops holds only documents that are maps at the top")
+                .hint("put the list under a key, such as `items:`"));
+        }
+        let flow = style == StructureStyle::Flow;
+        let flags = Flags::NONE.with_if(self.in_flow(), Flags::IN_FLOW);
+        let key = self.take_key();
+        let style = if flow { Style::Flow } else { Style::Block };
+        let id = self.builder.open(kind, range.start, key, style, flags);
+        self.value_nodes.push(id);
+        self.anchor(anchor, Anchored::Entry(id));
+        self.frames.push(Frame { flow, map: (kind == Kind::Map).then(MapFrame::default) });
+        Ok(())
+    }
+
+    fn scalar(
+        &mut self,
+        value: &str,
+        style: ScalarStyle,
+        anchor: usize,
+        tag: Option<&Tag>,
+        span: &Span,
+    ) -> Result<()> {
+        let range = span.byte_range().unwrap_or_default();
+        let plain = style == ScalarStyle::Plain;
+        // The parser says `~` for a node that is not there.
+        let value = if plain && range.is_empty() { "" } else { value };
+        let at_end = range.end == self.source.len() && !self.source.ends_with(['\n', '\r']);
+        let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+        // go-yaml gives a block scalar that the end of the file cuts off no newline.
+        let value = if block && at_end { value.strip_suffix('\n').unwrap_or(value) } else { value };
+        let short = tag.map(short_tag).filter(|tag| tag != "!");
+        let resolved = match &short {
+            Some(tag) => resolve::resolve_tagged(tag, value, plain),
+            None if plain => resolve::resolve_plain(value),
+            None => Ok(Resolved { kind: Kind::Str, canonical: value.as_bytes().into() }),
+        };
+        let resolved = resolved.map_err(|reason| self.refuse("this value cannot be kept", range.start).because(reason))?;
+        if self.expects_key() {
+            return self.key(&resolved, anchor, range);
+        }
+        if self.frames.is_empty() && resolved.kind != Kind::Null {
+            return Err(self
+                .refuse("this document is a single value", range.start)
+                .because("sops holds only documents that are maps at the top")
+                .hint("put the value under a key"));
+        }
+        let text = self.text_of(&resolved.canonical, &range);
+        let (mut full, style) = match style {
+            ScalarStyle::Plain => (range.clone(), Style::Plain),
+            ScalarStyle::SingleQuoted => (range.clone(), Style::SingleQuoted),
+            ScalarStyle::DoubleQuoted => (range.clone(), Style::DoubleQuoted),
+            ScalarStyle::Literal => (self.block_content(&range), Style::Literal),
+            ScalarStyle::Folded => (self.block_content(&range), Style::Folded),
+        };
+        let mut flags = Flags::NONE.with_if(self.in_flow(), Flags::IN_FLOW);
+        // A tag that only fits the value of now goes with it; `!!str` and an application's own stay.
+        if short.as_deref().is_some_and(|tag| tag.starts_with("!!") && tag != "!!str")
+            && let Some(tag) = span.tag_span().and_then(|tag| tag.byte_range())
+        {
+            full.start = tag.start;
+            flags = flags.with(Flags::TAGGED);
+        }
+        let leaf = Leaf { kind: resolved.kind, span: full, key: self.take_key(), value: text, style, flags, anchor };
+        if block {
+            self.pending = Some(leaf);
+        } else {
+            self.add(leaf);
+        }
+        Ok(())
+    }
+
+    fn key(&mut self, resolved: &Resolved<'_>, anchor: usize, range: Range<usize>) -> Result<()> {
+        if resolved.kind != Kind::Str {
+            return Err(self.refuse_key(resolved.kind, range.start));
+        }
+        let Ok(name) = std::str::from_utf8(&resolved.canonical) else {
+            return Err(self.refuse("this key is binary data", range.start));
+        };
+        let text = self.text_of(name.as_bytes(), &range);
+        self.anchor(anchor, Anchored::Key(text));
+        self.set_key(text, range.start)
+    }
+
+    fn refuse_key(&self, kind: Kind, at: usize) -> Error {
+        let what = match kind {
+            Kind::Int => "an integer",
+            Kind::Float => "a number",
+            Kind::Bool => "a boolean",
+            Kind::Time => "a date",
+            _ => "empty",
+        };
+        self.refuse(&format!("this key is {what}, not a string"), at)
+            .because("sops holds only keys that are strings")
+            .hint("put the key in quotes")
+    }
+
+    /// Remembers the key of the value that comes, refusing one that the map has already.
+    fn set_key(&mut self, key: Text, at: usize) -> Result<()> {
+        let (builder, hasher) = (&self.builder, &self.hasher);
+        let Some(map) = self.frames.last_mut().and_then(|frame| frame.map.as_mut()) else { return Ok(()) };
+        let bytes = builder.resolve(key);
+        let same = |other: &Text| builder.resolve(*other) == bytes;
+        let hash = |text: Text| hasher.hash_one(builder.resolve(text));
+        let twin = if map.keys.len() <= MapFrame::FEW {
+            map.keys.iter().position(|(other, _)| same(other))
+        } else {
+            if map.table.is_empty() {
+                for (index, (other, _)) in map.keys.iter().enumerate() {
+                    map.table.insert_unique(hash(*other), index as u32, |&i| hash(map.keys[i as usize].0));
+                }
+            }
+            map.table.find(hash(key), |&index| same(&map.keys[index as usize].0)).map(|&index| index as usize)
+        };
+        if let Some(twin) = twin {
+            let first = map.keys[twin].1 as usize;
+            let (line, column) = error::line_column(self.source, first);
+            let name = String::from_utf8_lossy(bytes).into_owned();
+            return Err(self
+                .refuse(&format!("the key {name:?} stands twice in this map"), at)
+                .because(format!("the first is at {line}:{column}"))
+                .hint("remove one of the two: which of them counts differs from tool to tool"));
+        }
+        map.key = Some(key);
+        map.keys.push((key, at as u32));
+        if map.keys.len() > MapFrame::FEW + 1 && !map.table.is_empty() {
+            let index = map.keys.len() as u32 - 1;
+            map.table.insert_unique(hash(key), index, |&i| hash(map.keys[i as usize].0));
+        }
+        Ok(())
+    }
+
+    fn alias(&mut self, id: usize, range: Range<usize>) -> Result<()> {
+        let target = self.anchors.get(id).copied().flatten();
+        if self.expects_key() {
+            let name = match target {
+                Some(Anchored::Key(text)) => text,
+                Some(Anchored::Entry(entry)) if self.builder.so_far().entry(entry).kind() == Kind::Str => {
+                    let bytes = self.builder.so_far().scalar(entry).bytes.to_vec();
+                    self.builder.intern(&bytes)
+                }
+                _ => return Err(self.refuse("this key is an alias of something that is not a string", range.start)),
+            };
+            return self.set_key(name, range.start);
+        }
+        let key = self.take_key();
+        let flags = Flags::NONE.with_if(self.in_flow(), Flags::IN_FLOW);
+        match target {
+            Some(Anchored::Entry(target)) => {
+                if self.frames.is_empty() && self.builder.so_far().entry(target).kind() != Kind::Map {
+                    return Err(self.refuse("this document is an alias", range.start));
+                }
+                let id = self.builder.alias(target, range, key, flags)?;
+                self.value_nodes.push(id);
+            }
+            Some(Anchored::Key(text)) => {
+                let bytes = self.builder.resolve(text).to_vec();
+                let value = self.builder.intern(&bytes);
+                let flags = flags.with(Flags::ALIAS);
+                let id = self.builder.leaf(Kind::Str, range, key, value, Style::Plain, flags);
+                self.value_nodes.push(id);
+            }
+            None => return Err(self.refuse("this alias refers to nothing", range.start)),
+        }
+        Ok(())
+    }
+
+    /// The value as a piece of the source where it stands there as it is.
+    fn text_of(&mut self, canonical: &[u8], range: &Range<usize>) -> Text {
+        let source = &self.source.as_bytes()[range.clone()];
+        if source == canonical {
+            return self.builder.slice(range.clone());
+        }
+        if source.len() == canonical.len() + 2 && &source[1..source.len() - 1] == canonical {
+            return self.builder.slice(range.start + 1..range.end - 1);
+        }
+        self.builder.intern(canonical)
+    }
+
+    /// The lines of a block scalar: from the start of the line behind its header to the end of its last
+    /// line that is not blank. Empty, behind the header, when all are blank.
+    fn block_content(&self, range: &Range<usize>) -> Range<usize> {
+        let header_end = super::place::header_end(self.source, self.at);
+        let content = self.source[..range.end.max(header_end)].trim_end_matches(['\n', '\r', ' ', '\t']).len();
+        header_end..content.max(header_end)
+    }
+
+    fn refuse(&self, message: &str, at: usize) -> Error {
+        Error::new(error::Kind::Format, message).at(self.source, at)
+    }
+}
+
+/// The tag in go-yaml's short form: `!!int`, `!local`, or a full URI.
+fn short_tag(tag: &Tag) -> String {
+    match tag.suffix_in_namespace("tag:yaml.org,2002:") {
+        Some(name) => format!("!!{name}"),
+        None => format!("{}{}", tag.handle(), tag.suffix()),
+    }
+}

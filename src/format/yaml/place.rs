@@ -1,0 +1,215 @@
+//! Writing into the places of a document: tokens on the way in, values on the way out.
+
+use super::scalar::{self, Context};
+use crate::document::{Document, EntryId, Flags, Kind, Scalar, Style};
+use crate::error::{self, Error, Result};
+
+/// The end of the header line of the block scalar that follows `at`: where its content lines begin.
+pub(super) fn header_end(source: &str, at: usize) -> usize {
+    let bytes = source.as_bytes();
+    let line_end = |from: usize| memchr::memchr(b'\n', &bytes[from..]).map_or(bytes.len(), |found| from + found + 1);
+    let mut at = at;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'|' | b'>' => return line_end(at),
+            b'#' => at = line_end(at),
+            b'!' | b'&' => {
+                while at < bytes.len() && !bytes[at].is_ascii_whitespace() {
+                    at += 1;
+                }
+            }
+            _ => at += 1,
+        }
+    }
+    bytes.len()
+}
+
+/// Writes a token in the style of the value that it replaces.
+pub(super) fn write_token(document: &Document, id: EntryId, token: &str, out: &mut Vec<u8>) {
+    let entry = document.entry(id);
+    let (before, after) = if entry.kind() == Kind::Comment {
+        ("#", "")
+    } else if entry.is(Flags::IN_FLOW) {
+        write_anchor(document, id, out);
+        ("\"", "\"")
+    } else if entry.is(Flags::TAGGED) || entry.is(Flags::ALIAS) {
+        write_anchor(document, id, out);
+        ("", "")
+    } else {
+        match entry.style() {
+            Style::SingleQuoted => ("'", "'"),
+            Style::DoubleQuoted => ("\"", "\""),
+            Style::Literal | Style::Folded => {
+                out.resize(out.len() + block_indent(document, id), b' ');
+                ("", "")
+            }
+            Style::Plain | Style::Block | Style::Flow => ("", ""),
+        }
+    };
+    out.extend_from_slice(before.as_bytes());
+    out.extend_from_slice(token.as_bytes());
+    out.extend_from_slice(after.as_bytes());
+}
+
+/// Writes a scalar in the style of the token that it replaces, or as sops prints it where that style
+/// cannot hold it.
+pub(super) fn write_scalar(document: &Document, id: EntryId, scalar: Scalar<'_>, out: &mut Vec<u8>) -> Result<()> {
+    let entry = document.entry(id);
+    if scalar.kind == Kind::Comment {
+        out.push(b'#');
+        out.extend_from_slice(scalar.bytes);
+        return Ok(());
+    }
+    if entry.is(Flags::TAGGED) {
+        write_anchor(document, id, out);
+    }
+    let text = std::str::from_utf8(scalar.bytes).ok().filter(|_| scalar.kind == Kind::Str);
+    if let Some(text) = text
+        && !entry.is(Flags::TAGGED)
+        && !entry.is(Flags::ALIAS)
+        && !entry.is(Flags::COPIED)
+    {
+        match entry.style() {
+            Style::SingleQuoted if scalar::write_single_quoted(text, out) => return Ok(()),
+            Style::SingleQuoted | Style::DoubleQuoted => {
+                scalar::write_double_quoted(text, out);
+                return Ok(());
+            }
+            Style::Literal | Style::Folded => return write_block(document, id, text, out),
+            Style::Plain | Style::Block | Style::Flow => {}
+        }
+    }
+    let newline = newline_of(document.text());
+    let context =
+        Context { indent: indent_below(document, id), in_flow: entry.is(Flags::IN_FLOW), is_key: false, newline };
+    scalar::write_canonical(scalar, context, out);
+    Ok(())
+}
+
+/// The content lines of a block scalar whose header stays. Whether the header fits the value is for
+/// the caller to prove, by reading the result.
+fn write_block(document: &Document, id: EntryId, text: &str, out: &mut Vec<u8>) -> Result<()> {
+    let body = text.trim_end_matches('\n');
+    if document.entry(id).style() == Style::Folded && body.contains('\n') {
+        return Err(Error::new(error::Kind::Format, "a value of several lines cannot stand in this folded scalar")
+            .at_path(document.path(id)));
+    }
+    let indent = block_indent(document, id);
+    let newline = newline_of(document.text());
+    for (number, line) in body.split('\n').enumerate() {
+        if number > 0 {
+            out.extend_from_slice(newline.as_bytes());
+        }
+        if !line.is_empty() {
+            out.resize(out.len() + indent, b' ');
+            out.extend_from_slice(line.as_bytes());
+        }
+    }
+    Ok(())
+}
+
+/// Writes an alias out in braces and brackets, leaves by `leaf`.
+pub(super) fn write_copy(
+    document: &Document,
+    id: EntryId,
+    leaf: &mut dyn FnMut(EntryId, &mut Vec<u8>) -> Result<()>,
+    out: &mut Vec<u8>,
+) -> Result<()> {
+    let mut ends: Vec<(EntryId, u8)> = Vec::new();
+    let mut first = true;
+    for at in document.subtree(id) {
+        while let Some(&(end, bracket)) = ends.last()
+            && end == at
+        {
+            out.push(bracket);
+            ends.pop();
+            first = false;
+        }
+        if !first && !ends.is_empty() {
+            out.extend_from_slice(b", ");
+        }
+        first = false;
+        let entry = document.entry(at);
+        if at != id && entry.has_key() {
+            scalar::write_double_quoted(document.key(at), out);
+            out.extend_from_slice(b": ");
+        }
+        let (open, close) = match entry.kind() {
+            Kind::Map => (b'{', b'}'),
+            Kind::List => (b'[', b']'),
+            _ => {
+                leaf(at, out)?;
+                continue;
+            }
+        };
+        out.push(open);
+        ends.push((document.subtree(at).end, close));
+        first = true;
+    }
+    for (_, bracket) in ends.into_iter().rev() {
+        out.push(bracket);
+    }
+    Ok(())
+}
+
+/// The line break that a text uses.
+pub(super) fn newline_of(text: &str) -> &'static str {
+    match memchr::memchr(b'\n', text.as_bytes()) {
+        Some(at) if at > 0 && text.as_bytes()[at - 1] == b'\r' => "\r\n",
+        _ => "\n",
+    }
+}
+
+/// Keeps the anchor of a value whose tag is replaced along with it: aliases still refer to it.
+fn write_anchor(document: &Document, id: EntryId, out: &mut Vec<u8>) {
+    if !document.entry(id).is(Flags::TAGGED) {
+        return;
+    }
+    let raw = document.raw(id);
+    for word in raw.split_whitespace().take(2) {
+        if word.starts_with('&') {
+            out.extend_from_slice(word.as_bytes());
+            out.push(b' ');
+        } else if !word.starts_with('!') {
+            return;
+        }
+    }
+}
+
+/// The column at which the content lines of a block scalar stand.
+fn block_indent(document: &Document, id: EntryId) -> usize {
+    let text = document.text();
+    let start = document.entry(id).span().start;
+    let spaces = |line: &str| line.len() - line.trim_start_matches(' ').len();
+    let not_blank = |line: &&str| !line.trim_matches([' ', '\t', '\r']).is_empty();
+    if let Some(line) = document.raw(id).split('\n').find(not_blank) {
+        // Spaces that are part of the value stand behind the indentation.
+        let value = String::from_utf8_lossy(document.scalar(id).bytes);
+        let inner = value.split('\n').find(not_blank).map_or(0, spaces);
+        return spaces(line).saturating_sub(inner);
+    }
+    // No line with text: deeper than the header is deeper than anything around.
+    let header = text[..start].trim_end_matches(['\n', '\r']);
+    let line = &header[header.rfind('\n').map_or(0, |at| at + 1)..];
+    line.rfind(['|', '>']).unwrap_or(0).max(1)
+}
+
+/// The column at which sops' printer would put the lines of a literal scalar in this place: steps of
+/// four below a key, two behind a dash.
+fn indent_below(document: &Document, id: EntryId) -> usize {
+    const STEP: usize = 4;
+    let start = document.entry(id).span().start;
+    let line = &document.text()[..start];
+    let line = line[line.rfind('\n').map_or(0, |at| at + 1)..].trim_start_matches('\u{feff}');
+    let mut column = line.len() - line.trim_start_matches(' ').len();
+    let mut dash = None;
+    while line[column..].starts_with("- ") || line[column..].starts_with("? ") {
+        dash = Some(column);
+        let rest = &line[column + 2..];
+        column += 2 + rest.len() - rest.trim_start_matches(' ').len();
+    }
+    match dash {
+        Some(dash) if !document.entry(id).has_key() => dash + 2,
+        _ => STEP * ((column + STEP) / STEP),
+    }
+}

@@ -1,0 +1,111 @@
+//! The command of `SOPS_AGE_KEY_CMD`.
+
+use std::io::Read as _;
+use std::process::{Command, Stdio};
+
+use zeroize::Zeroizing;
+
+/// Runs `line` for the identities of `recipient`, which the command finds in `SOPS_AGE_RECIPIENT`.
+///
+/// As in sops there is no shell: words are split by its quoting rules and nothing is expanded. The
+/// command cannot read our standard input; what it prints on standard error goes to the user.
+///
+/// # Errors
+/// Why it gave nothing. Its arguments are not shown: they may hold a secret.
+pub(super) fn run(line: &str, recipient: &str, limit: u64) -> Result<Zeroizing<Vec<u8>>, String> {
+    let words = split(line)?;
+    let (program, arguments) = words.split_first().ok_or("it is empty")?;
+    let mut child = Command::new(program)
+        .args(arguments)
+        .env("SOPS_AGE_RECIPIENT", recipient)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("{program} cannot be started: {error}"))?;
+    let mut output = Zeroizing::new(Vec::with_capacity(super::sources::ROOM));
+    let read = match child.stdout.take() {
+        Some(stdout) => stdout.take(limit).read_to_end(&mut output),
+        None => Ok(0),
+    };
+    let status = child.wait().map_err(|error| format!("{program}: {error}"))?;
+    read.map_err(|error| format!("{program}: {error}"))?;
+    if !status.success() {
+        return Err(format!("{program} failed: {status}"));
+    }
+    Ok(output)
+}
+
+/// Splits a line into words: blanks separate, `'…'` keeps all, `"…"` keeps all but `\`, `\` keeps the
+/// next character, `#` at the start of a word begins a comment.
+///
+/// Source: <https://github.com/google/shlex>, which sops uses.
+fn split(line: &str) -> Result<Vec<String>, &'static str> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut chars = line.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            ' ' | '\t' | '\r' | '\n' => words.extend(word.take()),
+            '#' if word.is_none() => {
+                chars.by_ref().find(|c| *c == '\n');
+            }
+            '\'' => {
+                let word = word.get_or_insert_default();
+                loop {
+                    match chars.next().ok_or("a ' is not closed")? {
+                        '\'' => break,
+                        c => word.push(c),
+                    }
+                }
+            }
+            '"' => {
+                let word = word.get_or_insert_default();
+                loop {
+                    match chars.next().ok_or("a \" is not closed")? {
+                        '"' => break,
+                        '\\' => word.push(chars.next().ok_or("a \" is not closed")?),
+                        c => word.push(c),
+                    }
+                }
+            }
+            '\\' => word.get_or_insert_default().push(chars.next().ok_or("it ends in a \\")?),
+            c => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    Ok(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_split_as_sops_splits_them() {
+        let cases: &[(&str, &[&str])] = &[
+            ("cat a.txt", &["cat", "a.txt"]),
+            ("  op\tread 'op://v/k a' ", &["op", "read", "op://v/k a"]),
+            (r#"sh -c "echo \"$X\" 'y'""#, &["sh", "-c", r#"echo "$X" 'y'"#]),
+            (r"a\ b '' c'd'e", &["a b", "", "cde"]),
+            ("cat a # b\nc a#b", &["cat", "a", "c", "a#b"]),
+            ("", &[]),
+        ];
+        for (line, words) in cases {
+            assert_eq!(split(line).unwrap(), *words, "{line}");
+        }
+        assert!(split("a 'b").is_err());
+        assert!(split("a \"b\\").is_err());
+        assert!(split("a \\").is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_command_gets_the_recipient_and_its_arguments_are_not_shown() {
+        let output = run("sh -c 'printf %s $SOPS_AGE_RECIPIENT'", "age1x", 100).unwrap();
+        assert_eq!(*output, b"age1x");
+        let failed = run("sh -c 'exit 3' secret", "age1x", 100).unwrap_err();
+        assert!(failed.contains("sh failed") && failed.contains('3') && !failed.contains("secret"), "{failed}");
+        assert!(run("/no/such/program secret", "", 100).unwrap_err().contains("cannot be started"));
+        assert!(run(" ", "", 100).is_err());
+    }
+}

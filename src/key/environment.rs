@@ -1,0 +1,87 @@
+//! The variables that back ends read.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// Where environment variables are read from: the process, or a fixed set.
+///
+/// Handed in, so that a test or a server needs not change the variables of its whole process.
+#[derive(Clone, Default)]
+pub struct Environment(Option<HashMap<String, OsString>>);
+
+impl Environment {
+    /// That of the process, read when a variable is asked for and not before.
+    #[must_use]
+    pub fn of_process() -> Self {
+        Environment(None)
+    }
+
+    /// These variables and no others.
+    #[must_use]
+    pub fn of<'a>(variables: impl IntoIterator<Item = (&'a str, OsString)>) -> Self {
+        Environment(Some(variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()))
+    }
+
+    /// The value of a variable, `None` when it is not set.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<OsString> {
+        match &self.0 {
+            None => std::env::var_os(name),
+            Some(variables) => variables.get(name).cloned(),
+        }
+    }
+
+    /// The value of a variable, `None` when it is not set or empty.
+    #[must_use]
+    pub fn get_filled(&self, name: &str) -> Option<OsString> {
+        self.get(name).filter(|value| !value.is_empty())
+    }
+
+    /// The user's home folder.
+    #[must_use]
+    pub fn home(&self) -> Option<PathBuf> {
+        self.get_filled(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).map(PathBuf::from)
+    }
+
+    /// The folder of the user's configuration files, by the rule of sops: Go's `os.UserConfigDir`,
+    /// and on macOS `XDG_CONFIG_HOME` before it.
+    #[must_use]
+    pub fn config_folder(&self) -> Option<PathBuf> {
+        if cfg!(windows) {
+            return self.get_filled("AppData").map(PathBuf::from);
+        }
+        if let Some(folder) = self.get_filled("XDG_CONFIG_HOME").map(PathBuf::from) {
+            // Go refuses a relative one, but not on macOS, where sops reads the variable by itself.
+            return (folder.is_absolute() || cfg!(target_os = "macos")).then_some(folder);
+        }
+        let below_home = if cfg!(target_os = "macos") { "Library/Application Support" } else { ".config" };
+        self.home().map(|home| home.join(below_home))
+    }
+
+    /// A path as it is shown in messages, with `~` for the home folder.
+    #[must_use]
+    pub fn show(&self, path: &Path) -> String {
+        match self.home().and_then(|home| path.strip_prefix(home).ok().map(Path::to_path_buf)) {
+            Some(rest) => Path::new("~").join(rest).display().to_string(),
+            None => path.display().to_string(),
+        }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_config_folder_is_where_go_looks() {
+        let folder = |variables: &[(&str, &str)]| {
+            Environment::of(variables.iter().map(|(name, value)| (*name, value.into()))).config_folder()
+        };
+        assert_eq!(folder(&[("HOME", "/h")]), Some("/h/.config".into()));
+        assert_eq!(folder(&[("HOME", "/h"), ("XDG_CONFIG_HOME", "/x")]), Some("/x".into()));
+        assert_eq!(folder(&[("HOME", "/h"), ("XDG_CONFIG_HOME", "")]), Some("/h/.config".into()));
+        assert_eq!(folder(&[("HOME", "/h"), ("XDG_CONFIG_HOME", "x")]), None);
+        assert_eq!(folder(&[("HOME", "")]), None);
+    }
+}

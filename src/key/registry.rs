@@ -1,0 +1,67 @@
+//! The list of key back ends. A new one is a folder beside this file and a line here.
+
+use super::{Backend, age};
+
+/// Every back end of this build, in the order in which they are asked for the data key: what is on
+/// this machine before what is across a network, as sops does by default (`age,pgp`).
+static BACKENDS: &[&dyn Backend] = &[&age::Age];
+
+/// A list of stanzas in the `sops` block.
+pub struct List {
+    /// Its field, and the name of its back end.
+    pub name: &'static str,
+    /// The field of a stanza that names the key to people.
+    pub names_key: &'static str,
+}
+
+/// Every key list of sops' format in the order in which sops writes them, whether or not this build
+/// has the back end: a stanza that cannot be opened must still be read, shown and written back.
+///
+/// Source: `stores/stores.go` of sops 3.11.
+pub static LISTS: &[List] = &[
+    List { name: "kms", names_key: "arn" },
+    List { name: "gcp_kms", names_key: "resource_id" },
+    List { name: "hckms", names_key: "key_id" },
+    List { name: "azure_kv", names_key: "vault_url" },
+    List { name: "hc_vault", names_key: "key_name" },
+    List { name: "age", names_key: "recipient" },
+    List { name: "pgp", names_key: "fp" },
+];
+
+/// Every back end of this build.
+#[must_use]
+pub fn backends() -> &'static [&'static dyn Backend] {
+    BACKENDS
+}
+
+/// The back end of a metadata list, when this build has it.
+#[must_use]
+pub fn backend(name: &str) -> Option<&'static dyn Backend> {
+    BACKENDS.iter().copied().find(|backend| backend.name() == name)
+}
+
+/// What the format says of a metadata list.
+#[must_use]
+pub fn list(name: &str) -> Option<&'static List> {
+    LISTS.iter().find(|list| list.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_back_end_has_its_list_and_names_of_its_own() {
+        for backend in backends() {
+            let list = list(backend.name()).expect("a list in the format");
+            assert_eq!(backend.fields()[0], list.names_key);
+            let same = |pick: fn(&dyn Backend) -> &'static str| {
+                backends().iter().filter(|other| pick(**other) == pick(*backend)).count()
+            };
+            assert_eq!(same(|b| b.name()), 1);
+            assert_eq!(same(|b| b.flag()), 1);
+            assert_eq!(same(|b| b.rule_field()), 1);
+            assert_eq!(same(|b| b.recipients_env()), 1);
+        }
+    }
+}

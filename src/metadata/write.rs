@@ -1,0 +1,62 @@
+//! From the typed block to its fields.
+
+use super::Metadata;
+use crate::document::Value;
+use crate::key::{Stanza, registry};
+
+/// The order of the key lists within a key group, which is not the one at the top.
+///
+/// Source: `keygroup` in `stores/stores.go` of sops 3.11.
+const IN_A_GROUP: [&str; 7] = ["pgp", "kms", "gcp_kms", "hckms", "azure_kv", "hc_vault", "age"];
+
+pub(super) fn write(metadata: &Metadata) -> Value {
+    let mut fields = Vec::new();
+    let text = |text: &str| Value::Str(text.to_owned());
+    let mut put = |name: &str, value: Value| fields.push((name.to_owned(), value));
+
+    let group = match &metadata.key_groups[..] {
+        [only] => only.as_slice(),
+        groups => {
+            put("shamir_threshold", Value::Int(metadata.groups_needed() as i64));
+            put("key_groups", Value::List(groups.iter().map(|group| Value::Map(lists(group, &IN_A_GROUP))).collect()));
+            &[]
+        }
+    };
+    // pgp comes after the MAC: it did so when sops had no other keys than kms and pgp.
+    let before_mac: Vec<_> = registry::LISTS.iter().map(|list| list.name).filter(|name| *name != "pgp").collect();
+    let others = |stanza: &&Stanza| stanza.list() != "pgp";
+    let (other, pgp): (Vec<&Stanza>, Vec<&Stanza>) = group.iter().partition(others);
+    for (name, list) in lists(other, &before_mac) {
+        put(&name, list);
+    }
+    put("lastmodified", text(&metadata.last_modified));
+    put("mac", text(&metadata.mac));
+    for (name, list) in lists(pgp, &["pgp"]) {
+        put(&name, list);
+    }
+    put(metadata.selection.field(), text(metadata.selection.text()));
+    if metadata.mac_only_encrypted {
+        put("mac_only_encrypted", Value::Bool(true));
+    }
+    if let Some(layout) = &metadata.layout {
+        put("leafcrypt_layout", text(layout));
+    }
+    put("version", text(&metadata.version));
+    fields.extend(metadata.unknown.iter().cloned());
+    Value::Map(fields)
+}
+
+/// The stanzas as key lists: those of `order` first, then what the format does not know. Empty lists
+/// are left out.
+fn lists<'a>(stanzas: impl IntoIterator<Item = &'a Stanza>, order: &[&str]) -> Vec<(String, Value)> {
+    let mut lists: Vec<(String, Vec<Value>)> = order.iter().map(|name| ((*name).to_owned(), Vec::new())).collect();
+    for stanza in stanzas {
+        let item = Value::Map(stanza.fields().to_vec());
+        match lists.iter_mut().find(|(name, _)| name == stanza.list()) {
+            Some((_, items)) => items.push(item),
+            None => lists.push((stanza.list().to_owned(), vec![item])),
+        }
+    }
+    lists.retain(|(_, items)| !items.is_empty());
+    lists.into_iter().map(|(name, items)| (name, Value::List(items))).collect()
+}

@@ -1,0 +1,137 @@
+//! `encrypt`: a plaintext document, by rules or by the options given.
+
+use super::{Source, rules};
+use crate::error::{Error, Kind, Result};
+use crate::format::Format;
+use crate::key::{Backend, Stanza};
+use crate::metadata::{Metadata, Selection};
+use crate::seal;
+use crate::secret::DataKey;
+use std::mem::discriminant;
+use std::path::PathBuf;
+use zeroize::Zeroize;
+
+/// What to encrypt, for whom, and how much of it.
+pub struct Encrypt {
+    /// The document.
+    pub source: Source,
+    /// Recipients by back end. Any at all, and those of the rules do not count.
+    pub recipients: Vec<(&'static dyn Backend, String)>,
+    /// Which values; before what the rule says.
+    pub selection: Option<Selection>,
+    /// Whether the MAC is over encrypted values alone; the rule may say so as well.
+    pub mac_only_encrypted: bool,
+    /// How many key groups are needed to decrypt; before what the rule says.
+    pub shamir_threshold: Option<usize>,
+    /// The `.sops.yaml` to use, instead of searching for one.
+    pub config: Option<PathBuf>,
+}
+
+/// What came out.
+pub struct Encrypted {
+    /// The text to write.
+    pub text: String,
+    /// What the user should know though nothing failed.
+    pub warnings: Vec<String>,
+}
+
+/// Encrypts.
+///
+/// # Errors
+/// When the document cannot be read or is encrypted already, when nobody is named to encrypt for, and
+/// when something in it could not be given back later.
+pub fn encrypt(request: &Encrypt) -> Result<Encrypted> {
+    let shown = request.source.shown();
+    let (input, output) = request.source.formats()?;
+    let text = request.source.read()?;
+    let mut warnings = Vec::new();
+    let metadata = metadata(request, &mut warnings)?;
+    let text = seal_text(text, input, output, metadata, &mut warnings).map_err(|error| error.in_file(shown))?;
+    Ok(Encrypted { text, warnings })
+}
+
+fn seal_text(
+    text: String,
+    input: &dyn Format,
+    output: &dyn Format,
+    mut metadata: Metadata,
+    warnings: &mut Vec<String>,
+) -> Result<String> {
+    let mut document = input.index(text)?;
+    if document.roots().is_empty() {
+        return Err(Error::new(Kind::NoDocument, "there is no document in the file"));
+    }
+    if !input.metadata_entries(&document).is_empty() {
+        return Err(already_encrypted());
+    }
+    if input.name() != output.name() {
+        let converted = output.index(output.emit(&document)?);
+        document.into_text().zeroize();
+        document = converted?;
+    }
+    let data_key = DataKey::generate()?;
+    metadata.wrap(&data_key)?;
+    let sealed = seal::encrypt(output, &document, &data_key, &mut metadata);
+    document.into_text().zeroize();
+    let text = sealed?;
+    if !has_token(&text, &metadata) {
+        let (field, text) = (metadata.selection.field(), metadata.selection.text());
+        warnings.push(format!("no value was encrypted: {field} {text:?} leaves none to encrypt"));
+    }
+    Ok(text)
+}
+
+fn already_encrypted() -> Error {
+    Error::new(Kind::AlreadyEncrypted, "the file is encrypted already")
+        .because("it has a top-level key `sops`, which is where sops keeps what it knows of a file")
+        .hint("to see the plaintext: leafcrypt decrypt FILE")
+}
+
+/// Whether a token stands in `text` besides those of the `sops` block.
+fn has_token(text: &str, metadata: &Metadata) -> bool {
+    let of_block = 1 + usize::from(metadata.layout.is_some());
+    text.match_indices("ENC[AES256_GCM,").nth(of_block).is_some()
+}
+
+/// For whom and how much: what is given goes before what the rule says, as in sops.
+fn metadata(request: &Encrypt, warnings: &mut Vec<String>) -> Result<Metadata> {
+    let rule = match rules::find(request.config.as_deref(), request.source.name(), warnings) {
+        // sops stops here; but whoever names recipients needs no rule.
+        Err(error) if error.kind() == Kind::ConfigMissing && !request.recipients.is_empty() => None,
+        found => found?,
+    };
+    let key_groups = match &rule {
+        _ if !request.recipients.is_empty() => vec![named(request)?],
+        Some(rule) => rule.key_groups()?,
+        None => return Err(nobody_named()),
+    };
+    let rule = rule.map(|found| found.rule).unwrap_or_default();
+    let threshold = request.shamir_threshold.unwrap_or(rule.shamir_threshold);
+    let selection = select(request.selection.clone(), rule.selection)?;
+    Ok(Metadata::new(key_groups, threshold, selection, request.mac_only_encrypted || rule.mac_only_encrypted))
+}
+
+/// The recipients of the options: one group.
+fn named(request: &Encrypt) -> Result<Vec<Stanza>> {
+    let lists = request.recipients.iter().map(|(backend, text)| backend.parse(text));
+    Ok(lists.collect::<Result<Vec<_>>>()?.concat())
+}
+
+fn nobody_named() -> Error {
+    Error::new(Kind::Generic, "there is nobody to encrypt for")
+        .because("no .sops.yaml with creation rules was found, and no recipient was named")
+        .hint("leafcrypt init, which writes one; or: leafcrypt encrypt --age RECIPIENT FILE")
+}
+
+/// One selector at most, from the options and the rule together.
+fn select(given: Option<Selection>, ruled: Option<Selection>) -> Result<Selection> {
+    match (given, ruled) {
+        (Some(given), Some(ruled)) if discriminant(&given) != discriminant(&ruled) => {
+            Err(Error::new(Kind::ConflictingArguments, "the options and the rule select values in different ways")
+                .because("of the six selectors a file can have one")
+                .hint("leave the option away, or name another file of rules with --config"))
+        }
+        (Some(selection), _) | (None, Some(selection)) => Ok(selection),
+        (None, None) => Ok(Selection::default()),
+    }
+}

@@ -1,0 +1,153 @@
+//! `init`: all that a folder needs so that `encrypt` works in it.
+
+use super::encrypt::{self, Encrypt};
+use super::keygen::{self, Outcome};
+use super::Source;
+use crate::error::{Error, Kind, Result};
+use crate::format;
+use crate::key::{Backend, Environment};
+use crate::sys;
+use std::path::{Path, PathBuf};
+
+/// The rules, with a placeholder for the recipients.
+const RULES: &str = include_str!("rules.yaml");
+const RECIPIENTS: &str = "@RECIPIENTS@\n";
+
+/// The Kubernetes Secret of the example, and where it goes: where the first rule is for it.
+const EXAMPLE: &str = include_str!("example.yaml");
+const EXAMPLE_FILE: &str = "k8s/secret.yaml";
+
+/// What rules are called, in sops as here.
+pub const RULES_FILE: &str = ".sops.yaml";
+
+/// What to set up.
+pub struct Init {
+    /// The folder.
+    pub folder: PathBuf,
+    /// For whom the rules are to encrypt. When none is named, for an identity of this user, which is
+    /// made when there is none.
+    pub recipients: Vec<(&'static dyn Backend, String)>,
+    /// Whether to put an example into the folder.
+    pub example: bool,
+}
+
+/// What was done.
+pub struct Done {
+    /// The identity, unless recipients were named.
+    pub identity: Option<Outcome>,
+    /// The rules.
+    pub rules: Step,
+    /// The example.
+    pub example: Option<Example>,
+}
+
+/// A file that is there now.
+pub enum Step {
+    /// It was made.
+    Made(PathBuf),
+    /// It was there and is unchanged.
+    Found(PathBuf),
+}
+
+impl Step {
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Step::Made(path) | Step::Found(path) => path,
+        }
+    }
+}
+
+/// The example.
+pub struct Example {
+    /// Its file.
+    pub file: Step,
+    /// The encrypted text.
+    pub text: String,
+}
+
+/// Sets a folder up. What is there already is left as it is, so that a second run changes nothing.
+///
+/// # Errors
+/// When something cannot be made; what was made before stays, and the next run goes on from there.
+pub fn init(request: &Init, environment: &Environment) -> Result<Done> {
+    if request.example {
+        std::fs::create_dir_all(request.folder.join(EXAMPLE_FILE).parent().unwrap_or(&request.folder))
+            .map_err(|error| cannot_make(&request.folder, &error))?;
+    } else if !request.folder.is_dir() {
+        return Err(Error::new(Kind::ReadInput, "there is no such folder").in_file(request.folder.display().to_string()));
+    }
+    // An example stands for itself, in whatever repository it is tried out.
+    let found = if request.example { rules_in(&request.folder) } else { rules_for(&request.folder) };
+    let identity = if request.recipients.is_empty() { Some(keygen::ensure(environment)?) } else { None };
+    let rules = match found {
+        Some(path) => Step::Found(path),
+        None => {
+            let path = request.folder.join(RULES_FILE);
+            sys::replace_file(&path, rules(request, identity.as_ref())?.as_bytes())?;
+            Step::Made(path)
+        }
+    };
+    let example = if request.example { Some(example(&request.folder, rules.path())?) } else { None };
+    Ok(Done { identity, rules, example })
+}
+
+/// The rules for the recipients that are named, or else for the identity.
+fn rules(request: &Init, identity: Option<&Outcome>) -> Result<String> {
+    let mut lists: Vec<(&str, String)> = Vec::new();
+    for (backend, text) in &request.recipients {
+        let stanzas = backend.parse(text)?;
+        let names: Vec<_> = stanzas.iter().map(|stanza| stanza.recipient()).collect();
+        lists.push((backend.rule_field(), names.join(",")));
+    }
+    if let Some(Outcome::Made(identity) | Outcome::Found(identity)) = identity {
+        lists.push(("age", identity.recipients.join(",")));
+    }
+    let lines: String = lists.iter().map(|(field, names)| format!("    {field}: {names}\n")).collect();
+    Ok(RULES.replace(RECIPIENTS, &lines))
+}
+
+/// The rules in `folder` itself.
+fn rules_in(folder: &Path) -> Option<PathBuf> {
+    Some(folder.join(RULES_FILE)).filter(|path| path.exists())
+}
+
+/// The rules for files in `folder`: there or in a folder above it, up to that of the repository.
+fn rules_for(folder: &Path) -> Option<PathBuf> {
+    if let Some(path) = rules_in(folder) {
+        return Some(path);
+    }
+    let folder = folder.canonicalize().ok()?;
+    let to_repository = folder.ancestors().position(|folder| folder.join(".git").exists())?;
+    folder.ancestors().take(to_repository + 1).find_map(rules_in)
+}
+
+/// Writes the Secret and encrypts it in place, unless it is there.
+fn example(folder: &Path, rules: &Path) -> Result<Example> {
+    let path = folder.join(EXAMPLE_FILE);
+    if path.exists() {
+        let text = String::from_utf8_lossy(&sys::read_input(&path)?).into_owned();
+        return Ok(Example { file: Step::Found(path), text });
+    }
+    sys::replace_file(&path, EXAMPLE.as_bytes())?;
+    let source = Source { path: path.clone(), name: None, input_type: format::by_name("yaml"), output_type: None };
+    let request = Encrypt {
+        source,
+        recipients: Vec::new(),
+        selection: None,
+        mac_only_encrypted: false,
+        shamir_threshold: None,
+        config: Some(rules.to_path_buf()),
+    };
+    let encrypted = encrypt::encrypt(&request).inspect_err(|_| {
+        // So that the next run tries again instead of finding a plaintext.
+        let _ = std::fs::remove_file(&path);
+    })?;
+    sys::replace_file(&path, encrypted.text.as_bytes())?;
+    Ok(Example { file: Step::Made(path), text: encrypted.text })
+}
+
+fn cannot_make(folder: &Path, error: &std::io::Error) -> Error {
+    Error::new(Kind::WriteOutput, "the folder cannot be made").in_file(folder.display().to_string()).because(error)
+}

@@ -1,0 +1,108 @@
+//! The document a command works on.
+
+use crate::error::{Error, Kind, Result};
+use crate::format::{self, Format};
+use crate::sys;
+use std::path::{Path, PathBuf};
+use zeroize::Zeroize;
+
+/// Which document, what is in it, and what is to come out.
+pub struct Source {
+    /// The file, or a name of the standard input.
+    pub path: PathBuf,
+    /// The name to go by instead, for types and rules.
+    pub name: Option<PathBuf>,
+    /// The type of the input, whatever its name says.
+    pub input_type: Option<&'static dyn Format>,
+    /// The type of the output, whatever the name says.
+    pub output_type: Option<&'static dyn Format>,
+}
+
+impl Source {
+    /// The name that decides on types and rules.
+    #[must_use]
+    pub fn name(&self) -> &Path {
+        self.name.as_deref().unwrap_or(&self.path)
+    }
+
+    /// What messages call the document.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        if sys::is_stdin(&self.path) { "standard input".to_owned() } else { self.path.display().to_string() }
+    }
+
+    /// The formats of the input and of the output.
+    ///
+    /// As in sops, the name decides on each that is not given, so `--input-type json` for a file that is
+    /// named `.yaml` converts. A name that says nothing leaves the output in the format of the input.
+    ///
+    /// # Errors
+    /// When neither the name nor a type says what the input is.
+    pub fn formats(&self) -> Result<(&'static dyn Format, &'static dyn Format)> {
+        let named = format::by_file_name(&self.name().to_string_lossy());
+        let input = self.input_type.or(named).ok_or_else(|| self.unknown_type())?;
+        Ok((input, self.output_type.or(named).unwrap_or(input)))
+    }
+
+    fn unknown_type(&self) -> Error {
+        let types: Vec<_> = format::ALL.iter().map(|format| format.name()).collect();
+        let types = types.join("|");
+        if sys::is_stdin(&self.path) && self.name.is_none() {
+            // sops gives this code when it is to encrypt the standard input without a name.
+            return Error::new(Kind::ConflictingArguments, "the standard input has no name to tell its type from")
+                .hint(format!("say it with --input-type {types} or --filename-override NAME"));
+        }
+        Error::new(Kind::Generic, "the file name does not tell the type of the file")
+            .in_file(self.name().display().to_string())
+            .because("other formats than these are to come")
+            .hint(format!("say it with --input-type {types}"))
+    }
+
+    /// Reads the whole text.
+    ///
+    /// # Errors
+    /// When it cannot be read or is not UTF-8.
+    pub fn read(&self) -> Result<String> {
+        String::from_utf8(sys::read_input(&self.path)?).map_err(|broken| {
+            let place = broken.utf8_error().valid_up_to();
+            let mut bytes = broken.into_bytes();
+            let utf16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
+            let text = String::from_utf8_lossy(&bytes[..place]);
+            let error = Error::new(Kind::Format, "the text is not UTF-8").at(&text, place).in_file(self.shown());
+            drop(text);
+            bytes.zeroize();
+            if utf16 { error.because("it is UTF-16").hint("iconv -f UTF-16 -t UTF-8") } else { error }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(path: &str) -> Source {
+        Source { path: path.into(), name: None, input_type: None, output_type: None }
+    }
+
+    #[test]
+    fn a_name_or_a_type_decides() {
+        let json = format::by_name("json");
+        let names = |source: Source| source.formats().map(|(input, output)| (input.name(), output.name())).ok();
+        assert_eq!(names(source("a/b.yml")), Some(("yaml", "yaml")));
+        assert_eq!(names(Source { output_type: json, ..source("b.yaml") }), Some(("yaml", "json")));
+        assert_eq!(names(Source { input_type: json, ..source("b.yaml") }), Some(("json", "yaml")));
+        assert_eq!(names(Source { input_type: json, ..source("b.txt") }), Some(("json", "json")));
+        assert_eq!(names(Source { name: Some("x.json".into()), ..source("-") }), Some(("json", "json")));
+        assert_eq!(source("b.txt").formats().err().map(|error| error.exit_code()), Some(1));
+        assert_eq!(source("-").formats().err().map(|error| error.exit_code()), Some(8));
+    }
+
+    #[test]
+    fn what_is_not_utf8_is_refused_with_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.yaml");
+        std::fs::write(&path, b"a: 1\nb: \xff\n").unwrap();
+        let error = source(path.to_str().unwrap()).read().unwrap_err();
+        assert_eq!(error.place().line_column, Some((2, 4)));
+    }
+}

@@ -1,1 +1,0 @@
-//! Go's regular expressions on Rust's engine.

@@ -1,0 +1,302 @@
+//! Encrypting a document, and proving that it will come back.
+
+use super::layout::Layout;
+use super::restore::{Source, restore};
+use super::select::select;
+use super::{AdditionalData, data_entries};
+use crate::crypto::{Cipher, Mac, Nonce, Token};
+use crate::document::{Document, EntryId, Flags, Kind, Splicer};
+use crate::error::{self, Error, Result};
+use crate::format::Format;
+use crate::metadata::Metadata;
+use crate::secret::DataKey;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+
+/// The nonces of a file's tokens, by what they were used for: a leaf that does not change keeps its
+/// token, so that an edit changes the edited lines alone. A nonce is only ever used again for the same
+/// value at the same place, which gives the same token.
+#[derive(Default)]
+pub struct Nonces(HashMap<[u8; 32], Nonce>);
+
+impl Nonces {
+    fn digest(kind: Kind, canonical: &[u8], additional: &[u8]) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update([kind as u8]);
+        hash.update((additional.len() as u64).to_le_bytes());
+        hash.update(additional);
+        hash.update(canonical);
+        hash.finalize().into()
+    }
+
+    /// Remembers the nonce of a token.
+    pub(super) fn remember(&mut self, kind: Kind, canonical: &[u8], additional: &[u8], nonce: Nonce) {
+        self.0.insert(Self::digest(kind, canonical, additional), nonce);
+    }
+
+    fn get(&self, kind: Kind, canonical: &[u8], additional: &[u8]) -> Option<Nonce> {
+        if self.0.is_empty() {
+            return None;
+        }
+        self.0.get(&Self::digest(kind, canonical, additional)).copied()
+    }
+}
+
+/// Encrypts `document` under `data_key` and gives the file to write, its `sops` block in place. Leaves
+/// that `nonces` knows keep their token. Sets `last_modified`, `mac` and `layout` of `metadata`.
+///
+/// # Errors
+/// When a pattern of the selection is wrong, or something in the document could not be given back: then
+/// with the place and the reason.
+pub fn encrypt(
+    format: &dyn Format,
+    document: &Document,
+    data_key: &DataKey,
+    metadata: &mut Metadata,
+    nonces: &Nonces,
+) -> Result<String> {
+    let mut sealer = Sealer {
+        format,
+        document,
+        nonces,
+        cipher: Cipher::new(data_key),
+        selected: select(document, &metadata.selection)?,
+        moved: HashMap::new(),
+    };
+    metadata.last_modified = now();
+    // The block itself can change where sops sees the comments before it. What counts is where it sees
+    // them in the file that is written, so that is looked at, and the file written anew if it differs.
+    for _ in 0..4 {
+        if let Some(text) = sealer.attempt(metadata)? {
+            return Ok(text);
+        }
+    }
+    Err(Error::new(error::Kind::EncryptTree, "the comments of this file cannot be placed")
+        .because("each way to encrypt them changes which values they belong to")
+        .hint("move the comments at the end of the file, or encrypt without a rule on comments"))
+}
+
+/// The current time as `lastmodified` has it: UTC, whole seconds.
+fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+struct Sealer<'a> {
+    format: &'a dyn Format,
+    document: &'a Document,
+    nonces: &'a Nonces,
+    cipher: Cipher,
+    selected: Vec<bool>,
+    /// The additional data of comments that sops will see elsewhere than in the plaintext.
+    moved: HashMap<EntryId, Vec<u8>>,
+}
+
+/// A document with its tokens, and where its `sops` blocks go.
+struct Sealed {
+    body: Vec<u8>,
+    marks: Vec<usize>,
+    /// The entries whose text was replaced.
+    replaced: Vec<EntryId>,
+    mac: String,
+}
+
+impl Sealed {
+    fn assemble(&self, blocks: &[(usize, String)]) -> Vec<u8> {
+        let extra: usize = blocks.iter().map(|(_, block)| block.len()).sum();
+        let mut text = Vec::with_capacity(self.body.len() + extra);
+        let mut at = 0;
+        for (&mark, (_, block)) in self.marks.iter().zip(blocks) {
+            text.extend_from_slice(&self.body[at..mark]);
+            text.extend_from_slice(block.as_bytes());
+            at = mark;
+        }
+        text.extend_from_slice(&self.body[at..]);
+        text
+    }
+}
+
+impl Sealer<'_> {
+    /// Encrypts once. `None`: sops would see some comment elsewhere; try again.
+    fn attempt(&mut self, metadata: &mut Metadata) -> Result<Option<String>> {
+        metadata.layout = None;
+        metadata.mac.clear();
+        let places: Vec<usize> =
+            self.format.metadata_insertions(self.document, &metadata.to_value()).into_iter().map(|(at, _)| at).collect();
+        let sealed = self.seal(&places, metadata.mac_only_encrypted)?;
+        let mut mac = Vec::new();
+        self.cipher.encrypt(Kind::Str, sealed.mac.as_bytes(), metadata.last_modified.as_bytes(), None, &mut mac)?;
+        metadata.mac = String::from_utf8(mac).unwrap_or_default();
+        let blocks = self.format.metadata_insertions(self.document, &metadata.to_value());
+        let text = into_text(sealed.assemble(&blocks))?;
+
+        let written = self.format.index(text).map_err(|error| self.unprovable(None).because(error))?;
+        let data = data_entries(self.format, &written);
+        if data.len() != self.document.len() {
+            return Err(self.unprovable(None));
+        }
+        if self.adopt(&written, &data, metadata)? {
+            return Ok(None);
+        }
+        let layout = self.prove(&sealed, &written, &data)?;
+        if layout.is_empty() {
+            return Ok(Some(written.into_text()));
+        }
+        metadata.layout = Some(layout.seal(&mut self.cipher, &metadata.last_modified)?);
+        let blocks = self.format.metadata_insertions(self.document, &metadata.to_value());
+        into_text(sealed.assemble(&blocks)).map(Some)
+    }
+
+    /// Replaces the selected values by tokens; computes the MAC over all in the order of the text.
+    fn seal(&mut self, places: &[usize], only_encrypted: bool) -> Result<Sealed> {
+        let Sealer { format, document, nonces, cipher, selected, moved } = self;
+        let (format, document) = (*format, *document);
+        let mut splicer = Splicer::new(document.text(), document.len() * 100);
+        let mut additional = AdditionalData::new(document);
+        let mut mac = Mac::new(only_encrypted);
+        let mut token: Vec<u8> = Vec::new();
+        let mut marks = Vec::with_capacity(places.len());
+        let mut places = places.iter().copied().peekable();
+        let mut replaced = Vec::new();
+        let mut id = 0;
+        while id < document.len() {
+            let entry = document.entry(id);
+            let span = entry.span();
+            while let Some(place) = places.next_if(|&place| place <= span.start && place < span.end.max(1)) {
+                marks.push(splicer.replace(place..place).len());
+            }
+            let mut leaf = |id: EntryId, out: &mut Vec<u8>, in_copy: bool| -> Result<bool> {
+                let scalar = document.scalar(id);
+                let comment = scalar.kind == Kind::Comment;
+                if !comment && scalar.kind != Kind::Null && (selected[id] || !only_encrypted) {
+                    mac.add(scalar.bytes);
+                }
+                if !selected[id] || scalar.bytes.is_empty() || scalar.kind == Kind::Null {
+                    if in_copy {
+                        format.write_scalar(document, id, scalar, out)?;
+                    }
+                    return Ok(false);
+                }
+                let additional = match moved.get(&id) {
+                    Some(moved) => moved,
+                    None => additional.of(id),
+                };
+                token.clear();
+                let nonce = nonces.get(scalar.kind, scalar.bytes, additional);
+                cipher.encrypt(scalar.kind, scalar.bytes, additional, nonce, &mut token)?;
+                format.write_token(document, id, std::str::from_utf8(&token).unwrap_or_default(), out);
+                Ok(true)
+            };
+            let subtree = document.subtree(id);
+            if entry.is(Flags::ALIAS) {
+                let target = document.alias_target(id).map_or(0..0, |target| document.subtree(target));
+                let sealed = |id: EntryId| {
+                    let scalar = document.scalar(id);
+                    selected[id] && !scalar.bytes.is_empty() && scalar.kind != Kind::Comment
+                };
+                if subtree.clone().any(sealed) || target.clone().any(sealed) {
+                    let out = splicer.replace(span);
+                    format.write_copy(document, id, &mut |id, out| leaf(id, out, true).map(drop), out)?;
+                    replaced.push(id);
+                } else {
+                    for id in subtree.clone().filter(|&id| !document.entry(id).kind().is_container()) {
+                        leaf(id, &mut Vec::new(), false)?;
+                    }
+                }
+                id = subtree.end;
+                continue;
+            }
+            if !entry.kind().is_container() {
+                let mut text = Vec::new();
+                if leaf(id, &mut text, false)? {
+                    splicer.replace(span).extend_from_slice(&text);
+                    replaced.push(id);
+                }
+            }
+            id += 1;
+        }
+        marks.extend(places.map(|place| splicer.replace(place..place).len()));
+        Ok(Sealed { body: splicer.finish(), marks, replaced, mac: mac.finish() })
+    }
+
+    /// Takes over where sops will see the comments in what was written, and what the rule selects there.
+    /// Whether anything differed.
+    fn adopt(&mut self, written: &Document, data: &[u32], metadata: &Metadata) -> Result<bool> {
+        let selected = select(written, &metadata.selection)?;
+        let mut differs = false;
+        for (id, &twin) in data.iter().enumerate() {
+            let twin = twin as usize;
+            if self.selected[id] != selected[twin] {
+                self.selected[id] = selected[twin];
+                differs |= !self.document.entry(id).kind().is_container();
+            }
+            if self.document.entry(id).kind() == Kind::Comment {
+                let wanted = written.additional_data(twin);
+                let used = self.moved.get(&id).cloned().unwrap_or_else(|| self.document.additional_data(id));
+                if wanted != used {
+                    differs |= self.selected[id];
+                    self.moved.insert(id, wanted);
+                }
+            }
+        }
+        Ok(differs)
+    }
+
+    /// Proves that the written document gives back the original, and says with which layout.
+    fn prove(&self, sealed: &Sealed, written: &Document, data: &[u32]) -> Result<Layout> {
+        let document = self.document;
+        let mut layout = Layout::default();
+        let mut is_replaced = vec![false; document.len()];
+        let mut rendered = Vec::new();
+        for &id in &sealed.replaced {
+            is_replaced[id] = true;
+            let twin = data[id] as usize;
+            if document.entry(id).is(Flags::ALIAS) {
+                layout.insert(id as u32, document.raw(id));
+                continue;
+            }
+            let token = written.scalar(twin).bytes;
+            if std::str::from_utf8(token).ok().and_then(Token::parse).is_none() {
+                return Err(self.unprovable(Some(id)));
+            }
+            rendered.clear();
+            let written = self.format.write_scalar(written, twin, document.scalar(id), &mut rendered);
+            if written.is_err() || rendered != document.raw(id).as_bytes() {
+                layout.insert(id as u32, document.raw(id));
+            }
+        }
+        for (id, &twin) in data.iter().enumerate() {
+            let twin = twin as usize;
+            let (before, after) = (document.scalar(id), written.scalar(twin));
+            let copied = document.entry(id).is(Flags::COPIED);
+            let same = document.key(id) == written.key(twin)
+                && (is_replaced[id] || copied && self.selected[id] || before == after);
+            if !same {
+                return Err(self.unprovable(Some(id)));
+            }
+        }
+        let position: HashMap<usize, usize> =
+            sealed.replaced.iter().map(|&id| (data[id] as usize, id)).collect();
+        let text = restore(self.format, written, data, &layout, |twin| match position.get(&twin) {
+            Some(&id) => Source::Sealed(document.scalar(id)),
+            None => Source::Clear,
+        })?;
+        if text != document.text() {
+            return Err(self.unprovable(None));
+        }
+        Ok(layout)
+    }
+
+    fn unprovable(&self, id: Option<EntryId>) -> Error {
+        let error = Error::new(error::Kind::EncryptTree, "this file could not be given back byte for byte")
+            .because("nothing was written; this is a fault of leafcrypt, not of the file");
+        match id {
+            Some(id) => error.at(self.document.text(), self.document.entry(id).span().start).at_path(self.document.path(id)),
+            None => error,
+        }
+    }
+}
+
+fn into_text(bytes: Vec<u8>) -> Result<String> {
+    String::from_utf8(bytes)
+        .map_err(|_| Error::new(error::Kind::EncryptTree, "the encrypted file would not be UTF-8"))
+}

@@ -1,0 +1,68 @@
+//! The layout record: how values were written that their token's place cannot say.
+//!
+//! A map from the position of an entry (among the data entries) to its original text. It is encrypted
+//! under the data key like a leaf and lies in the `sops` block as `leafcrypt_layout`; sops ignores it and
+//! drops it when it rewrites a file. Nothing depends on it but spelling: a text is used only where it
+//! reads as exactly the decrypted value.
+
+use crate::crypto::{Cipher, Token};
+use crate::document::Kind;
+use crate::error::{self, Error, Result};
+use std::collections::BTreeMap;
+use zeroize::Zeroize;
+
+/// The record. Holds plaintext: wiped when dropped.
+#[derive(Default)]
+pub(super) struct Layout {
+    texts: BTreeMap<u32, String>,
+}
+
+impl Drop for Layout {
+    fn drop(&mut self) {
+        self.texts.values_mut().for_each(Zeroize::zeroize);
+    }
+}
+
+impl Layout {
+    pub(super) fn is_empty(&self) -> bool {
+        self.texts.is_empty()
+    }
+
+    pub(super) fn insert(&mut self, position: u32, text: &str) {
+        self.texts.insert(position, text.to_owned());
+    }
+
+    pub(super) fn get(&self, position: u32) -> Option<&str> {
+        self.texts.get(&position).map(String::as_str)
+    }
+
+    /// Forgets the text of `position`; whether there was one.
+    pub(super) fn remove(&mut self, position: u32) -> bool {
+        self.texts.remove(&position).is_some()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.texts.clear();
+    }
+
+    /// Bound to the time of the last change, so that it cannot be taken from another version of the file.
+    fn additional(last_modified: &str) -> Vec<u8> {
+        format!("leafcrypt_layout:{last_modified}").into_bytes()
+    }
+
+    /// The record as a token.
+    pub(super) fn seal(&self, cipher: &mut Cipher, last_modified: &str) -> Result<String> {
+        let mut json = serde_json::to_vec(&self.texts)
+            .map_err(|error| Error::new(error::Kind::EncryptTree, "the layout record could not be written").because(error))?;
+        let mut token = Vec::new();
+        cipher.encrypt(Kind::Str, &json, &Self::additional(last_modified), None, &mut token)?;
+        json.zeroize();
+        Ok(String::from_utf8(token).unwrap_or_default())
+    }
+
+    /// Reads a token; `None` when it is not from this version of the file.
+    pub(super) fn open(token: &str, cipher: &Cipher, last_modified: &str) -> Option<Self> {
+        let (_, json) = cipher.decrypt(&Token::parse(token)?, &Self::additional(last_modified)).ok()?;
+        Some(Layout { texts: serde_json::from_slice(json.expose()).ok()? })
+    }
+}

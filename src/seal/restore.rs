@@ -1,0 +1,70 @@
+//! From an encrypted document and its values to the text that was encrypted.
+//!
+//! One function for both sides: decrypting writes its result with it, and encrypting proves with it,
+//! before anything is written, that the file will come back.
+
+use super::layout::Layout;
+use crate::document::{Document, EntryId, Flags, Kind, Scalar, Splicer};
+use crate::error::Result;
+use crate::format::Format;
+
+/// Where the value of an entry comes from.
+pub(super) enum Source<'a> {
+    /// What stands in the document is the value.
+    Clear,
+    /// A token stands there, and this is its value.
+    Sealed(Scalar<'a>),
+}
+
+/// Writes the plaintext of `document`. `data` are its data entries, `value` says for each what it is.
+pub(super) fn restore<'a>(
+    format: &dyn Format,
+    document: &Document,
+    data: &[u32],
+    layout: &Layout,
+    value: impl Fn(EntryId) -> Source<'a>,
+) -> Result<String> {
+    let mut splicer = Splicer::new(document.text(), 0);
+    let mut blocks = format.metadata_spans(document).into_iter().peekable();
+    let mut scratch = Vec::new();
+    let mut skip_to = 0;
+    for (position, &id) in data.iter().enumerate() {
+        let id = id as usize;
+        if id < skip_to {
+            continue;
+        }
+        let entry = document.entry(id);
+        let span = entry.span();
+        while blocks.next_if(|block| block.start <= span.start).map(|block| splicer.replace(block)).is_some() {}
+        let text = layout.get(position as u32);
+        if entry.kind().is_container() {
+            // Only an alias that was written out has a text of its own.
+            if let Some(text) = text {
+                splicer.replace(span).extend_from_slice(text.as_bytes());
+                skip_to = document.subtree(id).end;
+            }
+            continue;
+        }
+        if entry.is(Flags::ALIAS) || entry.is(Flags::COPIED) {
+            continue;
+        }
+        match (value(id), text) {
+            (Source::Clear, None) => {}
+            (_, Some(text)) => splicer.replace(span).extend_from_slice(text.as_bytes()),
+            (Source::Sealed(scalar), None) => {
+                scratch.clear();
+                format.write_scalar(document, id, scalar, &mut scratch)?;
+                // sops writes a comment of a list as an item of it.
+                let as_item = scalar.kind == Kind::Comment && entry.kind() != Kind::Comment;
+                let span = if as_item { format.item_span(document, id) } else { span };
+                splicer.replace(span).extend_from_slice(&scratch);
+            }
+        }
+    }
+    for block in blocks {
+        splicer.replace(block);
+    }
+    // Only a leaf that was binary data could be no UTF-8, and those are written as base64.
+    Ok(String::from_utf8(splicer.finish())
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+}

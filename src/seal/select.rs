@@ -1,0 +1,104 @@
+//! Which leaves and comments a selection encrypts.
+//!
+//! The rule is asked twice with the same answer: when a file is encrypted, and when it is decrypted, where
+//! sops decides by the rule and not by how a value looks. Source: `shouldBeEncrypted` in `sops.go`.
+
+use crate::document::{CommentPlace, Document, EntryId, Kind};
+use crate::error::Result;
+use crate::metadata::Selection;
+use crate::pattern::Pattern;
+
+/// For each entry, whether the selection wants it encrypted.
+pub(super) fn select(document: &Document, selection: &Selection) -> Result<Vec<bool>> {
+    let by_key = |encrypted_on_match: bool, matches: &dyn Fn(&str) -> bool| {
+        select_by_key(document, encrypted_on_match, matches)
+    };
+    Ok(match selection {
+        Selection::UnencryptedSuffix(suffix) => by_key(false, &|key| key.ends_with(suffix.as_str())),
+        Selection::EncryptedSuffix(suffix) => by_key(true, &|key| key.ends_with(suffix.as_str())),
+        Selection::UnencryptedRegex(pattern) => {
+            let pattern = Pattern::new(pattern)?;
+            by_key(false, &|key| pattern.is_match(key))
+        }
+        Selection::EncryptedRegex(pattern) => {
+            let pattern = Pattern::new(pattern)?;
+            by_key(true, &|key| pattern.is_match(key))
+        }
+        Selection::UnencryptedCommentRegex(pattern) => select_by_comment(document, false, &Pattern::new(pattern)?),
+        Selection::EncryptedCommentRegex(pattern) => select_by_comment(document, true, &Pattern::new(pattern)?),
+    })
+}
+
+/// Any key on the way from the root decides.
+fn select_by_key(document: &Document, encrypted_on_match: bool, matches: &dyn Fn(&str) -> bool) -> Vec<bool> {
+    let mut hit = vec![false; document.len()];
+    for (id, entry) in document.entries().iter().enumerate() {
+        if entry.kind() != Kind::Comment {
+            hit[id] = entry.parent().is_some_and(|parent| hit[parent]) || entry.has_key() && matches(document.key(id));
+        }
+    }
+    // After the values, since a comment may stand before the container it belongs to.
+    for (id, entry) in document.entries().iter().enumerate() {
+        if entry.kind() == Kind::Comment {
+            hit[id] = entry.parent().is_some_and(|parent| hit[parent]);
+        }
+    }
+    hit.iter().map(|&hit| hit == encrypted_on_match).collect()
+}
+
+/// The comments above a value decide, on every level on the way to it.
+fn select_by_comment(document: &Document, encrypted_on_match: bool, pattern: &Pattern) -> Vec<bool> {
+    let mut walk = CommentWalk { document, encrypted_on_match, pattern, hit: vec![false; document.len()] };
+    let mut places = document.comment_places();
+    // A comment that sops does not see is treated like its container.
+    let mut unseen: Vec<EntryId> = Vec::new();
+    let seen: std::collections::HashSet<u32> = places.iter().map(|place| place.comment).collect();
+    for (id, entry) in document.entries().iter().enumerate() {
+        if entry.kind() == Kind::Comment {
+            if !seen.contains(&(id as u32)) {
+                unseen.push(id);
+            }
+            continue;
+        }
+        let above = entry.parent().is_some_and(|parent| walk.hit[parent]);
+        let count = places.iter().take_while(|place| place.before as usize == id).count();
+        let (here, rest) = places.split_at(count);
+        places = rest;
+        walk.hit[id] = walk.comments(here, above);
+    }
+    // Those behind the last child of a container: nothing but each other is above them.
+    while let Some(first) = places.first() {
+        let count = places.iter().take_while(|place| place.container == first.container).count();
+        let (here, rest) = places.split_at(count);
+        places = rest;
+        let above = walk.hit[first.container as usize];
+        walk.comments(here, above);
+    }
+    for id in unseen {
+        walk.hit[id] = document.entry(id).parent().is_some_and(|parent| walk.hit[parent]);
+    }
+    walk.hit.iter().map(|&hit| hit == encrypted_on_match).collect()
+}
+
+struct CommentWalk<'a> {
+    document: &'a Document,
+    encrypted_on_match: bool,
+    pattern: &'a Pattern,
+    hit: Vec<bool>,
+}
+
+impl CommentWalk<'_> {
+    /// Decides about comments that stand in a row; gives whether what follows them is hit. A comment
+    /// that says "encrypt" stays clear itself, as does one that says "do not".
+    fn comments(&mut self, places: &[CommentPlace], above: bool) -> bool {
+        let mut hit = above;
+        for place in places {
+            let comment = place.comment as usize;
+            let text = String::from_utf8_lossy(self.document.scalar(comment).bytes);
+            let matches = self.pattern.is_match(&text);
+            self.hit[comment] = hit || matches && !self.encrypted_on_match;
+            hit |= matches;
+        }
+        hit
+    }
+}

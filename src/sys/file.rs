@@ -1,0 +1,147 @@
+//! Reading what is asked for, and making files that only their owner may read.
+
+use crate::error::{Error, Kind, Result};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+/// The largest input: byte positions of a document are kept in 31 bits.
+pub const MAX_INPUT: u64 = (1 << 31) - 1;
+
+/// Whether `path` means the standard input: `-` or `/dev/stdin`.
+#[must_use]
+pub fn is_stdin(path: &Path) -> bool {
+    path == Path::new("-") || path == Path::new("/dev/stdin")
+}
+
+/// Reads the file at `path`, or the standard input when [`is_stdin`] says so.
+///
+/// # Errors
+/// When it is missing ([`Kind::NoFile`], as in sops), a folder, unreadable, or over [`MAX_INPUT`].
+pub fn read_input(path: &Path) -> Result<Vec<u8>> {
+    if is_stdin(path) {
+        return read_within_limit(io::stdin().lock(), 0).map_err(|error| cannot_read(path, &error));
+    }
+    let open = || {
+        let file = File::open(path)?;
+        let facts = file.metadata()?;
+        if facts.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        read_within_limit(file, facts.len())
+    };
+    open().map_err(|error| cannot_read(path, &error))
+}
+
+/// Reads to the end. `expected` is a hint: one allocation for a file, and no outgrown buffers that
+/// stay behind in memory with plaintext in them.
+fn read_within_limit(source: impl Read, expected: u64) -> io::Result<Vec<u8>> {
+    let room = expected.min(MAX_INPUT) + 1;
+    let mut bytes = Vec::with_capacity(usize::try_from(room).unwrap_or_default());
+    source.take(MAX_INPUT + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_INPUT {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(bytes)
+}
+
+fn cannot_read(path: &Path, error: &io::Error) -> Error {
+    let name = if is_stdin(path) { "the standard input".to_owned() } else { path.display().to_string() };
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            let near = std::env::current_dir().map(|folder| format!("paths start at {}", folder.display()));
+            let missing = Error::new(Kind::NoFile, format!("there is no file {name}"));
+            if path.is_relative() { near.into_iter().fold(missing, Error::because) } else { missing }
+        }
+        io::ErrorKind::IsADirectory => {
+            Error::new(Kind::ReadInput, format!("{name} is a folder")).hint("name a file in it")
+        }
+        io::ErrorKind::PermissionDenied => {
+            Error::new(Kind::ReadInput, format!("{name} may not be read")).because(error).hint(format!("ls -l {name}"))
+        }
+        io::ErrorKind::FileTooLarge => {
+            Error::new(Kind::ReadInput, format!("{name} is too large")).because("the limit is 2 GiB")
+        }
+        _ => Error::new(Kind::ReadInput, format!("{name} cannot be read")).because(error),
+    }
+}
+
+/// Writes a new file that only its owner may read, and the folders on its way likewise.
+///
+/// # Errors
+/// When the file exists (it is never overwritten) or cannot be written; nothing is left behind then.
+pub fn create_new_private(path: &Path, bytes: &[u8]) -> Result<()> {
+    let create = || {
+        if let Some(folder) = path.parent() {
+            private_folders().create(folder)?;
+        }
+        let mut file = private_file().open(path)?;
+        file.write_all(bytes).and_then(|()| file.sync_all()).inspect_err(|_| {
+            // Half an identity is worse than none; the error that matters is the first one.
+            let _ = std::fs::remove_file(path);
+        })
+    };
+    create().map_err(|error| {
+        let name = path.display();
+        match error.kind() {
+            io::ErrorKind::AlreadyExists => Error::new(Kind::WriteOutput, format!("{name} exists already"))
+                .because("an identity is never overwritten: what it opens would be lost")
+                .hint("leafcrypt keygen --output ANOTHER-FILE"),
+            _ => Error::new(Kind::WriteOutput, format!("{name} cannot be created")).because(error),
+        }
+    })
+}
+
+fn private_folders() -> std::fs::DirBuilder {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+}
+
+fn private_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_private_file_is_new_and_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b/keys.txt");
+        create_new_private(&path, b"one").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"one");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+            assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+        }
+        let error = create_new_private(&path, b"two").unwrap_err();
+        assert!(error.message().ends_with("exists already"), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"one");
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_why() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = read_input(&folder.path().join("none.yaml")).unwrap_err();
+        assert_eq!((missing.kind(), missing.exit_code()), (Kind::NoFile, 100));
+        let folder = read_input(folder.path()).unwrap_err();
+        assert_eq!((folder.kind(), folder.exit_code()), (Kind::ReadInput, 2));
+        assert!(folder.message().ends_with("is a folder"), "{folder}");
+    }
+
+    #[test]
+    fn the_standard_input_has_two_names() {
+        assert!(is_stdin(Path::new("-")) && is_stdin(Path::new("/dev/stdin")));
+        assert!(!is_stdin(Path::new("./-")));
+    }
+}

@@ -1,0 +1,331 @@
+//! Replacing a file in one step, or not at all.
+
+use crate::error::{Error, Kind, Result};
+use std::fs::{File, Metadata};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use tempfile::TempPath;
+
+/// As many links in a row as Linux follows.
+const MAX_LINKS: usize = 40;
+
+/// Puts `bytes` in the place of the file at `path`, atomically: whatever happens, a full disk or a kill
+/// included, either the old file is there, whole, or the new one is.
+///
+/// A symbolic link stays and its target is replaced; mode, owner and labels of the old file are kept; a
+/// new file has the mode that the user's umask gives. What is no regular file (a pipe, `/dev/stdout`)
+/// is written to, since replacing it would break it.
+///
+/// # Errors
+/// When it cannot be done; the old file is untouched then and no temporary file is left.
+pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    replace(path, bytes).map_err(|error| cannot_write(path, &error))
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let target = follow_links(path)?;
+    let old = match std::fs::metadata(&target) {
+        Ok(facts) => Some(facts),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    if let Some(old) = &old {
+        if old.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        if !old.is_file() {
+            return File::options().write(true).open(&target)?.write_all(bytes);
+        }
+        require_writable(&target)?;
+    }
+    let folder = match target.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let draft = write_draft(folder, &target, bytes, old.as_ref())?;
+    draft.persist(&target).map_err(|failed| failed.error)?;
+    sync_folder(folder)
+}
+
+/// The file that `path` leads to, which need not exist. Done by hand, since `canonicalize` refuses a
+/// link to a file that is yet to be made.
+fn follow_links(path: &Path) -> io::Result<PathBuf> {
+    let mut at = path.to_path_buf();
+    for _ in 0..MAX_LINKS {
+        match std::fs::read_link(&at) {
+            Ok(link) => at = at.parent().unwrap_or(Path::new("")).join(link),
+            // Not a link, or nothing there at all.
+            Err(_) => return Ok(at),
+        }
+    }
+    Err(io::Error::other("its symbolic links go in a circle"))
+}
+
+/// A file beside the target with everything in it and on the disk. Dropped, it is gone.
+fn write_draft(folder: &Path, target: &Path, bytes: &[u8], old: Option<&Metadata>) -> io::Result<TempPath> {
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    // A file name has at most 255 bytes, which is at least 60 characters.
+    let prefix = format!(".{}.leafcrypt-", name.chars().take(40).collect::<String>());
+    let mut names = tempfile::Builder::new();
+    names.prefix(&prefix);
+
+    if let Some(file) = open_nameless(folder, old.is_none()) {
+        fill(&file, target, bytes, old)?;
+        if let Ok(named) = names.make_in(folder, |path| give_name(&file, path)) {
+            return Ok(named.into_temp_path());
+        }
+    }
+    set_first_mode(&mut names, old.is_none());
+    let named = names.tempfile_in(folder)?;
+    fill(named.as_file(), target, bytes, old)?;
+    Ok(named.into_temp_path())
+}
+
+fn fill(mut file: &File, target: &Path, bytes: &[u8], old: Option<&Metadata>) -> io::Result<()> {
+    file.write_all(bytes)?;
+    if let Some(old) = old {
+        keep_attributes(file, target, old)?;
+    }
+    file.sync_all()
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod platform {
+    use super::*;
+    use std::os::fd::AsRawFd;
+    use std::os::unix::fs::OpenOptionsExt;
+
+    /// Opens a file that has no name yet, so that not even `kill -9` leaves one behind while it is
+    /// being written. `None` where the file system has no such thing.
+    pub(super) fn open_nameless(folder: &Path, is_new: bool) -> Option<File> {
+        File::options()
+            .write(true)
+            .custom_flags(rustix::fs::OFlags::TMPFILE.bits().cast_signed())
+            .mode(first_mode(is_new))
+            .open(folder)
+            .ok()
+    }
+
+    /// Gives such a file its name.
+    pub(super) fn give_name(file: &File, path: &Path) -> io::Result<()> {
+        use rustix::fs::{AtFlags, CWD, linkat};
+        let unnamed = format!("/proc/self/fd/{}", file.as_raw_fd());
+        Ok(linkat(CWD, unnamed, CWD, path, AtFlags::SYMLINK_FOLLOW)?)
+    }
+
+    /// Keeps access lists and labels, where the file system has them. Best effort: a plain copy of
+    /// the mode was made before, and most files have neither.
+    pub(super) fn keep_labels(file: &File, target: &Path) {
+        use rustix::fs::{XattrFlags, fsetxattr, getxattr};
+        let mut value = [0; 4096];
+        for name in ["system.posix_acl_access", "security.selinux"] {
+            if let Ok(len) = getxattr(target, name, &mut value) {
+                let _ = fsetxattr(file, name, &value[..len], XattrFlags::empty());
+            }
+        }
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod platform {
+    use super::*;
+
+    pub(super) fn open_nameless(_folder: &Path, _is_new: bool) -> Option<File> {
+        None
+    }
+
+    pub(super) fn give_name(_file: &File, _path: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    #[cfg(unix)]
+    pub(super) fn keep_labels(_file: &File, _target: &Path) {}
+}
+
+use platform::{give_name, open_nameless};
+
+/// The mode a draft begins with: nobody else may read what takes the place of a file whose mode is
+/// copied later; a new file is born with the mode that it will have (less the umask).
+#[cfg(unix)]
+fn first_mode(is_new: bool) -> u32 {
+    if is_new { 0o666 } else { 0o600 }
+}
+
+#[cfg(unix)]
+fn set_first_mode(names: &mut tempfile::Builder<'_, '_>, is_new: bool) {
+    use std::os::unix::fs::PermissionsExt;
+    names.permissions(std::fs::Permissions::from_mode(first_mode(is_new)));
+}
+
+#[cfg(not(unix))]
+fn set_first_mode(_names: &mut tempfile::Builder<'_, '_>, _is_new: bool) {}
+
+/// A rename asks only for the folder's permission; a file that is marked read-only means it.
+#[cfg(unix)]
+fn require_writable(target: &Path) -> io::Result<()> {
+    Ok(rustix::fs::access(target, rustix::fs::Access::WRITE_OK)?)
+}
+
+#[cfg(not(unix))]
+fn require_writable(target: &Path) -> io::Result<()> {
+    if std::fs::metadata(target)?.permissions().readonly() {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn keep_attributes(file: &File, target: &Path, old: &Metadata) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+    let mut mode = old.mode() & 0o7777;
+    let new = file.metadata()?;
+    // Only root may give a file away; a member of the group may at least keep the group.
+    if new.uid() != old.uid() {
+        let _ = fchown(file, Some(old.uid()), None);
+    }
+    if new.gid() != old.gid() && fchown(file, None, Some(old.gid())).is_err() {
+        // Another group must not get what the old one was allowed.
+        mode &= 0o7707 | (mode & 0o007) << 3;
+    }
+    file.set_permissions(std::fs::Permissions::from_mode(mode))?;
+    platform::keep_labels(file, target);
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn keep_attributes(_file: &File, _target: &Path, _old: &Metadata) -> io::Result<()> {
+    Ok(())
+}
+
+/// The rename itself is on the disk only when the folder is.
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    match File::open(folder)?.sync_all() {
+        // Some network and FUSE file systems have no such thing; the rename is done all the same.
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
+        result => result,
+    }
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_folder: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> Error {
+    let name = path.display();
+    let problem = Error::new(Kind::WriteOutput, format!("{name} cannot be written")).because(error);
+    match error.kind() {
+        io::ErrorKind::NotFound => problem.hint("the folder must exist; make it with: mkdir -p"),
+        io::ErrorKind::IsADirectory => problem.hint("name a file in it"),
+        io::ErrorKind::PermissionDenied => {
+            problem.because("both the file and its folder must be writable").hint(format!("ls -ld {name}"))
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            problem.because("the old file is unchanged").hint("make room and try again")
+        }
+        // A single file mounted into a container cannot be renamed over.
+        io::ErrorKind::ResourceBusy => problem
+            .because("it is a mount point, which cannot be replaced in one step")
+            .hint("leave --in-place away and write to another file with --output"),
+        _ => problem,
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> =
+            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn the_mode_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret.yaml");
+        for wanted in [0o600, 0o640, 0o755] {
+            fs::write(&file, "old").unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(wanted)).unwrap();
+            replace_file(&file, b"new").unwrap();
+            assert_eq!(mode(&file), wanted);
+            assert_eq!(fs::read(&file).unwrap(), b"new");
+        }
+        assert_eq!(names(folder.path()), ["secret.yaml"]);
+    }
+
+    #[test]
+    fn links_stay_and_their_target_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("sub")).unwrap();
+        fs::write(at("sub/real"), "old").unwrap();
+        symlink("sub/hop", at("link")).unwrap();
+        symlink("real", at("sub/hop")).unwrap();
+        replace_file(&at("link"), b"new").unwrap();
+        assert_eq!(fs::read(at("sub/real")).unwrap(), b"new");
+        assert!(fs::symlink_metadata(at("link")).unwrap().is_symlink());
+
+        symlink("not-yet", at("dangling")).unwrap();
+        replace_file(&at("dangling"), b"made").unwrap();
+        assert_eq!(fs::read(at("not-yet")).unwrap(), b"made");
+
+        symlink("b", at("a")).unwrap();
+        symlink("a", at("b")).unwrap();
+        let error = replace_file(&at("a"), b"never").unwrap_err();
+        assert_eq!(error.exit_code(), 3);
+        assert!(error.notes()[0].contains("circle"), "{error}");
+    }
+
+    #[test]
+    fn what_fails_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("folder")).unwrap();
+        for target in [at("folder"), at("no/such/folder"), PathBuf::from("/dev/full")] {
+            assert_eq!(replace_file(&target, b"x").unwrap_err().exit_code(), 3, "{}", target.display());
+        }
+        assert_eq!(names(folder.path()), ["folder"]);
+    }
+
+    #[test]
+    fn a_device_is_written_to_and_stays() {
+        replace_file(Path::new("/dev/null"), b"gone").unwrap();
+        assert!(!fs::metadata("/dev/null").unwrap().is_file());
+    }
+
+    #[test]
+    fn read_only_means_read_only() {
+        if rustix::process::geteuid().is_root() {
+            return; // root may write everywhere; the integration tests do this as another user
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret.yaml");
+        fs::write(&file, "old").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o444)).unwrap();
+        assert_eq!(replace_file(&file, b"new").unwrap_err().exit_code(), 3);
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o555)).unwrap();
+        assert_eq!(replace_file(&file, b"new").unwrap_err().exit_code(), 3);
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"old");
+        assert_eq!(names(folder.path()), ["secret.yaml"]);
+    }
+
+    #[test]
+    fn a_long_name_has_room_for_its_draft() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("n".repeat(250));
+        replace_file(&file, b"new").unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"new");
+    }
+}
