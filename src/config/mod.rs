@@ -190,14 +190,44 @@ fn deserialize(text: &str) -> Result<schema::File> {
         with_snippet: false,
     };
     let file: Option<schema::File> = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
-        let wrong = Error::new(Kind::Config, "the configuration is wrong").because(error.without_snippet());
+        let wrong = Error::new(Kind::Config, "the configuration is wrong").because(reason(&error));
         let wrong = match error.location() {
-            Some(location) => wrong.at(text, rule::offset_of(location)),
+            Some(location) => wrong.at(text, offset(text, location)),
             None => wrong,
         };
         wrong.hint("the keys and their types are shown in docs/configuration.md and .sops.yaml.example")
     })?;
     Ok(file.unwrap_or_default())
+}
+
+/// Why the YAML library has refused a file, in words for its writer, without the place.
+fn reason(error: &serde_saphyr::Error) -> String {
+    match error.without_snippet() {
+        serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } => {
+            format!("the key {key} is in this map twice")
+        }
+        serde_saphyr::Error::MultipleDocuments { .. } => "a second YAML document begins here".to_owned(),
+        serde_saphyr::Error::InvalidScalar { ty: "i64", .. } => "expected a whole number".to_owned(),
+        serde_saphyr::Error::Unexpected { expected: "mapping start", .. } => "expected a map".to_owned(),
+        serde_saphyr::Error::Unexpected { expected: "sequence start", .. } => "expected a list".to_owned(),
+        serde_saphyr::Error::Unexpected { expected: "string scalar", .. } => "expected a text".to_owned(),
+        serde_saphyr::Error::Budget { .. } => format!("it is nested deeper than {MAX_DEPTH} levels, or too large"),
+        other => {
+            let message = other.render_with_formatter(&serde_saphyr::UserMessageFormatter);
+            message.rsplit_once(" at line ").map_or(message.as_str(), |(reason, _)| reason).to_owned()
+        }
+    }
+}
+
+/// The byte of a place; for an error of syntax the library knows the line and the column alone.
+fn offset(text: &str, location: serde_saphyr::Location) -> usize {
+    if location.span().byte_offset().is_some() {
+        return rule::offset_of(location);
+    }
+    let before = |number: u64| usize::try_from(number.saturating_sub(1)).unwrap_or(usize::MAX);
+    let line = text.split_inclusive('\n').take(before(location.line())).map(str::len).sum::<usize>();
+    let column = text[line..].chars().take(before(location.column())).map(char::len_utf8).sum::<usize>();
+    line + column
 }
 
 /// The line of an unknown key, and the warning about it.
