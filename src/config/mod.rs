@@ -181,6 +181,19 @@ fn read(path: &Path) -> Result<String> {
 }
 
 fn deserialize(text: &str) -> Result<schema::File> {
+    // No YAML has it.
+    if let Some(offset) = text.find('\0') {
+        let message = "the configuration has a NUL character";
+        return Err(Error::new(Kind::Config, message)
+            .at(&text[..offset], offset)
+            .hint("is this the file that you meant?"));
+    }
+    if let Some(offset) = absurdly_deep(text) {
+        let message = format!("the configuration is nested deeper than {MAX_DEPTH} levels");
+        return Err(Error::new(Kind::Config, message)
+            .at(&text[..offset], offset)
+            .hint("is this the file that you meant?"));
+    }
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_depth: MAX_DEPTH,
@@ -198,6 +211,24 @@ fn deserialize(text: &str) -> Result<schema::File> {
         wrong.hint("the keys and their types are shown in docs/configuration.md and .sops.yaml.example")
     })?;
     Ok(file.unwrap_or_default())
+}
+
+/// Where a text opens 1,000 more collections than it closes. The YAML library would refuse it as well, but only after a
+/// time that grows with the square of the depth. Brackets in quotes count too; no file has so many that are unbalanced.
+fn absurdly_deep(text: &str) -> Option<usize> {
+    const ABSURD: usize = 1_000;
+    let (mut open, mut pairs) = (0_usize, 0_usize);
+    text.bytes().enumerate().find_map(|(at, byte)| {
+        match byte {
+            b'[' | b'{' => open += 1,
+            b']' | b'}' => open = open.saturating_sub(1),
+            b':' | b'-' | b'?' if text.as_bytes().get(at + 1) == Some(&b' ') => pairs += 1,
+            b',' => pairs = pairs.saturating_sub(1),
+            b'\n' => pairs = 0,
+            _ => {}
+        }
+        (open > ABSURD || pairs > ABSURD).then_some(at)
+    })
 }
 
 /// Why the YAML library has refused a file, in words for its writer, without the place.

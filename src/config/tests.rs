@@ -191,7 +191,7 @@ fn unknown_keys_are_warnings_with_their_place_and_the_nearest_name() {
         ("creation_rules:\n  - encrypted_regx: a", "2:5: unknown key encrypted_regx; did you mean encrypted_regex?"),
         ("creation_rules:\n  - path-regex: a", "2:5: unknown key path-regex; did you mean path_regex?"),
         ("creation_rules:\n  - agee: a", "2:5: unknown key agee; did you mean age?"),
-        ("stores: {json: {indnt: 2}}", "1:16: unknown key indnt; did you mean indent?"),
+        ("stores: {json: {indnt: 2}}", "1:17: unknown key indnt; did you mean indent?"),
         ("creation_rules:\n- key_groups:\n  - kms:\n    - region: x", "known here are arn, role, context, aws_profile"),
         ("creation_ruls: &a []", "did you mean creation_rules?"),
         ("\u{feff}stuff: 1", "1:1: unknown key stuff; known here are creation_rules"),
