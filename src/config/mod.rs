@@ -181,6 +181,19 @@ fn read(path: &Path) -> Result<String> {
 }
 
 fn deserialize(text: &str) -> Result<schema::File> {
+    // No YAML has it.
+    if let Some(offset) = text.find('\0') {
+        let message = "the configuration has a NUL character";
+        return Err(Error::new(Kind::Config, message)
+            .at(&text[..offset], offset)
+            .hint("is this the file that you meant?"));
+    }
+    if let Some(offset) = absurdly_deep(text) {
+        let message = format!("the configuration is nested deeper than {MAX_DEPTH} levels");
+        return Err(Error::new(Kind::Config, message)
+            .at(&text[..offset], offset)
+            .hint("is this the file that you meant?"));
+    }
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_depth: MAX_DEPTH,
@@ -190,14 +203,62 @@ fn deserialize(text: &str) -> Result<schema::File> {
         with_snippet: false,
     };
     let file: Option<schema::File> = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
-        let wrong = Error::new(Kind::Config, "the configuration is wrong").because(error.without_snippet());
+        let wrong = Error::new(Kind::Config, "the configuration is wrong").because(reason(&error));
         let wrong = match error.location() {
-            Some(location) => wrong.at(text, rule::offset_of(location)),
+            Some(location) => wrong.at(text, offset(text, location)),
             None => wrong,
         };
         wrong.hint("the keys and their types are shown in docs/configuration.md and .sops.yaml.example")
     })?;
     Ok(file.unwrap_or_default())
+}
+
+/// Where a text opens 1,000 more collections than it closes. The YAML library would refuse it as well, but only after a
+/// time that grows with the square of the depth. Brackets in quotes count too; no file has so many that are unbalanced.
+fn absurdly_deep(text: &str) -> Option<usize> {
+    const ABSURD: usize = 1_000;
+    let (mut open, mut pairs) = (0_usize, 0_usize);
+    text.bytes().enumerate().find_map(|(at, byte)| {
+        match byte {
+            b'[' | b'{' => open += 1,
+            b']' | b'}' => open = open.saturating_sub(1),
+            b':' | b'-' | b'?' if text.as_bytes().get(at + 1) == Some(&b' ') => pairs += 1,
+            b',' => pairs = pairs.saturating_sub(1),
+            b'\n' => pairs = 0,
+            _ => {}
+        }
+        (open > ABSURD || pairs > ABSURD).then_some(at)
+    })
+}
+
+/// Why the YAML library has refused a file, in words for its writer, without the place.
+fn reason(error: &serde_saphyr::Error) -> String {
+    match error.without_snippet() {
+        serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } => {
+            format!("the key {key} is in this map twice")
+        }
+        serde_saphyr::Error::MultipleDocuments { .. } => "a second YAML document begins here".to_owned(),
+        serde_saphyr::Error::InvalidScalar { ty: "i64", .. } => "expected a whole number".to_owned(),
+        serde_saphyr::Error::Unexpected { expected: "mapping start", .. } => "expected a map".to_owned(),
+        serde_saphyr::Error::Unexpected { expected: "sequence start", .. } => "expected a list".to_owned(),
+        serde_saphyr::Error::Unexpected { expected: "string scalar", .. } => "expected a text".to_owned(),
+        serde_saphyr::Error::Budget { .. } => format!("it is nested deeper than {MAX_DEPTH} levels, or too large"),
+        other => {
+            let message = other.render_with_formatter(&serde_saphyr::UserMessageFormatter);
+            message.rsplit_once(" at line ").map_or(message.as_str(), |(reason, _)| reason).to_owned()
+        }
+    }
+}
+
+/// The byte of a place; for an error of syntax the library knows the line and the column alone.
+fn offset(text: &str, location: serde_saphyr::Location) -> usize {
+    if location.span().byte_offset().is_some() {
+        return rule::offset_of(location);
+    }
+    let before = |number: u64| usize::try_from(number.saturating_sub(1)).unwrap_or(usize::MAX);
+    let line = text.split_inclusive('\n').take(before(location.line())).map(str::len).sum::<usize>();
+    let column = text[line..].chars().take(before(location.column())).map(char::len_utf8).sum::<usize>();
+    line + column
 }
 
 /// The line of an unknown key, and the warning about it.
