@@ -276,32 +276,30 @@ fn float(canonical: &[u8]) -> String {
     }
 }
 
-/// Whether the grammar lets `text` stand plain on one line, whatever it then means.
+/// Whether `text` stands plain on one line for any reader, whatever it then means. Between brackets
+/// go-yaml is stricter than YAML 1.2: there it reads no plain `a?b`, and none that begins with a colon.
 fn stands_plain(text: &str, in_flow: bool) -> bool {
-    let blank = |c: Option<char>| c.is_none_or(|c| c == ' ' || c == '\t');
-    let mut chars = text.chars().peekable();
-    let first_ok = match chars.peek() {
-        None => false,
-        Some(
-            '#' | ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%' | '@' | '`' | ' ' | '\t',
-        ) => false,
-        Some('-' | '?' | ':') => {
-            let second = text.chars().nth(1);
-            !blank(second) && !(in_flow && second.is_some_and(is_flow_mark))
-        }
-        Some(_) => true,
+    let is_blank = |c: char| c == ' ' || c == '\t';
+    let blank_or_end = |c: Option<char>| c.is_none_or(is_blank);
+    let mut chars = text.chars();
+    let begins_well = match chars.next() {
+        None | Some('#' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%' | '@' | '`') => false,
+        Some(',' | '[' | ']' | '{' | '}') => false,
+        Some('-' | '?') => !blank_or_end(chars.next()),
+        Some(':') => !in_flow && !blank_or_end(chars.next()),
+        Some(c) => !is_blank(c),
     };
-    if !first_ok || text.ends_with([' ', '\t']) || is_document_marker(text) {
+    if !begins_well || text.ends_with(is_blank) || is_document_marker(text) {
         return false;
     }
     let mut previous = None;
+    let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
-        let next = chars.peek().copied();
         let ends = match c {
-            ':' => blank(next) || (in_flow && next.is_some_and(is_flow_mark)),
-            '#' => previous.is_none_or(|p| p == ' ' || p == '\t'),
-            '?' => in_flow && blank(next),
-            _ => (in_flow && is_flow_mark(c)) || !stands_unescaped(c),
+            ':' => blank_or_end(chars.peek().copied()),
+            '#' => previous.is_some_and(is_blank),
+            ',' | '[' | ']' | '{' | '}' | '?' => in_flow,
+            _ => !stands_unescaped(c),
         };
         if ends {
             return false;
@@ -309,10 +307,6 @@ fn stands_plain(text: &str, in_flow: bool) -> bool {
         previous = Some(c);
     }
     true
-}
-
-fn is_flow_mark(c: char) -> bool {
-    matches!(c, ',' | '[' | ']' | '{' | '}')
 }
 
 /// `---` or `...`, alone or before a blank.

@@ -192,7 +192,7 @@ fn plain_is_allowed_where_it_reads_back() {
     for text in ["", "1", "true", "a: b", "a #b", " a", "a ", "- a", "---", "--- a", "'a", "a\nb", "2001-01-01", "-"] {
         assert!(!plain_allowed(text, false), "{text:?}");
     }
-    for text in ["a,b", "[", "a]", "-,", "a:", "?"] {
+    for text in ["a,b", "[", "a]", "-,", "a:", "?", "a?b", ":a"] {
         assert!(!plain_allowed(text, true), "{text:?}");
     }
     assert!(plain_allowed("a:b", true));
