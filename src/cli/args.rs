@@ -77,6 +77,7 @@ pub(super) fn source_and_destination(input: InputArgs, output: &OutputArgs) -> R
         }
     }
     let destination = match &output.output {
+        Some(file) if sys::is_stdout(file) => Destination::Stdout,
         Some(file) => Destination::File(file.clone()),
         None if output.in_place => Destination::File(path.clone()),
         None => Destination::Stdout,

@@ -4,6 +4,7 @@ use super::args::{self, InputArgs, OutputArgs};
 use super::report;
 use crate::document::parse_path;
 use crate::error::Result;
+use crate::key::Keyring;
 use crate::ops::decrypt::{self, Decrypt};
 use std::path::PathBuf;
 
@@ -40,7 +41,8 @@ pub(super) struct Args {
 pub(super) fn run(args: Args) -> Result<()> {
     let (source, destination) = args::source_and_destination(args.input, &args.output)?;
     let extract = parse_path(args.extract.as_deref().unwrap_or_default())?;
-    let decrypted = decrypt::decrypt(&Decrypt { source, extract, ignore_mac: args.ignore_mac, config: args.config })?;
+    let request = Decrypt { source, extract, ignore_mac: args.ignore_mac, config: args.config };
+    let decrypted = decrypt::decrypt(&request, &Keyring::of_process())?;
     report::warnings(&decrypted.warnings);
     destination.write(decrypted.plaintext.expose())
 }

@@ -14,7 +14,7 @@ const MODES: [(&str, &str); 2] = [("e", "encrypt"), ("d", "decrypt")];
 /// Gives `args` (the program's name first) as clap understands them.
 ///
 /// # Errors
-/// When an old form asks to encrypt and to decrypt at once.
+/// When an old form asks to encrypt and to decrypt at once, or names no file.
 pub(super) fn rewrite(args: Vec<OsString>, command: &clap::Command) -> Result<Vec<OsString>> {
     let flags = Flags(command);
     let mut words = args.into_iter();
@@ -22,10 +22,12 @@ pub(super) fn rewrite(args: Vec<OsString>, command: &clap::Command) -> Result<Ve
     // What comes before the first file name decides: an old switch, or the name of a subcommand.
     let mut mode: Option<&str> = None;
     let mut named: Option<OsString> = None;
+    let mut files = 0;
 
     while let Some(word) = words.next() {
         let Some(text) = word.to_str() else {
             rewritten.push(word);
+            files += 1;
             continue;
         };
         if text == "--" {
@@ -45,7 +47,10 @@ pub(super) fn rewrite(args: Vec<OsString>, command: &clap::Command) -> Result<Ve
         }
         match flags.read(text) {
             None if mode.is_none() && named.is_none() && command.find_subcommand(text).is_some() => named = Some(word),
-            None => rewritten.push(word),
+            None => {
+                files += usize::from(!text.starts_with('-') || text == "-");
+                rewritten.push(word);
+            }
             Some(Flag::Off) => {}
             Some(Flag::Switch(name)) => rewritten.push(name.into()),
             Some(Flag::WithValue(name)) => {
@@ -54,7 +59,14 @@ pub(super) fn rewrite(args: Vec<OsString>, command: &clap::Command) -> Result<Ve
             }
         }
     }
+    files += words.len();
     rewritten.extend(words);
+    if let (Some(mode), 0) = (mode, files)
+        && !rewritten.iter().any(|word| word == "-h" || word == "--help")
+    {
+        // The new forms read the standard input then; the old ones never did.
+        return Err(Error::new(Kind::NoFile, "no file is named").hint(format!("leafcrypt {mode} FILE")));
+    }
     if let Some(subcommand) = named.or(mode.map(OsString::from)) {
         rewritten.insert(1.min(rewritten.len()), subcommand);
     }
@@ -64,6 +76,7 @@ pub(super) fn rewrite(args: Vec<OsString>, command: &clap::Command) -> Result<Ve
 /// Reads `-e`, `--encrypt`, `-encrypt`, and `-di` as people write it; what is left of it, if anything.
 fn mode_switch(word: &str) -> Option<(&'static str, Option<&'static str>)> {
     let name = word.strip_prefix("--").or_else(|| word.strip_prefix('-'))?;
+    let name = name.strip_suffix("=true").unwrap_or(name);
     MODES.into_iter().find_map(|(short, long)| {
         if name == short || name == long {
             return Some((long, None));
@@ -177,6 +190,7 @@ mod tests {
         for (go, clap) in [
             ("decrypt -extract [0] a.yaml", "decrypt --extract [0] a.yaml"),
             ("-decrypt -in-place a.yaml", "decrypt --in-place a.yaml"),
+            ("--decrypt=true a.yaml", "decrypt a.yaml"),
             ("encrypt --i a.yaml", "encrypt -i a.yaml"),
             ("encrypt --in-place=true a.yaml", "encrypt --in-place a.yaml"),
             ("encrypt --in-place=false a.yaml", "encrypt a.yaml"),
@@ -188,8 +202,10 @@ mod tests {
     }
 
     #[test]
-    fn both_at_once_is_a_conflict() {
-        let args = ["leafcrypt", "-e", "-d", "a.yaml"].map(OsString::from).to_vec();
-        assert_eq!(rewrite(args, &crate::cli::Cli::command()).unwrap_err().exit_code(), 8);
+    fn an_old_form_says_one_thing_about_one_file() {
+        for (line, code) in [("-e -d a.yaml", 8), ("-d", 100), ("-e --output x", 100)] {
+            let args = std::iter::once("leafcrypt").chain(line.split(' ')).map(OsString::from).collect();
+            assert_eq!(rewrite(args, &crate::cli::Cli::command()).unwrap_err().exit_code(), code, "{line}");
+        }
     }
 }

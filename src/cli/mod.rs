@@ -68,24 +68,53 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let command = Cli::command();
     let parsed = legacy::rewrite(args.into_iter().collect(), &command).map(|args| command.try_get_matches_from(args));
     let outcome = match parsed {
-        Err(error) => Err(error),
+        Err(error) => return fail(&error, error.exit_code()),
         Ok(Err(usage)) => return explain_usage(&usage),
         Ok(Ok(matches)) => match Cli::from_arg_matches(&matches) {
             Err(usage) => return explain_usage(&usage),
-            Ok(Cli { command, .. }) => match command {
-                Command::Encrypt(args) => encrypt::run(args),
-                Command::Decrypt(args) => decrypt::run(args),
-                Command::Init(args) => init::run(args),
-                Command::Keygen(args) => keygen::run(args),
-            },
+            Ok(Cli { command, .. }) => command.run(),
         },
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            report::error(&error);
-            ExitCode::from(error.exit_code())
+        Err((error, code)) => fail(&error, code),
+    }
+}
+
+fn fail(error: &Error, code: u8) -> ExitCode {
+    report::error(error);
+    ExitCode::from(code)
+}
+
+impl Command {
+    /// Runs the subcommand; a failure comes with the exit code that sops gives for it.
+    fn run(self) -> Result<(), (Error, u8)> {
+        let encrypts = matches!(self, Command::Encrypt(_));
+        match self {
+            Command::Encrypt(args) => encrypt::run(args),
+            Command::Decrypt(args) => decrypt::run(args),
+            Command::Init(args) => init::run(args),
+            Command::Keygen(args) => keygen::run(args),
         }
+        .map_err(|error| {
+            let code = exit_code(&error, encrypts);
+            (error, code)
+        })
+    }
+}
+
+/// The exit code of sops 3.11, in which the same failure has other codes in other commands.
+fn exit_code(error: &Error, encrypts: bool) -> u8 {
+    match error.kind() {
+        // A text that cannot be parsed, and so has a line, was "not read" when it is to be encrypted and
+        // has no code of its own when it is to be decrypted; 4 is left for a tree that cannot be written.
+        Kind::Format if error.place().line_column.is_some() => {
+            if encrypts { Kind::ReadInput } else { Kind::Generic }.exit_code()
+        }
+        Kind::Config | Kind::ConfigMissing | Kind::NoRecipient => Kind::Generic.exit_code(),
+        // To `decrypt` a MAC that is missing is one that does not match.
+        Kind::MacMissing => Kind::MacMismatch.exit_code(),
+        kind => kind.exit_code(),
     }
 }
 
@@ -98,8 +127,7 @@ fn explain_usage(usage: &clap::Error) -> ExitCode {
         // `sops FILE` opens an editor, which this version does not have yet.
         let error = Error::new(Kind::Generic, format!("what should be done with {name}?"))
             .hint(format!("leafcrypt decrypt {name}"));
-        report::error(&error);
-        return ExitCode::from(error.exit_code());
+        return fail(&error, error.exit_code());
     }
     let printed = usage.print();
     ExitCode::from(match usage.kind() {

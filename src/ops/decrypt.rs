@@ -32,30 +32,30 @@ pub struct Decrypted {
     pub warnings: Vec<String>,
 }
 
-/// Decrypts. Nothing is handed back before the MAC is verified.
+/// Decrypts with the keys of `keyring`. Nothing is handed back before the MAC is verified.
 ///
 /// # Errors
 /// When the document cannot be read, opened or verified, or the wanted part is not in it.
-pub fn decrypt(request: &Decrypt) -> Result<Decrypted> {
+pub fn decrypt(request: &Decrypt, keyring: &Keyring) -> Result<Decrypted> {
     let shown = request.source.shown();
     let opened = request.source.open()?;
     let mut warnings = match &request.config {
         Some(path) => Config::load(path)?.warnings,
         None => Vec::new(),
     };
-    let mut decrypted = unseal_text(request, opened).map_err(|error| error.in_file(shown))?;
+    let mut decrypted = unseal_text(request, opened, keyring).map_err(|error| error.in_file(shown))?;
     warnings.append(&mut decrypted.warnings);
     Ok(Decrypted { warnings, ..decrypted })
 }
 
-fn unseal_text(request: &Decrypt, opened: Opened) -> Result<Decrypted> {
+fn unseal_text(request: &Decrypt, opened: Opened, keyring: &Keyring) -> Result<Decrypted> {
     let Opened { text, input, output } = opened;
     let encrypted = input.index(text)?;
     let block = input.metadata_entries(&encrypted).into_iter().next().ok_or_else(not_encrypted)?;
     let block = encrypted.value(block);
     let metadata =
         if request.ignore_mac { Metadata::from_value_ignoring_mac(&block) } else { Metadata::from_value(&block) }?;
-    let data_key = metadata.unwrap(&Keyring::of_process())?;
+    let data_key = metadata.unwrap(keyring)?;
     let mut opened = seal::decrypt(input, &encrypted, &data_key, &metadata, request.ignore_mac)?;
     let warnings = std::mem::take(&mut opened.warnings);
     let text = opened.into_text();

@@ -161,3 +161,89 @@ fn example(folder: &Path, rules: &Path) -> Result<Example> {
 fn cannot_make(folder: &Path, error: &std::io::Error) -> Error {
     Error::new(Kind::WriteOutput, "the folder cannot be made").in_file(folder.display().to_string()).because(error)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::{Keyring, registry};
+    use crate::ops::decrypt::{self, Decrypt};
+
+    struct Place {
+        folder: tempfile::TempDir,
+        environment: Environment,
+    }
+
+    impl Place {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let keys = folder.path().join("home/keys.txt").into_os_string();
+            Place { environment: Environment::of([("SOPS_AGE_KEY_FILE", keys)]), folder }
+        }
+
+        fn init(&self, recipients: &[&str], example: bool) -> Done {
+            let age = registry::backend("age").unwrap();
+            let recipients = recipients.iter().map(|text| (age, (*text).to_owned())).collect();
+            let folder = self.folder.path().join("work");
+            if !example {
+                std::fs::create_dir_all(&folder).unwrap();
+            }
+            init(&Init { folder, recipients, example }, &self.environment).unwrap()
+        }
+
+        fn read(&self, name: &str) -> String {
+            std::fs::read_to_string(self.folder.path().join(name)).unwrap()
+        }
+    }
+
+    #[test]
+    fn a_second_run_changes_nothing() {
+        let place = Place::new();
+        let done = place.init(&[], true);
+        assert!(matches!(done.identity, Some(Outcome::Made(_))));
+        assert!(matches!(done.rules, Step::Made(_)));
+        let files = ["home/keys.txt", "work/.sops.yaml", "work/k8s/secret.yaml"];
+        let before = files.map(|file| place.read(file));
+        let done = place.init(&[], true);
+        assert!(matches!(done.identity, Some(Outcome::Found(_))));
+        assert!(matches!(done.rules, Step::Found(_)));
+        assert!(matches!(done.example, Some(Example { file: Step::Found(_), .. })));
+        assert_eq!(files.map(|file| place.read(file)), before);
+    }
+
+    #[test]
+    fn the_example_is_encrypted_and_comes_back() {
+        let place = Place::new();
+        let example = place.init(&[], true).example.unwrap();
+        assert!(example.text.contains("name: shop-database ") && !example.text.contains("battery"), "{}", example.text);
+        let path = example.file.path().to_path_buf();
+        let request = Decrypt {
+            source: Source { path, name: None, input_type: None, output_type: None },
+            extract: Vec::new(),
+            ignore_mac: false,
+            config: None,
+        };
+        let decrypted = decrypt::decrypt(&request, &Keyring::new(place.environment.clone())).unwrap();
+        assert_eq!(decrypted.plaintext.expose(), EXAMPLE.as_bytes());
+    }
+
+    #[test]
+    fn named_recipients_need_no_identity() {
+        const OTHER: &str = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+        let place = Place::new();
+        let done = place.init(&[OTHER], false);
+        assert!(done.identity.is_none() && done.example.is_none());
+        assert!(!place.folder.path().join("home").exists());
+        assert_eq!(place.read("work/.sops.yaml").matches(&format!("\n    age: {OTHER}\n")).count(), 2);
+    }
+
+    #[test]
+    fn an_identity_of_the_environment_is_enough() {
+        let place = Place::new();
+        let (text, recipient) = keygen::generate();
+        let text = String::from_utf8(text.expose().to_vec()).unwrap();
+        let environment = Environment::of([("SOPS_AGE_KEY", text.into())]);
+        let folder = place.folder.path().to_path_buf();
+        init(&Init { folder, recipients: Vec::new(), example: false }, &environment).unwrap();
+        assert!(place.read(".sops.yaml").contains(&recipient));
+    }
+}

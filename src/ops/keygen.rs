@@ -97,7 +97,9 @@ fn recipients_in(file: &Path) -> Result<Vec<String>> {
 /// The public key of each identity in `text`, one on a line or several. The keys themselves are asked, not the comment above
 /// them, which anybody may have changed.
 fn recipients_of(text: &str) -> Vec<String> {
-    text.split_whitespace()
+    text.lines()
+        .filter(|line| !line.trim_start().starts_with('#'))
+        .flat_map(str::split_whitespace)
         .filter_map(|word| word.parse::<::age::x25519::Identity>().ok())
         .map(|identity| identity.to_public().to_string())
         .collect()

@@ -14,6 +14,12 @@ pub fn is_stdin(path: &Path) -> bool {
     path == Path::new("-") || path == Path::new("/dev/stdin")
 }
 
+/// Whether `path` means the standard output: `/dev/stdout`. As in sops, `-` is a file.
+#[must_use]
+pub fn is_stdout(path: &Path) -> bool {
+    path == Path::new("/dev/stdout")
+}
+
 /// Reads the file at `path`, or the standard input when [`is_stdin`] says so.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ mod process;
 mod replace;
 mod terminal;
 
-pub use file::{MAX_INPUT, create_new_private, is_stdin, read_input};
+pub use file::{MAX_INPUT, create_new_private, is_stdin, is_stdout, read_input};
 pub use process::{BROKEN_PIPE, harden};
 pub use replace::replace_file;
 pub use terminal::stdin_is_terminal;

@@ -23,19 +23,14 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let target = follow_links(path)?;
-    let old = match std::fs::metadata(&target) {
-        Ok(facts) => Some(facts),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+    let (target, old) = match std::fs::metadata(path) {
+        Ok(facts) if facts.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+        Ok(facts) if !facts.is_file() => return File::options().write(true).open(path)?.write_all(bytes),
+        Ok(facts) => (path.canonicalize()?, Some(facts)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => (follow_links(path)?, None),
         Err(error) => return Err(error),
     };
-    if let Some(old) = &old {
-        if old.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into());
-        }
-        if !old.is_file() {
-            return File::options().write(true).open(&target)?.write_all(bytes);
-        }
+    if old.is_some() {
         require_writable(&target)?;
     }
     let folder = match target.parent() {
@@ -47,8 +42,7 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_folder(folder)
 }
 
-/// The file that `path` leads to, which need not exist. Done by hand, since `canonicalize` refuses a
-/// link to a file that is yet to be made.
+/// The file that `path` leads to, which does not exist; `canonicalize` is for those that do.
 fn follow_links(path: &Path) -> io::Result<PathBuf> {
     let mut at = path.to_path_buf();
     for _ in 0..MAX_LINKS {
@@ -283,7 +277,7 @@ mod tests {
         symlink("a", at("b")).unwrap();
         let error = replace_file(&at("a"), b"never").unwrap_err();
         assert_eq!(error.exit_code(), 3);
-        assert!(error.notes()[0].contains("circle"), "{error}");
+        assert!(error.notes()[0].contains("symbolic links"), "{error}");
     }
 
     #[test]
