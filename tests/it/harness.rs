@@ -8,6 +8,7 @@ use age::secrecy::ExposeSecret;
 use leafcrypt::document::Value;
 use leafcrypt::format::{self, Format};
 use leafcrypt::metadata::Metadata;
+use leafcrypt::seal::Nonces;
 use leafcrypt::secret::DataKey;
 use leafcrypt::{Result, seal};
 use std::path::Path;
@@ -117,14 +118,14 @@ pub(crate) fn format_of(name: &str) -> &'static dyn Format {
 /// Encrypts a text.
 pub(crate) fn encrypt(format: &dyn Format, text: &str, rule: Rule) -> Result<String> {
     let document = format.index(text.to_owned())?;
-    seal::encrypt(format, &document, &data_key(), &mut new_metadata(rule))
+    seal::encrypt(format, &document, &data_key(), &mut new_metadata(rule), &Nonces::default())
 }
 
 /// Decrypts what [`encrypt`] gave.
 pub(crate) fn decrypt(format: &dyn Format, text: &str) -> Result<String> {
     let document = format.index(text.to_owned())?;
     let metadata = metadata_of(format, &document)?;
-    Ok(seal::decrypt(format, &document, &data_key(), &metadata, false)?.text)
+    Ok(seal::decrypt(format, &document, &data_key(), &metadata, false)?.into_text())
 }
 
 /// Decrypts what the real sops encrypted for [`recipient`].
@@ -140,7 +141,7 @@ pub(crate) fn decrypt_of_sops(format: &dyn Format, text: &str) -> Result<String>
     let key = age::decrypt(&keys().identity, wrapped.as_bytes()).expect("our stanza opens");
     let key = DataKey::from_bytes(key).expect("a data key");
     let metadata = Metadata::from_value(&block)?;
-    Ok(seal::decrypt(format, &document, &key, &metadata, false)?.text)
+    Ok(seal::decrypt(format, &document, &key, &metadata, false)?.into_text())
 }
 
 fn metadata_of(format: &dyn Format, document: &leafcrypt::document::Document) -> Result<Metadata> {
