@@ -8,10 +8,14 @@ use age::secrecy::ExposeSecret;
 use leafcrypt::document::Value;
 use leafcrypt::format::{self, Format};
 use leafcrypt::metadata::Metadata;
+use leafcrypt::seal::Nonces;
 use leafcrypt::secret::DataKey;
 use leafcrypt::{Result, seal};
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock};
+use std::time::{Duration, Instant};
 
 /// What is encrypted: the fields of the `sops` block and the same as arguments of real sops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,19 +120,27 @@ pub(crate) fn format_of(name: &str) -> &'static dyn Format {
 
 /// Encrypts a text.
 pub(crate) fn encrypt(format: &dyn Format, text: &str, rule: Rule) -> Result<String> {
-    let document = format.index(text.to_owned())?;
-    seal::encrypt(format, &document, &data_key(), &mut new_metadata(rule), &seal::Nonces::default())
+    watched("encrypt", text, || {
+        let document = format.index(text.to_owned())?;
+        seal::encrypt(format, &document, &data_key(), &mut new_metadata(rule), &Nonces::default())
+    })
 }
 
 /// Decrypts what [`encrypt`] gave.
 pub(crate) fn decrypt(format: &dyn Format, text: &str) -> Result<String> {
-    let document = format.index(text.to_owned())?;
-    let metadata = metadata_of(format, &document)?;
-    Ok(seal::decrypt(format, &document, &data_key(), &metadata, false)?.into_text())
+    watched("decrypt", text, || {
+        let document = format.index(text.to_owned())?;
+        let metadata = metadata_of(format, &document)?;
+        Ok(seal::decrypt(format, &document, &data_key(), &metadata, false)?.into_text())
+    })
 }
 
 /// Decrypts what the real sops encrypted for [`recipient`].
 pub(crate) fn decrypt_of_sops(format: &dyn Format, text: &str) -> Result<String> {
+    watched("decrypt what sops encrypted", text, || decrypt_with_its_key(format, text))
+}
+
+fn decrypt_with_its_key(format: &dyn Format, text: &str) -> Result<String> {
     let document = format.index(text.to_owned())?;
     let block = *format.metadata_entries(&document).first().expect("a sops block");
     let block = document.value(block);
@@ -201,6 +213,34 @@ impl Sops {
             Err(String::from_utf8_lossy(&output.stderr).into_owned())
         }
     }
+}
+
+/// Does `work`; when it takes longer than any document may, the test process ends with a message that
+/// shows the document. An endless loop cannot be stopped otherwise, and without this nobody would know of what.
+pub(crate) fn watched<T>(name: &str, text: &str, work: impl FnOnce() -> T) -> T {
+    const LIMIT: Duration = Duration::from_secs(10);
+    type Running = Mutex<BTreeMap<u64, (Instant, String)>>;
+    static RUNNING: OnceLock<Running> = OnceLock::new();
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let running = RUNNING.get_or_init(|| {
+        std::thread::spawn(|| {
+            loop {
+                std::thread::sleep(Duration::from_secs(1));
+                let Some(running) = RUNNING.get() else { continue };
+                if let Some((_, name)) = running.lock().unwrap().values().find(|(since, _)| since.elapsed() > LIMIT) {
+                    eprintln!("error: this took longer than {LIMIT:?}: {name}");
+                    std::process::abort();
+                }
+            }
+        });
+        Running::default()
+    });
+    let id = NEXT.fetch_add(1, Ordering::Relaxed);
+    let shown: String = text.chars().take(2_000).collect();
+    running.lock().unwrap().insert(id, (Instant::now(), format!("{name}\n{shown}")));
+    let result = work();
+    running.lock().unwrap().remove(&id);
+    result
 }
 
 /// The lines in which two texts differ, with a little of what stands around them.
