@@ -6,6 +6,7 @@
 use crate::peers;
 use age::secrecy::ExposeSecret;
 use leafcrypt::document::Value;
+use leafcrypt::error::{Error, Kind};
 use leafcrypt::format::{self, Format};
 use leafcrypt::metadata::Metadata;
 use leafcrypt::seal::Nonces;
@@ -122,6 +123,9 @@ pub(crate) fn format_of(name: &str) -> &'static dyn Format {
 pub(crate) fn encrypt(format: &dyn Format, text: &str, rule: Rule) -> Result<String> {
     watched("encrypt", text, || {
         let document = format.index(text.to_owned())?;
+        if document.roots().is_empty() {
+            return Err(Error::new(Kind::NoDocument, "there is no document in the file")); // as `ops` says
+        }
         seal::encrypt(format, &document, &data_key(), &mut new_metadata(rule), &Nonces::default())
     })
 }
@@ -156,9 +160,11 @@ fn decrypt_with_its_key(format: &dyn Format, text: &str) -> Result<String> {
 }
 
 fn metadata_of(format: &dyn Format, document: &leafcrypt::document::Document) -> Result<Metadata> {
-    let block = format.metadata_entries(document).first().copied().ok_or_else(|| {
-        leafcrypt::Error::new(leafcrypt::error::Kind::Format, "the file has no sops block (said by the tests)")
-    })?;
+    let block = format
+        .metadata_entries(document)
+        .first()
+        .copied()
+        .ok_or_else(|| Error::new(Kind::Format, "the file has no sops block (said by the tests)"))?;
     Metadata::from_value(&document.value(block))
 }
 

@@ -7,8 +7,12 @@
 mod builder;
 mod cli;
 mod corpus;
+#[allow(unreachable_pub, reason = "the fuzz targets include the same file")]
+#[path = "../../fuzz/fuzz_targets/law.rs"]
+mod fuzz_law;
 mod generate;
 mod harness;
+mod known;
 mod layers;
 mod parity;
 mod peers;
