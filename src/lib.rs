@@ -4,8 +4,8 @@
 //! The rooms, lowest floor first; each imports only lower ones, and a test keeps it so:
 //!
 //! 0. [`error`], [`secret`], [`sys`]: failures, bytes that wipe themselves, the platform
-//! 1. [`document`], [`crypto`], [`pattern`]: the indexed text, the ciphers, Go's regular expressions
-//! 2. [`mod@format`], [`key`]: YAML and JSON; the key back ends
+//! 1. [`document`], [`pattern`]: the indexed text, Go's regular expressions
+//! 2. [`crypto`], [`mod@format`], [`key`]: the ciphers; YAML and JSON; the key back ends
 //! 3. [`metadata`]: the typed `sops` block
 //! 4. [`seal`], [`config`]: which leaves, encrypt, decrypt, verify; `.sops.yaml`
 //! 5. [`ops`]: what each command does, with no argument parsing and no printing

@@ -91,6 +91,8 @@ impl Flags {
     pub const COPIED: Flags = Flags(4);
     /// The span begins with a type tag that only fits the value that stands there now.
     pub const TAGGED: Flags = Flags(8);
+    /// The text ends with the value, without a line break, and one behind it would be part of the value.
+    pub const OPEN_ENDED: Flags = Flags(16);
 
     /// Whether all facts of `other` are in this set.
     #[must_use]
@@ -197,6 +199,16 @@ pub struct Scalar<'a> {
     pub kind: Kind,
     /// The canonical bytes. UTF-8 for every kind but a `Str` that was written as binary data.
     pub bytes: &'a [u8],
+}
+
+impl Scalar<'_> {
+    /// Whether both are the same value to sops' format: type and bytes, but that a float without a
+    /// fraction and an integer are one, since both are written the same.
+    #[must_use]
+    pub fn is_same_value(&self, other: &Scalar<'_>) -> bool {
+        let number = |kind: Kind| matches!(kind, Kind::Int | Kind::Float);
+        self.bytes == other.bytes && (self.kind == other.kind || number(self.kind) && number(other.kind))
+    }
 }
 
 /// A source text and the table of its entries.

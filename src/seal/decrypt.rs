@@ -290,7 +290,8 @@ fn first_difference(
             alias = (position as u32, plain.subtree(twin).end);
         }
         let found = plain.scalar(twin);
-        if found != scalar || plain.key(twin) != document.key(id) {
+        let emptied = document.entry(id).parent().is_none() && found.kind == Kind::Null;
+        if !(found.is_same_value(&scalar) || emptied) || plain.key(twin) != document.key(id) {
             wrong.push(if twin < alias.1 { alias.0 } else { position as u32 });
         }
     }

@@ -175,10 +175,11 @@ impl Sealer<'_> {
                     mac.add(scalar.bytes);
                 }
                 if !selected[id] || scalar.bytes.is_empty() || scalar.kind == Kind::Null {
-                    if in_copy {
+                    let rewritten = in_copy || document.entry(id).is(Flags::OPEN_ENDED);
+                    if rewritten {
                         format.write_scalar(document, id, scalar, out)?;
                     }
-                    return Ok(false);
+                    return Ok(rewritten);
                 }
                 let additional = match moved.get(&id) {
                     Some(moved) => moved,
@@ -258,6 +259,10 @@ impl Sealer<'_> {
                 layout.insert(id as u32, document.raw(id));
                 continue;
             }
+            if !self.selected[id] {
+                layout.insert(id as u32, document.raw(id));
+                continue;
+            }
             let token = written.scalar(twin).bytes;
             if std::str::from_utf8(token).ok().and_then(Token::parse).is_none() {
                 return Err(self.unprovable(Some(id)));
@@ -272,10 +277,13 @@ impl Sealer<'_> {
             let twin = twin as usize;
             let (before, after) = (document.scalar(id), written.scalar(twin));
             let copied = document.entry(id).is(Flags::COPIED);
-            // A document that was empty now holds the block.
-            let emptied = document.entry(id).parent().is_none() && before.kind == Kind::Null && after.kind == Kind::Map;
-            let same = document.key(id) == written.key(twin)
-                && (is_replaced[id] || copied && self.selected[id] || before == after || emptied);
+            // A document that was empty now holds the block; sops would make `{}` of it.
+            let was_empty = document.entry(id).parent().is_none() && before.kind == Kind::Null;
+            if was_empty {
+                layout.insert(id as u32, "");
+            }
+            let sealed = self.selected[id] && (is_replaced[id] || copied);
+            let same = document.key(id) == written.key(twin) && (sealed || before.is_same_value(&after) || was_empty);
             if !same {
                 return Err(self.unprovable(Some(id)));
             }

@@ -4,7 +4,7 @@
 //! before anything is written, that the file will come back.
 
 use super::layout::Layout;
-use crate::document::{Document, EntryId, Flags, Kind, Scalar, Splicer};
+use crate::document::{Document, EntryId, Flags, Kind, Scalar, Splicer, Style};
 use crate::error::Result;
 use crate::format::Format;
 
@@ -38,8 +38,15 @@ pub(super) fn restore<'a>(
         while blocks.next_if(|block| block.start <= span.start).map(|block| splicer.replace(block)).is_some() {}
         let text = layout.get(position as u32);
         if entry.kind().is_container() {
-            // Only an alias that was written out has a text of its own.
-            if let Some(text) = text {
+            let root = entry.parent().is_none();
+            if root && text.is_none() && entry.style() == Style::Block && is_emptied(document, data, position) {
+                // What sops prints for a document with nothing but its block in it.
+                if let Some(block) = blocks.next() {
+                    splicer.replace(block).extend_from_slice(b"{}\n");
+                }
+            }
+            // Else only an alias that was written out has a text of its own.
+            if let Some(text) = text.filter(|_| !root) {
                 splicer.replace(span).extend_from_slice(text.as_bytes());
                 skip_to = document.subtree(id).end;
             }
@@ -67,4 +74,14 @@ pub(super) fn restore<'a>(
     // Only a leaf that was binary data could be no UTF-8, and those are written as base64.
     Ok(String::from_utf8(splicer.finish())
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+}
+
+/// Whether the root at `position` of the data entries holds no value but the `sops` block.
+fn is_emptied(document: &Document, data: &[u32], position: usize) -> bool {
+    let end = document.subtree(data[position] as usize).end;
+    data[position + 1..]
+        .iter()
+        .map(|&id| id as usize)
+        .take_while(|&id| id < end)
+        .all(|id| document.entry(id).kind() == Kind::Comment)
 }

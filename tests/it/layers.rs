@@ -10,7 +10,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("secret", 0),
     ("sys", 0),
     ("document", 1),
-    ("crypto", 1),
+    ("crypto", 2),
     ("pattern", 1),
     ("format", 2),
     ("key", 2),

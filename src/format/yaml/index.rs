@@ -4,8 +4,8 @@
 //! What real sops cannot hold (keys that are not strings, documents that are lists) is refused here,
 //! with the place.
 
-use super::{comments, place};
 use super::resolve::{self, Resolved};
+use super::{comments, place};
 use crate::document::{Builder, Document, EntryId, Flags, Kind, Style, Text};
 use crate::error::{self, Error, Result};
 use granit_parser::{Event, Parser, ScalarStyle, Span, StructureStyle, Tag, options};
@@ -120,7 +120,15 @@ impl Indexer<'_> {
                 }
                 return Ok(());
             }
-            Event::Anchor(..) => return Ok(()),
+            Event::Anchor(_, name) => {
+                // What sops takes for a name ends before any other character, and the rest is a value.
+                if name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-')) {
+                    return Ok(());
+                }
+                return Err(self
+                    .refuse("the name of this anchor has characters that sops does not know in one", range.start)
+                    .hint("use letters, digits, `_` and `-`"));
+            }
             _ => self.flush(),
         }
         match event {
@@ -225,8 +233,16 @@ impl Indexer<'_> {
             None if plain => resolve::resolve_plain(value),
             None => Ok(Resolved { kind: Kind::Str, canonical: value.as_bytes().into() }),
         };
-        let resolved =
-            resolved.map_err(|reason| self.refuse("this value cannot be kept", range.start).because(reason))?;
+        let resolved = resolved.map_err(|reason| {
+            let error = Error::new(error::Kind::EncryptTree, "this value cannot be kept");
+            error.at(self.source, range.start).because(reason)
+        })?;
+        if plain && self.in_flow() && value.starts_with('?') {
+            return Err(self
+                .refuse("a value in brackets begins with `?`", range.start)
+                .because("sops reads it as the mark of a key, without the `?`")
+                .hint("put it in quotes"));
+        }
         if self.expects_key() {
             return self.key(&resolved, anchor, range);
         }
@@ -251,6 +267,11 @@ impl Indexer<'_> {
         {
             full.start = tag.start;
             flags = flags.with(Flags::TAGGED);
+        }
+        if block && at_end {
+            // With its header, which would give it a line break if anything followed.
+            full.start = place::header_start(self.source, self.at);
+            flags = flags.with(Flags::OPEN_ENDED);
         }
         let leaf = Leaf { kind: resolved.kind, span: full, key: self.take_key(), value: text, style, flags, anchor };
         if block {

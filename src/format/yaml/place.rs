@@ -6,12 +6,18 @@ use crate::error::{self, Error, Result};
 
 /// The end of the header line of the block scalar that follows `at`: where its content lines begin.
 pub(super) fn header_end(source: &str, at: usize) -> usize {
+    let start = header_start(source, at);
+    source[start..].find('\n').map_or(source.len(), |found| start + found + 1)
+}
+
+/// Where the block scalar that follows `at` begins: at its `|` or `>`.
+pub(super) fn header_start(source: &str, at: usize) -> usize {
     let bytes = source.as_bytes();
     let line_end = |from: usize| memchr::memchr(b'\n', &bytes[from..]).map_or(bytes.len(), |found| from + found + 1);
     let mut at = at;
     while at < bytes.len() {
         match bytes[at] {
-            b'|' | b'>' => return line_end(at),
+            b'|' | b'>' => return at,
             b'#' => at = line_end(at),
             b'!' | b'&' => {
                 while at < bytes.len() && !bytes[at].is_ascii_whitespace() {
@@ -32,7 +38,7 @@ pub(super) fn write_token(document: &Document, id: EntryId, token: &str, out: &m
     } else if entry.is(Flags::IN_FLOW) {
         write_anchor(document, id, out);
         ("\"", "\"")
-    } else if entry.is(Flags::TAGGED) || entry.is(Flags::ALIAS) {
+    } else if entry.is(Flags::TAGGED) || entry.is(Flags::ALIAS) || entry.is(Flags::OPEN_ENDED) {
         write_anchor(document, id, out);
         ("", "")
     } else {
@@ -68,6 +74,7 @@ pub(super) fn write_scalar(document: &Document, id: EntryId, scalar: Scalar<'_>,
         && !entry.is(Flags::TAGGED)
         && !entry.is(Flags::ALIAS)
         && !entry.is(Flags::COPIED)
+        && !entry.is(Flags::OPEN_ENDED)
     {
         match entry.style() {
             Style::SingleQuoted if scalar::write_single_quoted(text, out) => return Ok(()),
@@ -79,13 +86,14 @@ pub(super) fn write_scalar(document: &Document, id: EntryId, scalar: Scalar<'_>,
             Style::Plain | Style::Block | Style::Flow => {}
         }
     }
-    // A comment behind the value leaves no room for one of several lines.
+    // On one line where the whole text is to be replaced later, and where a comment stands behind it.
+    let replaced = [Flags::ALIAS, Flags::COPIED, Flags::OPEN_ENDED].iter().any(|&flag| entry.is(flag));
     let rest = document.text()[entry.span().end..].split('\n').next().unwrap_or_default();
     let (base, indent) = columns(document, id);
     let context = Context {
         indent,
         base,
-        in_flow: entry.is(Flags::IN_FLOW) || !rest.trim().is_empty(),
+        in_flow: entry.is(Flags::IN_FLOW) || replaced || !rest.trim().is_empty(),
         is_key: false,
         newline: newline_of(document.text()),
     };
