@@ -224,7 +224,7 @@ impl Sops {
 /// Does `work`; when it takes longer than any document may, the test process ends with a message that
 /// shows the document. An endless loop cannot be stopped otherwise, and without this nobody would know of what.
 pub(crate) fn watched<T>(name: &str, text: &str, work: impl FnOnce() -> T) -> T {
-    const LIMIT: Duration = Duration::from_secs(10);
+    const LIMIT: Duration = Duration::from_secs(60);
     type Running = Mutex<BTreeMap<u64, (Instant, String)>>;
     static RUNNING: OnceLock<Running> = OnceLock::new();
     static NEXT: AtomicU64 = AtomicU64::new(0);
