@@ -1,7 +1,8 @@
 //! The spellings that sops accepts and clap does not, turned into those that it does.
 //!
-//! Owns: the old forms `-e|-d [FLAGS] FILE`, flags before the subcommand (`--config FILE encrypt`), and what Go's flag parser allows everywhere: one dash before
-//! a long name (`-in-place`), two before a short one (`--i`), a value for a switch (`--in-place=true`).
+//! Owns: the old forms `-e|-d [FLAGS] FILE`, flags before the subcommand (`--config FILE encrypt`), and
+//! what Go's flag parser allows everywhere: one dash before a long name (`-in-place`), two before a short
+//! one (`--i`), a value for a switch (`--in-place=true`).
 //! Must not know: what a flag means. Which flags there are is asked of clap, so that a new one cannot
 //! be forgotten here.
 

@@ -272,8 +272,10 @@ impl Sealer<'_> {
             let twin = twin as usize;
             let (before, after) = (document.scalar(id), written.scalar(twin));
             let copied = document.entry(id).is(Flags::COPIED);
+            // A document that was empty now holds the block.
+            let emptied = document.entry(id).parent().is_none() && before.kind == Kind::Null && after.kind == Kind::Map;
             let same = document.key(id) == written.key(twin)
-                && (is_replaced[id] || copied && self.selected[id] || before == after);
+                && (is_replaced[id] || copied && self.selected[id] || before == after || emptied);
             if !same {
                 return Err(self.unprovable(Some(id)));
             }

@@ -5,7 +5,7 @@
 //! not with the block, which is how its removal knows.
 
 use super::emit;
-use super::place::newline_of;
+use super::place::{newline_of, skip_to_mark};
 use crate::document::{Document, EntryId, Kind, Style, Value};
 use crate::format::METADATA_KEY;
 use std::ops::Range;
@@ -79,17 +79,4 @@ fn document_end(text: &str, from: usize) -> usize {
         }
         at_line_start = true;
     }
-}
-
-/// Skips blanks, line breaks and comments.
-fn skip_to_mark(text: &str, mut at: usize) -> usize {
-    let bytes = text.as_bytes();
-    while let Some(&byte) = bytes.get(at) {
-        match byte {
-            b' ' | b'\t' | b'\n' | b'\r' => at += 1,
-            b'#' => at = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |found| at + found),
-            _ => break,
-        }
-    }
-    at
 }

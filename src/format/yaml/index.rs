@@ -4,7 +4,7 @@
 //! What real sops cannot hold (keys that are not strings, documents that are lists) is refused here,
 //! with the place.
 
-use super::comments;
+use super::{comments, place};
 use super::resolve::{self, Resolved};
 use crate::document::{Builder, Document, EntryId, Flags, Kind, Style, Text};
 use crate::error::{self, Error, Result};
@@ -204,8 +204,15 @@ impl Indexer<'_> {
     }
 
     fn scalar(&mut self, value: &str, style: ScalarStyle, anchor: usize, tag: Option<&Tag>, span: &Span) -> Result<()> {
-        let range = span.byte_range().unwrap_or_default();
+        let mut range = span.byte_range().unwrap_or_default();
         let plain = style == ScalarStyle::Plain;
+        // A value that is not there stands behind its colon, not before it.
+        if plain && range.is_empty() && !self.expects_key() {
+            let colon = place::skip_to_mark(self.source, range.start);
+            if self.in_flow() && self.source.as_bytes().get(colon) == Some(&b':') {
+                range = colon + 1..colon + 1;
+            }
+        }
         // The parser says `~` for a node that is not there.
         let value = if plain && range.is_empty() { "" } else { value };
         let at_end = range.end == self.source.len() && !self.source.ends_with(['\n', '\r']);
@@ -364,7 +371,7 @@ impl Indexer<'_> {
     /// The lines of a block scalar: from the start of the line behind its header to the end of its last
     /// line that is not blank. Empty, behind the header, when all are blank.
     fn block_content(&self, range: &Range<usize>) -> Range<usize> {
-        let header_end = super::place::header_end(self.source, self.at);
+        let header_end = place::header_end(self.source, self.at);
         let content = self.source[..range.end.max(header_end)].trim_end_matches(['\n', '\r', ' ', '\t']).len();
         header_end..content.max(header_end)
     }

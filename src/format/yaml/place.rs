@@ -220,3 +220,16 @@ fn columns(document: &Document, id: EntryId) -> (usize, usize) {
         _ => (column, STEP * ((column + STEP) / STEP)),
     }
 }
+
+/// Skips blanks, line breaks and comments.
+pub(super) fn skip_to_mark(text: &str, mut at: usize) -> usize {
+    let bytes = text.as_bytes();
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b' ' | b'\t' | b'\n' | b'\r' => at += 1,
+            b'#' => at = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |found| at + found),
+            _ => break,
+        }
+    }
+    at
+}

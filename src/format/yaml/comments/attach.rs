@@ -324,9 +324,7 @@ impl<'a> Events<'a> {
     fn node(&mut self, block: bool, indentless: bool) -> Event {
         use TokenKind as T;
         let mut token = self.peek();
-        let mut properties = false;
         while matches!(token.kind, T::Anchor | T::Tag) {
-            properties = true;
             self.skip();
             token = self.peek();
         }
@@ -360,9 +358,11 @@ impl<'a> Events<'a> {
                 Event { kind: EventKind::MappingStart { flow: false }, notes: Notes { head, ..Notes::default() } }
             }
             _ => {
-                // A node without content; go-yaml demands properties here, the parser does not.
-                debug_assert!(properties || !block || token.kind != T::Scalar);
+                // A node without content. Above the document nothing else takes the token.
                 self.pop();
+                if self.state == State::DocumentEnd {
+                    self.skip();
+                }
                 Self::bare(EventKind::Leaf)
             }
         }

@@ -404,7 +404,7 @@ impl<'a> Scan<'a> {
         }
         if self.flow_level == 0 {
             // Within a line no block can end.
-            if self.line != scan.line || self.position == self.line_start {
+            if self.newlines > 0 || self.position == self.line_start {
                 self.unroll(self.column() as isize, scan.index);
             }
             if ends_document {
