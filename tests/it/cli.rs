@@ -5,7 +5,7 @@ use crate::builder::Test;
 const RULES: &str = "creation_rules:\n  - age: {age}\n";
 
 fn test() -> Test {
-    Test::new().identity().rules(RULES).file("a.yaml", "# c\nuser: admin\nn: 1.10\n")
+    Test::new().identity().rules(RULES).file("a.yaml", "# c\nuser: admin\nratio: 1.10\n")
 }
 
 #[test]
@@ -13,10 +13,10 @@ fn encrypt_and_decrypt_print_to_standard_output() {
     let test = test();
     let encrypted = test.run("encrypt a.yaml").code(0).stdout_has("user: ENC[AES256_GCM").stdout_has("\nsops:\n");
     let encrypted = encrypted.stdout_lacks("admin").text();
-    assert_eq!(test.read("a.yaml"), "# c\nuser: admin\nn: 1.10\n");
+    assert_eq!(test.read("a.yaml"), "# c\nuser: admin\nratio: 1.10\n");
     let test = test.file("e.yaml", &encrypted);
-    test.run("decrypt e.yaml").code(0).stdout("# c\nuser: admin\nn: 1.10\n").stderr_lacks("error");
-    test.sops("decrypt e.yaml").code(0).stdout("# c\nuser: admin\nn: 1.1\n");
+    test.run("decrypt e.yaml").code(0).stdout("# c\nuser: admin\nratio: 1.10\n").stderr_lacks("error");
+    test.sops("decrypt e.yaml").code(0).stdout("# c\nuser: admin\nratio: 1.1\n");
 }
 
 #[test]
@@ -26,10 +26,10 @@ fn the_old_flag_form_still_works() {
         test.run(line).code(0).stdout_has("ENC[");
     }
     test.run("-e -i a.yaml").code(0).stdout("");
-    test.run("-d a.yaml").code(0).stdout("# c\nuser: admin\nn: 1.10\n");
+    test.run("-d a.yaml").code(0).stdout("# c\nuser: admin\nratio: 1.10\n");
     test.run("--decrypt --extract '[\"user\"]' a.yaml").code(0).stdout("admin");
     test.run("-d -i a.yaml").code(0).stdout("");
-    assert_eq!(test.read("a.yaml"), "# c\nuser: admin\nn: 1.10\n");
+    assert_eq!(test.read("a.yaml"), "# c\nuser: admin\nratio: 1.10\n");
 }
 
 #[test]

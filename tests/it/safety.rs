@@ -421,7 +421,7 @@ fn a_full_disk_leaves_the_old_file_whole() {
 
 /// Kills `line` at many moments; `a.yaml` must be `old` or, as `is_new` says, the whole new file.
 fn kill_at_many_moments(test: &Test, line: &str, old: &str, is_new: impl Fn(&str) -> bool) {
-    const ROUNDS: u32 = 60;
+    const ROUNDS: u32 = 50;
     let write = || std::fs::write(test.path("a.yaml"), old).unwrap();
     write();
     let started = Instant::now();
@@ -431,9 +431,9 @@ fn kill_at_many_moments(test: &Test, line: &str, old: &str, is_new: impl Fn(&str
     for round in 0..ROUNDS {
         write();
         let mut child = test.command(leafcrypt(), line).stderr(std::process::Stdio::null()).spawn().unwrap();
-        // Evenly over the whole run, in turn with its last third, where the file is replaced.
+        // Evenly over the whole run, in turn with its last third and a while after, where the file is replaced.
         let moment = whole * round / ROUNDS;
-        std::thread::sleep(if round % 2 == 0 { moment } else { (whole * 2 + moment) / 3 });
+        std::thread::sleep(if round % 2 == 0 { moment } else { (whole + moment) * 2 / 3 });
         child.kill().unwrap(); // SIGKILL
         child.wait().unwrap();
         let now = test.read("a.yaml");
@@ -445,11 +445,11 @@ fn kill_at_many_moments(test: &Test, line: &str, old: &str, is_new: impl Fn(&str
         }
     }
     eprintln!("{line}: {whole:?}; killed {ROUNDS} times: {olds} times the old file, {news} times the new one");
-    assert!(olds > 5, "the kills came too late to prove anything");
+    assert!(olds > 3 && news > 0, "{olds} times the old file and {news} times the new one: the moments prove nothing");
 }
 
 fn large() -> String {
-    (0..20_000).map(|n| format!("key{n}: value {n} # comment\n")).collect()
+    (0..3_000).map(|n| format!("key{n}: value {n} # comment\n")).collect()
 }
 
 #[test]
