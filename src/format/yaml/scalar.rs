@@ -49,11 +49,6 @@ pub(super) fn write_canonical(scalar: Scalar<'_>, context: Context, out: &mut Ve
     }
 }
 
-/// Whether `text` can stand as a plain scalar on one line and is then a string.
-pub(super) fn plain_allowed(text: &str, in_flow: bool) -> bool {
-    matches!(resolve_plain(text), Ok(Resolved { kind: Kind::Str, .. })) && stands_plain(text, in_flow)
-}
-
 /// Appends `text` in single quotes, or does nothing and says so when one line in single quotes cannot
 /// hold it.
 pub(super) fn write_single_quoted(text: &str, out: &mut Vec<u8>) -> bool {

@@ -5,6 +5,11 @@ use crate::format::yaml::resolve::resolve_tagged;
 use granit_parser::{Event, Parser, ScalarStyle};
 use proptest::prelude::*;
 
+/// Whether `text` can stand as a plain scalar on one line and is then a string.
+fn plain_allowed(text: &str, in_flow: bool) -> bool {
+    matches!(resolve_plain(text), Ok(Resolved { kind: Kind::Str, .. })) && stands_plain(text, in_flow)
+}
+
 const IN_MAP: Context = Context { indent: 8, base: 4, in_flow: false, is_key: false, newline: "\n" };
 const IN_LIST: Context = Context { indent: 6, ..IN_MAP };
 const IN_FLOW: Context = Context { in_flow: true, ..IN_MAP };
