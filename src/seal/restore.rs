@@ -35,17 +35,19 @@ pub(super) fn restore<'a>(
         }
         let entry = document.entry(id);
         let span = entry.span();
-        while blocks.next_if(|block| block.start <= span.start).map(|block| splicer.replace(block)).is_some() {}
         let text = layout.get(position as u32);
-        if entry.kind().is_container() {
-            let root = entry.parent().is_none();
-            if root && text.is_none() && entry.style() == Style::Block && is_emptied(document, data, position) {
+        let root = entry.parent().is_none();
+        let emptied =
+            root && entry.kind() == Kind::Map && entry.style() == Style::Block && is_emptied(document, data, position);
+        while let Some(block) = blocks.next_if(|block| block.start <= span.start) {
+            let out = splicer.replace(block);
+            if emptied && text.is_none() {
                 // What sops prints for a document with nothing but its block in it.
-                if let Some(block) = blocks.next() {
-                    splicer.replace(block).extend_from_slice(b"{}\n");
-                }
+                out.extend_from_slice(b"{}\n");
             }
-            // Else only an alias that was written out has a text of its own.
+        }
+        if entry.kind().is_container() {
+            // Only an alias that was written out has a text of its own.
             if let Some(text) = text.filter(|_| !root) {
                 splicer.replace(span).extend_from_slice(text.as_bytes());
                 skip_to = document.subtree(id).end;

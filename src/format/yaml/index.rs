@@ -40,7 +40,10 @@ pub(super) fn index(text: String) -> Result<Document> {
     for event in Parser::new_from_str_with_options(&source, options) {
         let (event, span) = event.map_err(|error| {
             let offset = error.marker().byte_offset().unwrap_or_default();
-            Error::new(error::Kind::Format, "this is not valid YAML").at(&source, offset).because(error.info())
+            Error::new(error::Kind::Format, "this is not valid YAML")
+                .at(&source, offset)
+                .because(error.info())
+                .hint("look at the lines above too: a quote or bracket that is not closed shows later")
         })?;
         indexer.event(event, span)?;
     }
