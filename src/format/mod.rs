@@ -65,6 +65,13 @@ pub trait Format: Sync {
         document.entry(id).span()
     }
 
+    /// What to write instead of the block list `id`, whose items all are comments: an empty list and
+    /// `comments`, with the bytes that it replaces.
+    fn empty_list(&self, document: &Document, id: EntryId, comments: &[String]) -> (Range<usize>, String) {
+        let _ = comments;
+        (document.entry(id).span(), "[]".to_owned())
+    }
+
     /// The entries of the metadata of each document of the stream that has it.
     fn metadata_entries(&self, document: &Document) -> Vec<EntryId> {
         document

@@ -35,19 +35,27 @@ pub(super) fn restore<'a>(
         }
         let entry = document.entry(id);
         let span = entry.span();
+        while blocks.next_if(|block| block.end <= span.start).map(|block| splicer.replace(block)).is_some() {}
         let text = layout.get(position as u32);
         let root = entry.parent().is_none();
-        let emptied =
-            root && entry.kind() == Kind::Map && entry.style() == Style::Block && is_emptied(document, data, position);
-        while let Some(block) = blocks.next_if(|block| block.start <= span.start) {
-            let out = splicer.replace(block);
-            if emptied && text.is_none() {
-                // What sops prints for a document with nothing but its block in it.
-                out.extend_from_slice(b"{}\n");
+        if root && text.is_none() && entry.style() == Style::Block && is_emptied(document, data, position) {
+            // What sops prints for a document with nothing but its block in it.
+            if let Some(block) = blocks.next_if(|block| block.start <= span.start) {
+                splicer.replace(block).extend_from_slice(b"{}\n");
             }
         }
+        while blocks.next_if(|block| block.start <= span.start).map(|block| splicer.replace(block)).is_some() {}
         if entry.kind().is_container() {
-            // Only an alias that was written out has a text of its own.
+            if entry.kind() == Kind::List && entry.style() == Style::Block && text.is_none() {
+                let comments = only_comments(document, id, &value);
+                if !comments.is_empty() {
+                    let (span, text) = format.empty_list(document, id, &comments);
+                    splicer.replace(span).extend_from_slice(text.as_bytes());
+                    skip_to = document.subtree(id).end;
+                    continue;
+                }
+            }
+            // Else only an alias that was written out has a text of its own.
             if let Some(text) = text.filter(|_| !root) {
                 splicer.replace(span).extend_from_slice(text.as_bytes());
                 skip_to = document.subtree(id).end;
@@ -76,6 +84,25 @@ pub(super) fn restore<'a>(
     // Only a leaf that was binary data could be no UTF-8, and those are written as base64.
     Ok(String::from_utf8(splicer.finish())
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+}
+
+/// The comments of a list whose items are all comments that sops wrote as such: it has no items. Empty if
+/// there is any other item, or none.
+fn only_comments<'a>(document: &Document, list: EntryId, value: &impl Fn(EntryId) -> Source<'a>) -> Vec<String> {
+    let mut comments = Vec::new();
+    let mut has_items = false;
+    for id in document.subtree(list).skip(1) {
+        let is_comment = document.entry(id).kind() == Kind::Comment;
+        match value(id) {
+            Source::Sealed(scalar) if scalar.kind == Kind::Comment => {
+                has_items |= !is_comment;
+                comments.push(format!("#{}", String::from_utf8_lossy(scalar.bytes)));
+            }
+            _ if is_comment => comments.push(document.raw(id).to_owned()),
+            _ => return Vec::new(),
+        }
+    }
+    if has_items { comments } else { Vec::new() }
 }
 
 /// Whether the root at `position` of the data entries holds no value but the `sops` block.

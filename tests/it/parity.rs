@@ -19,10 +19,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// After so many failures a run ends.
-const ENOUGH: usize = 5;
+const ENOUGH: usize = 30;
 
 /// How often a failing document is made simpler.
-const SHRINK_STEPS: usize = 400;
+const SHRINK_STEPS: usize = 60;
 
 /// What a document showed, when it showed nothing wrong.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

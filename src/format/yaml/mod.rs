@@ -62,6 +62,10 @@ impl Format for Yaml {
         }
     }
 
+    fn empty_list(&self, document: &Document, id: EntryId, comments: &[String]) -> (Range<usize>, String) {
+        place::empty_list(document, id, comments)
+    }
+
     fn metadata_spans(&self, document: &Document) -> Vec<Range<usize>> {
         block::spans(document, &self.metadata_entries(document))
     }

@@ -3,6 +3,7 @@
 use super::scalar::{self, Context};
 use crate::document::{Document, EntryId, Flags, Kind, Scalar, Style};
 use crate::error::{self, Error, Result};
+use std::ops::Range;
 
 /// The end of the header line of the block scalar that follows `at`: where its content lines begin.
 pub(super) fn header_end(source: &str, at: usize) -> usize {
@@ -165,6 +166,22 @@ pub(super) fn write_copy(
         out.push(bracket);
     }
     Ok(())
+}
+
+/// An empty list on the line of its key or dash, its comments below, as sops prints it.
+pub(super) fn empty_list(document: &Document, id: EntryId, comments: &[String]) -> (Range<usize>, String) {
+    let text = document.text();
+    let span = document.entry(id).span();
+    let start = text[..span.start].trim_end_matches([' ', '\n', '\r']).len();
+    let line = &text[text[..start].rfind('\n').map_or(0, |at| at + 1)..start];
+    let indent = line.len() - line.trim_start_matches([' ', '-']).len();
+    let mut out = " []".to_owned();
+    for comment in comments {
+        out.push_str(newline_of(text));
+        out.extend(std::iter::repeat_n(' ', indent));
+        out.push_str(comment);
+    }
+    (start..span.end, out)
 }
 
 /// The line break that a text uses.
