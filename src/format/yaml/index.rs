@@ -226,10 +226,12 @@ impl Indexer<'_> {
         }
         // The parser says `~` for a node that is not there.
         let value = if plain && range.is_empty() { "" } else { value };
-        let at_end = range.end == self.source.len() && !self.source.ends_with(['\n', '\r']);
         let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+        let at_end = block
+            && !self.source.ends_with(['\n', '\r'])
+            && self.source[range.end..].bytes().all(|byte| matches!(byte, b' ' | b'\t'));
         // go-yaml gives a block scalar that the end of the file cuts off no newline.
-        let value = if block && at_end { value.strip_suffix('\n').unwrap_or(value) } else { value };
+        let value = if at_end { value.strip_suffix('\n').unwrap_or(value) } else { value };
         let short = tag.map(short_tag).filter(|tag| tag != "!");
         let resolved = match &short {
             Some(tag) => resolve::resolve_tagged(tag, value, plain),
@@ -271,7 +273,7 @@ impl Indexer<'_> {
             full.start = tag.start;
             flags = flags.with(Flags::TAGGED);
         }
-        if block && at_end {
+        if at_end {
             // With its header, which would give it a line break if anything followed.
             full.start = place::header_start(self.source, self.at);
             flags = flags.with(Flags::OPEN_ENDED);
