@@ -259,7 +259,7 @@ impl Sealer<'_> {
                 layout.insert(id as u32, document.raw(id));
                 continue;
             }
-            if !self.selected[id] {
+            if !self.selected[id] || document.scalar(id).bytes.is_empty() {
                 layout.insert(id as u32, document.raw(id));
                 continue;
             }

@@ -251,6 +251,12 @@ impl Indexer<'_> {
         if self.expects_key() {
             return self.key(&resolved, anchor, range);
         }
+        if self.frames.is_empty() && resolved.kind == Kind::Null && !range.is_empty() {
+            return Err(self
+                .refuse("this document is a null that is written out", range.start)
+                .because("sops would keep nothing of it")
+                .hint("leave it out, or write {}"));
+        }
         if self.frames.is_empty() && resolved.kind != Kind::Null {
             return Err(self
                 .refuse("this document is a single value", range.start)
@@ -262,8 +268,8 @@ impl Indexer<'_> {
             ScalarStyle::Plain => (range.clone(), Style::Plain),
             ScalarStyle::SingleQuoted => (range.clone(), Style::SingleQuoted),
             ScalarStyle::DoubleQuoted => (range.clone(), Style::DoubleQuoted),
-            ScalarStyle::Literal => (self.block_content(&range), Style::Literal),
-            ScalarStyle::Folded => (self.block_content(&range), Style::Folded),
+            ScalarStyle::Literal => (self.block_content(&range, span.start.col()), Style::Literal),
+            ScalarStyle::Folded => (self.block_content(&range, span.start.col()), Style::Folded),
         };
         let mut flags = Flags::NONE.with_if(self.in_flow(), Flags::IN_FLOW);
         // A tag that only fits the value of now goes with it; `!!str` and an application's own stay.
@@ -396,10 +402,21 @@ impl Indexer<'_> {
 
     /// The lines of a block scalar: from the start of the line behind its header to the end of its last
     /// line that is not blank. Empty, behind the header, when all are blank.
-    fn block_content(&self, range: &Range<usize>) -> Range<usize> {
+    fn block_content(&self, range: &Range<usize>, indent: usize) -> Range<usize> {
         let header_end = place::header_end(self.source, self.at);
-        let content = self.source[..range.end.max(header_end)].trim_end_matches(['\n', '\r', ' ', '\t']).len();
-        header_end..content.max(header_end)
+        let mut content = &self.source[header_end..range.end.max(header_end)];
+        // A line of blanks that reaches behind the indentation has text, and is not blank.
+        loop {
+            let line = content.rfind(['\n', '\r']).map_or(0, |found| found + 1);
+            let blank = content[line..].bytes().all(|byte| byte == b' ') && content.len() - line <= indent;
+            if !blank || line == 0 {
+                let end = if blank { 0 } else { content.len() };
+                return header_end..header_end + end;
+            }
+            content = content[..line]
+                .strip_suffix('\n')
+                .map_or(&content[..line - 1], |text| text.strip_suffix('\r').unwrap_or(text));
+        }
     }
 
     fn refuse(&self, message: &str, at: usize) -> Error {
