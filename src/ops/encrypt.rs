@@ -44,7 +44,9 @@ pub fn encrypt(request: &Encrypt) -> Result<Encrypted> {
     let shown = request.source.shown();
     let opened = request.source.open()?;
     let mut warnings = Vec::new();
-    let metadata = metadata(request, &mut warnings)?;
+    // What is odd about the rules may be why they do not fit.
+    let metadata = metadata(request, &mut warnings)
+        .map_err(|error| warnings.iter().fold(error, |error, warning| error.because(warning)))?;
     let text = seal_text(opened, metadata, &mut warnings).map_err(|error| error.in_file(shown))?;
     Ok(Encrypted { text, warnings })
 }

@@ -32,9 +32,9 @@ pub(super) fn find(config: Option<&Path>, name: &Path, warnings: &mut Vec<String
             }
         }
     };
-    let config = Config::load(&path)?;
+    let mut config = Config::load(&path)?;
+    warnings.append(&mut config.warnings);
     let rule = config.rule_for(name)?.cloned();
-    warnings.extend(config.warnings);
     Ok(rule.map(|rule| Rule { file: path, rule }))
 }
 
