@@ -284,6 +284,13 @@ impl Sealer<'_> {
             }
             let sealed = self.selected[id] && (is_replaced[id] || copied);
             let same = document.key(id) == written.key(twin) && (sealed || before.is_same_value(&after) || was_empty);
+            if !same && document.entry(id).span().end == document.text().len() && !sealed {
+                return Err(Error::new(error::Kind::EncryptTree, "this value ends with the file")
+                    .at(document.text(), document.entry(id).span().start)
+                    .at_path(document.path(id))
+                    .because("the `sops` block behind it would add a line break to it")
+                    .hint("end the file with a line break"));
+            }
             if !same {
                 return Err(self.unprovable(Some(id)));
             }

@@ -269,9 +269,13 @@ impl Indexer<'_> {
             flags = flags.with(Flags::TAGGED);
         }
         if block && at_end {
-            // With its header, which would give it a line break if anything followed.
-            full.start = place::header_start(self.source, self.at);
-            flags = flags.with(Flags::OPEN_ENDED);
+            // With its header, which would give it a line break if anything followed. A comment behind the
+            // header stands for itself and stays.
+            let start = place::header_start(self.source, self.at);
+            if !self.source[start..full.start.max(start)].contains('#') {
+                full.start = start;
+                flags = flags.with(Flags::OPEN_ENDED);
+            }
         }
         let leaf = Leaf { kind: resolved.kind, span: full, key: self.take_key(), value: text, style, flags, anchor };
         if block {
