@@ -199,7 +199,7 @@ fn not_opened(document: &Document, id: EntryId, rejected: Rejected) -> Error {
             "a value that was added by hand is clear text: decrypt the version before it, add it there and encrypt",
         ),
         Rejected::Tag => error.hint("a token cannot be moved or copied to another key; restore the file from Git"),
-        Rejected::Base64 | Rejected::Type => error.hint("restore the file from Git"),
+        Rejected::Base64 | Rejected::NonceSize | Rejected::Type => error.hint("restore the file from Git"),
     }
 }
 

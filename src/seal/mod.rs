@@ -9,6 +9,8 @@ mod encrypt;
 mod layout;
 mod restore;
 mod select;
+#[cfg(test)]
+mod tests;
 
 pub use decrypt::{Decrypted, decrypt};
 pub use encrypt::{Nonces, encrypt};

@@ -5,7 +5,7 @@
 //! not with the block, which is how its removal knows.
 
 use super::emit;
-use super::place::{newline_of, skip_to_mark};
+use super::place::{line_start, newline_of, next_line, skip_to_mark};
 use crate::document::{Document, EntryId, Kind, Style, Value};
 use crate::format::METADATA_KEY;
 use std::ops::Range;
@@ -23,11 +23,11 @@ fn span(document: &Document, block: EntryId) -> Range<usize> {
         return crate::format::member_span(document, root, block, skip_to_mark);
     }
     let key = document.key_start(block).unwrap_or(document.entry(block).span().start);
-    let start = text[..key].rfind('\n').map_or(0, |at| at + 1);
-    match text[end..].find('\n') {
-        Some(newline) => start..end + newline + 1,
-        None => text[..start].strip_suffix('\n').map_or(0, |before| before.trim_end_matches('\r').len())..text.len(),
+    let start = line_start(text, key);
+    if text[end..].contains(['\n', '\r']) {
+        return start..next_line(text, end);
     }
+    text[..start].strip_suffix(newline_of(text)).map_or(start, str::len)..text.len()
 }
 
 /// Where to put the block, and its text.
@@ -44,8 +44,7 @@ fn insertion(document: &Document, root: EntryId, metadata: &Value) -> (usize, St
     }
     let span = entry.span();
     let column = if entry.kind() == Kind::Map {
-        let line = text[..span.start].rfind('\n').map_or(0, |at| at + 1);
-        text[line..span.start].trim_start_matches('\u{feff}').len()
+        text[line_start(text, span.start)..span.start].trim_start_matches('\u{feff}').len()
     } else {
         0
     };
@@ -53,7 +52,7 @@ fn insertion(document: &Document, root: EntryId, metadata: &Value) -> (usize, St
     let newline = newline_of(text);
     let block = emit::emit_block(&block, column, newline);
     let at = document_end(text, span.end);
-    if at < text.len() || text.is_empty() || text.ends_with('\n') {
+    if at < text.len() || text.is_empty() || text.ends_with(['\n', '\r']) {
         (at, block)
     } else {
         (at, format!("{newline}{}", block.strip_suffix(newline).unwrap_or(&block)))
@@ -64,7 +63,7 @@ fn insertion(document: &Document, root: EntryId, metadata: &Value) -> (usize, St
 fn document_end(text: &str, from: usize) -> usize {
     let mut at = from;
     // `from` may be at the start of a line already: behind a block scalar, or in an empty document.
-    let mut at_line_start = from == 0 || text.as_bytes()[from - 1] == b'\n';
+    let mut at_line_start = line_start(text, from) == from;
     loop {
         if at_line_start {
             let line = &text[at..];
@@ -73,10 +72,10 @@ fn document_end(text: &str, from: usize) -> usize {
                 return at;
             }
         }
-        match text[at..].find('\n') {
-            Some(newline) => at += newline + 1,
-            None => return text.len(),
+        if at == text.len() {
+            return at;
         }
+        at = next_line(text, at);
         at_line_start = true;
     }
 }

@@ -40,7 +40,10 @@ pub(super) fn index(text: String) -> Result<Document> {
     for event in Parser::new_from_str_with_options(&source, options) {
         let (event, span) = event.map_err(|error| {
             let offset = error.marker().byte_offset().unwrap_or_default();
-            Error::new(error::Kind::Format, "this is not valid YAML").at(&source, offset).because(error.info())
+            Error::new(error::Kind::Format, "this is not valid YAML")
+                .at(&source, offset)
+                .because(error.info())
+                .hint("look at the lines above too: a quote or bracket that is not closed shows later")
         })?;
         indexer.event(event, span)?;
     }
@@ -223,10 +226,12 @@ impl Indexer<'_> {
         }
         // The parser says `~` for a node that is not there.
         let value = if plain && range.is_empty() { "" } else { value };
-        let at_end = range.end == self.source.len() && !self.source.ends_with(['\n', '\r']);
         let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+        let at_end = block
+            && !self.source.ends_with(['\n', '\r'])
+            && self.source[range.end..].bytes().all(|byte| matches!(byte, b' ' | b'\t'));
         // go-yaml gives a block scalar that the end of the file cuts off no newline.
-        let value = if block && at_end { value.strip_suffix('\n').unwrap_or(value) } else { value };
+        let value = if at_end { value.strip_suffix('\n').unwrap_or(value) } else { value };
         let short = tag.map(short_tag).filter(|tag| tag != "!");
         let resolved = match &short {
             Some(tag) => resolve::resolve_tagged(tag, value, plain),
@@ -268,7 +273,7 @@ impl Indexer<'_> {
             full.start = tag.start;
             flags = flags.with(Flags::TAGGED);
         }
-        if block && at_end {
+        if at_end {
             // With its header, which would give it a line break if anything followed. A comment behind the
             // header stands for itself and stays.
             let start = place::header_start(self.source, self.at);
@@ -353,6 +358,7 @@ impl Indexer<'_> {
                 Some(Anchored::Key(text)) => text,
                 Some(Anchored::Entry(entry)) if self.builder.so_far().entry(entry).kind() == Kind::Str => {
                     let bytes = self.builder.so_far().scalar(entry).bytes.to_vec();
+                    self.builder.alias_key(entry, range.clone());
                     self.builder.intern(&bytes)
                 }
                 _ => return Err(self.refuse("this key is an alias of something that is not a string", range.start)),

@@ -8,7 +8,7 @@ use std::ops::Range;
 /// The end of the header line of the block scalar that follows `at`: where its content lines begin.
 pub(super) fn header_end(source: &str, at: usize) -> usize {
     let start = header_start(source, at);
-    source[start..].find('\n').map_or(source.len(), |found| start + found + 1)
+    next_line(source, start)
 }
 
 /// Where the block scalar that follows `at` begins: at its `|` or `>`.
@@ -89,7 +89,7 @@ pub(super) fn write_scalar(document: &Document, id: EntryId, scalar: Scalar<'_>,
     }
     // On one line where the whole text is to be replaced later, and where a comment stands behind it.
     let replaced = [Flags::ALIAS, Flags::COPIED, Flags::OPEN_ENDED].iter().any(|&flag| entry.is(flag));
-    let rest = document.text()[entry.span().end..].split('\n').next().unwrap_or_default();
+    let rest = document.text()[entry.span().end..].split(['\n', '\r']).next().unwrap_or_default();
     let (base, indent) = columns(document, id);
     let context = Context {
         indent,
@@ -173,7 +173,7 @@ pub(super) fn empty_list(document: &Document, id: EntryId, comments: &[String]) 
     let text = document.text();
     let span = document.entry(id).span();
     let start = text[..span.start].trim_end_matches([' ', '\n', '\r']).len();
-    let line = &text[text[..start].rfind('\n').map_or(0, |at| at + 1)..start];
+    let line = &text[line_start(text, start)..start];
     let indent = line.len() - line.trim_start_matches([' ', '-']).len();
     let mut out = " []".to_owned();
     for comment in comments {
@@ -182,6 +182,20 @@ pub(super) fn empty_list(document: &Document, id: EntryId, comments: &[String]) 
         out.push_str(comment);
     }
     (start..span.end, out)
+}
+
+/// Where the line of `at` begins. A carriage return alone ends a line as well.
+pub(super) fn line_start(text: &str, at: usize) -> usize {
+    text[..at].rfind(['\n', '\r']).map_or(0, |found| found + 1)
+}
+
+/// Where the line behind that of `at` begins, or the end of the text.
+pub(super) fn next_line(text: &str, at: usize) -> usize {
+    match text[at..].find(['\n', '\r']).map(|found| at + found) {
+        Some(end) if text[end..].starts_with("\r\n") => end + 2,
+        Some(end) => end + 1,
+        None => text.len(),
+    }
 }
 
 /// The line break that a text uses.
@@ -234,8 +248,9 @@ fn block_indent(document: &Document, id: EntryId) -> usize {
 /// The column of the key or dash that a value belongs to, and the one at which sops' printer would put
 /// the lines of a literal scalar there: the next step of four below a key, two behind a dash.
 fn columns(document: &Document, id: EntryId) -> (usize, usize) {
-    let line = &document.text()[..document.entry(id).span().start];
-    let line = line[line.rfind('\n').map_or(0, |at| at + 1)..].trim_start_matches('\u{feff}');
+    let start = document.entry(id).span().start;
+    let text = document.text();
+    let line = text[line_start(text, start)..start].trim_start_matches('\u{feff}');
     mark_column(line, document.entry(id).has_key())
 }
 

@@ -173,6 +173,7 @@ impl<'a> Scan<'a> {
 
     /// Moves over the text of a token.
     fn skip_text(&mut self, end: usize) {
+        let end = end.min(self.source.len());
         while self.position < end {
             let Some(found) = memchr::memchr2(b'\n', b'\r', &self.source[self.position..end]) else { break };
             self.position += found;
@@ -252,6 +253,12 @@ impl<'a> Scan<'a> {
                 self.gap(matches!(kind, TokenKind::Directive | TokenKind::DocumentStart | TokenKind::DocumentEnd));
                 gap_done = true;
             }
+            // The parser knows better where a token begins, should the two ever differ.
+            if let (TokenKind::Alias | TokenKind::Anchor | TokenKind::Tag, Some(range)) = (kind, span.byte_range())
+                && range.start > self.position
+            {
+                self.skip_text(range.start);
+            }
             let start = self.position as isize;
             let next = self.position + 1;
             let explicit =
@@ -296,8 +303,7 @@ impl<'a> Scan<'a> {
                 return;
             }
             TokenKind::DocumentStart | TokenKind::DocumentEnd => {
-                self.position += 3;
-                self.newlines = 0;
+                self.skip_text(self.position + 3);
                 self.push(kind, start);
                 return;
             }

@@ -1,0 +1,158 @@
+//! What sealing promises, on documents small enough to read.
+
+use super::*;
+use crate::document::Value;
+use crate::format::{json::Json, yaml::Yaml};
+use crate::key::Stanza;
+use crate::metadata::{Metadata, Selection};
+use crate::secret::DataKey;
+use crate::{Result, error};
+
+fn key() -> DataKey {
+    DataKey::from_bytes((0..32).collect()).unwrap()
+}
+
+fn metadata(selection: Selection) -> Metadata {
+    // The data key is at hand, so that nothing ever looks into the stanza.
+    let text = |text: &str| Value::Str(text.to_owned());
+    let fields = vec![("recipient".to_owned(), text("age1nobody")), ("enc".to_owned(), text("nothing"))];
+    Metadata::new(vec![vec![Stanza::new("age", fields)]], 0, selection, false)
+}
+
+fn everything() -> Selection {
+    Selection::UnencryptedSuffix("_unencrypted".to_owned())
+}
+
+fn encrypt_with(format: &dyn Format, text: &str, selection: Selection, nonces: &Nonces) -> Result<String> {
+    let document = format.index(text.to_owned())?;
+    encrypt(format, &document, &key(), &mut metadata(selection), nonces)
+}
+
+fn encrypted(text: &str, selection: Selection) -> String {
+    encrypt_with(&Yaml, text, selection, &Nonces::default()).unwrap()
+}
+
+fn decrypt_text(format: &dyn Format, text: &str) -> Result<Decrypted> {
+    let document = format.index(text.to_owned())?;
+    let block = document.value(format.metadata_entries(&document)[0]);
+    decrypt(format, &document, &key(), &Metadata::from_value(&block)?, false)
+}
+
+/// The lines of `after` that are not in `before`.
+fn new_lines<'a>(before: &str, after: &'a str) -> Vec<&'a str> {
+    let before: Vec<&str> = before.lines().collect();
+    after.lines().filter(|line| !before.contains(line)).collect()
+}
+
+#[test]
+fn what_was_encrypted_comes_back() {
+    let texts = [
+        "a: 1 # one\nb: \"two\"\n\n# end\n",
+        "a: &x 0x1F\nb: *x\nc: {d: [1.10, yes, ~]}\n",
+        "a: |\n  x",
+        "a: >-\r\n  x\r\n  y\r\n",
+        "---\n# nothing\n---\na: !!binary aGk=\n...\n",
+        "\u{feff}a: 2020-01-01",
+    ];
+    for text in texts {
+        for selection in [everything(), Selection::EncryptedRegex("^b$".to_owned())] {
+            let sealed = encrypted(text, selection);
+            assert_eq!(decrypt_text(&Yaml, &sealed).unwrap().text, text, "{sealed}");
+        }
+    }
+    let json = "{\"a\" : 1.10,\n\t\"b\":[true , null, \"\\u0041\"] }";
+    let sealed = encrypt_with(&Json, json, everything(), &Nonces::default()).unwrap();
+    assert_eq!(decrypt_text(&Json, &sealed).unwrap().text, json, "{sealed}");
+}
+
+#[test]
+fn leaves_that_do_not_change_keep_their_tokens() {
+    let sealed = encrypted("a: one\nb: two\n# why\nc: [x, y]\n", everything());
+    let opened = decrypt_text(&Yaml, &sealed).unwrap();
+    let edited = opened.text.replace("two", "other");
+    let again = encrypt_with(&Yaml, &edited, everything(), &opened.nonces).unwrap();
+    let changed = new_lines(&sealed, &again);
+    let beginning = |line: &&str| line.trim_start().split(':').next().unwrap_or_default().to_owned();
+    let fields: Vec<String> = changed.iter().map(beginning).filter(|field| field != "lastmodified").collect();
+    assert_eq!(fields, ["b", "mac", "leafcrypt_layout"], "{again}");
+}
+
+#[test]
+fn a_nonce_is_not_used_for_another_value_or_place() {
+    let sealed = encrypted("a: one\nb: two\n", everything());
+    let opened = decrypt_text(&Yaml, &sealed).unwrap();
+    // The values change places: same values, other paths.
+    let again = encrypt_with(&Yaml, "a: two\nb: one\n", everything(), &opened.nonces).unwrap();
+    let nonces =
+        |text: &str| -> Vec<String> { text.match_indices("iv:").map(|(at, _)| text[at..at + 47].to_owned()).collect() };
+    let before = nonces(&sealed);
+    assert_eq!(before.len(), 3);
+    assert!(nonces(&again).iter().all(|nonce| !before.contains(nonce)));
+}
+
+#[test]
+fn a_layout_record_is_believed_only_where_it_reads_as_the_value() {
+    // The record says how `1.10` was written; behind another value it must not show.
+    let sealed = encrypted("a: 1.10\nb: 2.50\n", everything());
+    let document = Yaml.index(sealed.clone()).unwrap();
+    let block = document.value(Yaml.metadata_entries(&document)[0]);
+    let mut metadata = Metadata::from_value(&block).unwrap();
+    let mut cipher = crate::crypto::Cipher::new(&key());
+    let mut layout = layout::Layout::default();
+    layout.insert(1, "1.100");
+    layout.insert(2, "9.99");
+    metadata.layout = Some(layout.seal(&mut cipher, &metadata.last_modified).unwrap());
+    let text = decrypt(&Yaml, &document, &key(), &metadata, false).unwrap().into_text();
+    assert_eq!(text, "a: 1.100\nb: 2.5\n");
+}
+
+#[test]
+fn a_layout_record_of_another_time_is_a_warning() {
+    let sealed = encrypted("a: 1.10\n", everything());
+    let document = Yaml.index(sealed).unwrap();
+    let block = document.value(Yaml.metadata_entries(&document)[0]);
+    let mut metadata = Metadata::from_value(&block).unwrap();
+    let mut cipher = crate::crypto::Cipher::new(&key());
+    metadata.layout = Some(layout::Layout::default().seal(&mut cipher, "2000-01-01T00:00:00Z").unwrap());
+    let opened = decrypt(&Yaml, &document, &key(), &metadata, false).unwrap();
+    assert_eq!(opened.text, "a: 1.1\n");
+    assert_eq!(opened.warnings.len(), 1);
+}
+
+#[test]
+fn a_value_that_moved_or_changed_is_refused() {
+    let sealed = encrypted("a: one\nb: two\nc_unencrypted: three\n", everything());
+    let code = |text: String| decrypt_text(&Yaml, &text).err().map(|error| error.kind());
+    assert_eq!(code(sealed.replace("three", "four")), Some(error::Kind::MacMismatch));
+    assert_eq!(code(sealed.replace("\nb:", "\nd:")), Some(error::Kind::DecryptTree));
+    let line = |key: &str| sealed.lines().find(|line| line.starts_with(key)).unwrap().to_owned();
+    let (a, b) = (line("a:"), line("b:"));
+    assert_eq!(code(sealed.replace(&a, &format!("a{}", &b[1..]))), Some(error::Kind::DecryptTree));
+    assert_eq!(code(sealed.replace(&format!("{a}\n"), "")), Some(error::Kind::MacMismatch));
+}
+
+#[test]
+fn rules_on_comments_select_what_stands_below_them() {
+    let text = "# sops:enc\na:\n  b: 1\n  c: 2\nd: 3\ne: 4 # sops:enc\n";
+    let sealed = encrypted(text, Selection::EncryptedCommentRegex("sops:enc".to_owned()));
+    let clear: Vec<&str> = sealed.lines().take(6).filter(|line| !line.contains("ENC[")).collect();
+    assert_eq!(clear, ["# sops:enc", "a:", "d: 3"], "{sealed}");
+    assert_eq!(decrypt_text(&Yaml, &sealed).unwrap().text, text);
+
+    let text = "# public\na: 1\nb: 2\n";
+    let sealed = encrypted(text, Selection::UnencryptedCommentRegex("public".to_owned()));
+    let clear: Vec<&str> = sealed.lines().take(3).filter(|line| !line.contains("ENC[")).collect();
+    assert_eq!(clear, ["# public", "a: 1"], "{sealed}");
+    assert_eq!(decrypt_text(&Yaml, &sealed).unwrap().text, text);
+}
+
+#[test]
+fn the_additional_data_is_the_path() {
+    let document = Yaml.index("a:\n  - b: 1\n    \"\": 2\nc: 3\n".to_owned()).unwrap();
+    let mut additional = AdditionalData::new(&document);
+    for id in 0..document.len() {
+        assert_eq!(additional.of(id), document.additional_data(id), "{id}");
+    }
+    let leaf = document.find(0, &crate::document::parse_path(r#"["a"][0]["b"]"#).unwrap()).unwrap();
+    assert_eq!(document.additional_data(leaf), b"a:b:");
+}
