@@ -1,6 +1,6 @@
 //! Filling the table, one entry after the other, in the order of the text.
 
-use super::{CommentPlace, Document, Entry, EntryId, Flags, Kind, NO_PARENT, Style, Text};
+use super::{AliasKey, CommentPlace, Document, Entry, EntryId, Flags, Kind, NO_PARENT, Style, Text};
 use crate::error::{self, Error, Result};
 use std::ops::Range;
 
@@ -8,6 +8,8 @@ use std::ops::Range;
 pub struct Builder {
     document: Document,
     open: Vec<u32>,
+    /// The alias that is the key of the entry that comes next.
+    alias_key: Option<(EntryId, Range<usize>)>,
 }
 
 impl Builder {
@@ -31,9 +33,11 @@ impl Builder {
                 entries: Vec::new(),
                 roots: Vec::new(),
                 aliases: Vec::new(),
+                alias_keys: Vec::new(),
                 comments: Vec::new(),
             },
             open: Vec::new(),
+            alias_key: None,
         })
     }
 
@@ -196,6 +200,11 @@ impl Builder {
         Ok(root)
     }
 
+    /// Says that the key of the entry that comes next is an alias, at `span`, of the value `target`.
+    pub fn alias_key(&mut self, target: EntryId, span: Range<usize>) {
+        self.alias_key = Some((target, span));
+    }
+
     /// The finished document.
     #[must_use]
     pub fn finish(mut self) -> Document {
@@ -217,6 +226,9 @@ impl Builder {
     ) -> EntryId {
         let id = self.next_id();
         let parent = self.open.last().copied();
+        if let Some((target, span)) = self.alias_key.take_if(|_| key.is_some()) {
+            self.document.alias_keys.push(AliasKey { entry: id, span, target });
+        }
         if parent.is_none() {
             self.document.roots.push(id);
         }

@@ -192,6 +192,17 @@ pub struct CommentPlace {
     pub before: u32,
 }
 
+/// A key that is written as an alias of a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AliasKey {
+    /// The entry whose key it is.
+    pub entry: EntryId,
+    /// Where the alias stands.
+    pub span: Range<usize>,
+    /// The value that it repeats.
+    pub target: EntryId,
+}
+
 /// A typed leaf value in its canonical bytes, the ones that are encrypted and hashed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Scalar<'a> {
@@ -218,6 +229,7 @@ pub struct Document {
     entries: Vec<Entry>,
     roots: Vec<EntryId>,
     aliases: Vec<(u32, u32)>,
+    alias_keys: Vec<AliasKey>,
     comments: Vec<CommentPlace>,
 }
 
@@ -324,6 +336,12 @@ impl Document {
     pub fn alias_target(&self, id: EntryId) -> Option<EntryId> {
         let found = self.aliases.binary_search_by_key(&(id as u32), |&(alias, _)| alias).ok()?;
         Some(self.aliases[found].1 as usize)
+    }
+
+    /// The keys that are aliases of values, in the order of the text.
+    #[must_use]
+    pub fn alias_keys(&self) -> &[AliasKey] {
+        &self.alias_keys
     }
 
     /// The comments in the order of the tree, which for a comment behind a value is before that value.

@@ -5,7 +5,7 @@ use super::restore::{Source, restore};
 use super::select::select;
 use super::{AdditionalData, data_entries};
 use crate::crypto::{Cipher, Mac, Nonce, Token};
-use crate::document::{Document, EntryId, Flags, Kind, Splicer};
+use crate::document::{AliasKey, Document, EntryId, Flags, Kind, Splicer};
 use crate::error::{self, Error, Result};
 use crate::format::Format;
 use crate::metadata::Metadata;
@@ -161,10 +161,17 @@ impl Sealer<'_> {
         let mut marks = Vec::with_capacity(places.len());
         let mut places = places.iter().copied().peekable();
         let mut replaced = Vec::new();
+        let mut keys = document.alias_keys().iter().filter(|key| is_sealed(document, selected, key.target)).peekable();
         let mut id = 0;
         while id < document.len() {
             let entry = document.entry(id);
             let span = entry.span();
+            while let Some(key) = keys.next_if(|key| key.span.start < span.start) {
+                let out = splicer.replace(key.span.clone());
+                out.push(b'"');
+                out.extend_from_slice(key_text(document, key)?.as_bytes());
+                out.push(b'"');
+            }
             while let Some(place) = places.next_if(|&place| place <= span.start && place < span.end.max(1)) {
                 marks.push(splicer.replace(place..place).len());
             }
@@ -194,10 +201,7 @@ impl Sealer<'_> {
             let subtree = document.subtree(id);
             if entry.is(Flags::ALIAS) {
                 let target = document.alias_target(id).map_or(0..0, |target| document.subtree(target));
-                let sealed = |id: EntryId| {
-                    let scalar = document.scalar(id);
-                    selected[id] && !scalar.bytes.is_empty() && scalar.kind != Kind::Comment
-                };
+                let sealed = |id: EntryId| is_sealed(document, selected, id);
                 if subtree.clone().any(sealed) || target.clone().any(sealed) {
                     let out = splicer.replace(span);
                     format.write_copy(document, id, &mut |id, out| leaf(id, out, true).map(drop), out)?;
@@ -273,6 +277,9 @@ impl Sealer<'_> {
                 layout.insert(id as u32, document.raw(id));
             }
         }
+        for key in document.alias_keys().iter().filter(|key| is_sealed(document, &self.selected, key.target)) {
+            layout.insert_key(key.entry as u32, &document.text()[key.span.clone()]);
+        }
         for (id, &twin) in data.iter().enumerate() {
             let twin = twin as usize;
             let (before, after) = (document.scalar(id), written.scalar(twin));
@@ -284,6 +291,13 @@ impl Sealer<'_> {
             }
             let sealed = self.selected[id] && (is_replaced[id] || copied);
             let same = document.key(id) == written.key(twin) && (sealed || before.is_same_value(&after) || was_empty);
+            if !same && document.entry(id).span().end == document.text().len() && !sealed {
+                return Err(Error::new(error::Kind::EncryptTree, "this value ends with the file")
+                    .at(document.text(), document.entry(id).span().start)
+                    .at_path(document.path(id))
+                    .because("the `sops` block behind it would add a line break to it")
+                    .hint("end the file with a line break"));
+            }
             if !same {
                 return Err(self.unprovable(Some(id)));
             }
@@ -309,6 +323,29 @@ impl Sealer<'_> {
             None => error,
         }
     }
+}
+
+/// Whether a token takes the place of the value `id`.
+fn is_sealed(document: &Document, selected: &[bool], id: EntryId) -> bool {
+    let scalar = document.scalar(id);
+    selected[id] && !scalar.bytes.is_empty() && scalar.kind != Kind::Comment
+}
+
+/// A key that is an alias of a value that gets encrypted, as it can stand in double quotes.
+fn key_text<'a>(document: &'a Document, key: &AliasKey) -> Result<&'a str> {
+    const LONGEST: usize = 1_000; // of a key on one line, in YAML
+    let text = document.key(key.entry);
+    if text.len() <= LONGEST
+        && text.chars().all(|c| !c.is_control() && !matches!(c, '"' | '\\' | '\u{2028}' | '\u{2029}' | '\u{feff}'))
+    {
+        return Ok(text);
+    }
+    Err(Error::new(error::Kind::EncryptTree, "this key is an alias that cannot be written out")
+        .at(document.text(), key.span.start)
+        .because(
+            "the value that it repeats gets encrypted, and has quotes, escapes, line breaks or is too long for a key",
+        )
+        .hint("write the key itself instead of the alias"))
 }
 
 fn into_text(bytes: Vec<u8>) -> Result<String> {

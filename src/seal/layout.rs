@@ -1,6 +1,7 @@
 //! The layout record: how values were written that their token's place cannot say.
 //!
-//! A map from the position of an entry (among the data entries) to its original text. It is encrypted
+//! A map from the position of an entry (among the data entries) to its original text, and to that of its
+//! key where that was an alias. It is encrypted
 //! under the data key like a leaf and lies in the `sops` block as `leafcrypt_layout`; sops ignores it and
 //! drops it when it rewrites a file. Nothing depends on it but spelling: a text is used only where it
 //! reads as exactly the decrypted value.
@@ -24,6 +25,9 @@ impl Drop for Layout {
 }
 
 impl Layout {
+    /// Set in the positions of keys. No file has so many entries.
+    const KEY: u32 = 1 << 31;
+
     pub(super) fn is_empty(&self) -> bool {
         self.texts.is_empty()
     }
@@ -36,9 +40,20 @@ impl Layout {
         self.texts.get(&position).map(String::as_str)
     }
 
-    /// Forgets the text of `position`; whether there was one.
+    /// The key of the entry at `position`.
+    pub(super) fn insert_key(&mut self, position: u32, text: &str) {
+        self.insert(position | Self::KEY, text);
+    }
+
+    /// The texts of keys, by position.
+    pub(super) fn keys(&self) -> impl Iterator<Item = (u32, &str)> {
+        self.texts.range(Self::KEY..).map(|(position, text)| (position & !Self::KEY, text.as_str()))
+    }
+
+    /// Forgets the texts of `position`; whether there was one.
     pub(super) fn remove(&mut self, position: u32) -> bool {
-        self.texts.remove(&position).is_some()
+        let key = self.texts.remove(&(position | Self::KEY)).is_some();
+        self.texts.remove(&position).is_some() || key
     }
 
     pub(super) fn clear(&mut self) {

@@ -7,6 +7,7 @@ use super::layout::Layout;
 use crate::document::{Document, EntryId, Flags, Kind, Scalar, Splicer, Style};
 use crate::error::Result;
 use crate::format::Format;
+use std::ops::Range;
 
 /// Where the value of an entry comes from.
 pub(super) enum Source<'a> {
@@ -28,6 +29,7 @@ pub(super) fn restore<'a>(
     let mut blocks = format.metadata_spans(document).into_iter().peekable();
     let mut scratch = Vec::new();
     let mut skip_to = 0;
+    let mut keys = keys(document, data, layout).into_iter().peekable();
     for (position, &id) in data.iter().enumerate() {
         let id = id as usize;
         if id < skip_to {
@@ -36,6 +38,9 @@ pub(super) fn restore<'a>(
         let entry = document.entry(id);
         let span = entry.span();
         while blocks.next_if(|block| block.end <= span.start).map(|block| splicer.replace(block)).is_some() {}
+        while let Some((key, text)) = keys.next_if(|(key, _)| key.start < span.start) {
+            splicer.replace(key).extend_from_slice(text.as_bytes());
+        }
         let text = layout.get(position as u32);
         let root = entry.parent().is_none();
         if root && text.is_none() && entry.style() == Style::Block && is_emptied(document, data, position) {
@@ -84,6 +89,22 @@ pub(super) fn restore<'a>(
     // Only a leaf that was binary data could be no UTF-8, and those are written as base64.
     Ok(String::from_utf8(splicer.finish())
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+}
+
+/// The keys that were aliases: where they are written out, in quotes, and the aliases.
+fn keys<'a>(document: &Document, data: &[u32], layout: &'a Layout) -> Vec<(Range<usize>, &'a str)> {
+    let mut keys: Vec<_> = layout
+        .keys()
+        .filter_map(|(position, text)| {
+            let id = *data.get(position as usize)? as usize;
+            let start = document.key_start(id)?;
+            let span = start.checked_sub(1)?..start + document.key(id).len() + 1;
+            let written = document.text().get(span.clone())?;
+            (written.starts_with('"') && written.ends_with('"')).then_some((span, text))
+        })
+        .collect();
+    keys.sort_by_key(|(span, _)| span.start);
+    keys
 }
 
 /// The comments of a list whose items are all comments that sops wrote as such: it has no items. Empty if

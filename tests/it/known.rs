@@ -4,26 +4,127 @@
 //! comments and layout of what sops prints.
 
 use crate::peers;
+use std::collections::BTreeSet;
+
+/// What a difference is judged by.
+struct Pair<'a> {
+    /// What real sops prints for its own file.
+    sops: &'a str,
+    /// What is compared with it: what leafcrypt prints, or what real sops prints for leafcrypt's file.
+    ours: &'a str,
+    /// The document that was encrypted.
+    source: &'a str,
+}
 
 /// A known difference.
 pub(crate) struct Known {
     /// Its heading in the documentation.
     pub(crate) name: &'static str,
     /// Whether the two plaintexts differ by it and nothing else.
-    is: fn(sops: &str, ours: &str) -> bool,
+    is: fn(&Pair<'_>) -> bool,
 }
 
+/// The order is that of the documentation. Those about scalars come first, and are taken out of both
+/// texts before the comments are looked at.
 const KNOWN: &[Known] = &[
     Known {
         name: "Comments that sops cannot decrypt itself",
-        is: |sops, ours| is_undecrypted_comment(sops) && without_comments(sops) == without_comments(ours),
+        is: |pair| is_undecrypted_comment(pair.sops) && without_comments(pair.sops) == without_comments(pair.ours),
     },
     Known {
         name: "Integers of JSON beyond 2^53",
         // Equal once our integers are rounded as sops 3.11 rounds them, and not only then.
-        is: |sops, ours| ours.trim_start().starts_with('{') && sops == with_rounded_integers(ours),
+        is: |pair| pair.ours.trim_start().starts_with('{') && pair.sops == with_rounded_integers(pair.ours),
+    },
+    Known {
+        name: "Comments above an item of a list in a list",
+        is: |pair| {
+            let (sops, ours) = (Parts::of(pair.sops), Parts::of(pair.ours));
+            let in_list =
+                |text: &str| text.lines().any(|line| line.trim_start().starts_with("- #") || line.contains("- - "));
+            sops == ours && (in_list(pair.sops) || in_list(pair.ours))
+        },
+    },
+    Known {
+        name: "Comments in what an alias repeats",
+        is: |pair| {
+            let (sops, ours) = (Parts::of(pair.sops), Parts::of(pair.ours));
+            // sops repeats them; where the same comment stands first may differ.
+            let distinct = |parts: &Parts| parts.comments.iter().cloned().collect::<BTreeSet<_>>();
+            pair.source.contains('*')
+                && sops.values == ours.values
+                && distinct(&sops) == distinct(&ours)
+                && is_part_of(&ours.comments, &sops.comments)
+        },
+    },
+    Known {
+        name: "Comments that sops drops",
+        is: |pair| {
+            let (sops, ours) = (Parts::of(pair.sops), Parts::of(pair.ours));
+            sops.values == ours.values && is_part_of(&sops.comments, &ours.comments) && sops.comments != ours.comments
+        },
     },
 ];
+
+/// Differences in how a scalar is printed, by name, and what takes them out of a line of either text.
+const SCALARS: &[(&str, fn(&str) -> Option<String>)] = &[
+    ("The indentation in the header of a block scalar", |line| {
+        let header = line.trim_end_matches(['-', '+']);
+        let digit = header.strip_suffix(['2', '4']).filter(|rest| rest.ends_with(" |") || rest.ends_with(" >"))?;
+        Some(format!("{digit}{}", &line[header.len()..]))
+    }),
+    ("Negative zero", |line| {
+        let rest = line.strip_suffix(" -0.0").or(line.strip_suffix(" -0"))?;
+        Some(format!("{rest} 0"))
+    }),
+    ("Texts of several lines that begin with a tab", |line| {
+        let start = line.find(" \"\\t").filter(|_| line.contains("\\n") && line.ends_with('"'))?;
+        Some(format!("{} null", &line[..start]))
+    }),
+];
+
+/// A YAML text as its comments and the lines of its values, each in their order. A container that begins
+/// on the line of a dash does so without a comment behind the dash too.
+#[derive(PartialEq, Eq)]
+struct Parts {
+    comments: Vec<String>,
+    values: Vec<String>,
+}
+
+impl Parts {
+    fn of(text: &str) -> Parts {
+        let mut parts = Parts { comments: Vec::new(), values: Vec::new() };
+        let mut dashes = String::new();
+        for line in text.lines() {
+            let bare = line.trim_start_matches([' ', '-']);
+            let mark = &line[..line.len() - bare.len()];
+            if bare.starts_with('#') && (mark.is_empty() || mark.ends_with(' ')) {
+                parts.comments.push(bare.to_owned());
+                if mark.contains("- ") {
+                    dashes = mark.to_owned();
+                }
+            } else if dashes.is_empty() {
+                // Brackets that held nothing but comments.
+                let opened = parts.values.last_mut().filter(|last| last.ends_with(['{', '[']));
+                match opened {
+                    Some(last) if bare.starts_with(['}', ']']) => last.push_str(bare),
+                    _ if !line.trim().is_empty() => parts.values.push(line.to_owned()),
+                    _ => {}
+                }
+            } else {
+                parts.values.push(format!("{dashes}{}", line.get(dashes.len()..).unwrap_or(line)));
+                dashes.clear();
+            }
+        }
+        parts
+    }
+}
+
+/// Whether every comment of `few` stands in `many`, as often at least.
+fn is_part_of(few: &[String], many: &[String]) -> bool {
+    let mut many = many.to_vec();
+    few.iter().all(|comment| many.iter().position(|other| other == comment).map(|at| many.remove(at)).is_some())
+}
 
 /// Whether real sops refuses what we made of the document `text` since it rounds an integer that is not
 /// encrypted before it computes the MAC.
@@ -48,9 +149,27 @@ fn with_rounded_integers(text: &str) -> String {
     out + rest
 }
 
-/// The name of the difference between what real sops prints and our text, when it is a known one.
-pub(crate) fn find(sops: &str, ours: &str) -> Option<&'static str> {
-    KNOWN.iter().find(|known| (known.is)(sops, ours)).map(|known| known.name)
+/// The name of the difference between what real sops prints and our text, when it is a known one. `source`
+/// is the document that was encrypted.
+pub(crate) fn find(sops: &str, ours: &str, source: &str) -> Option<&'static str> {
+    let by_comments = |sops: &str, ours: &str| {
+        KNOWN.iter().find(|known| (known.is)(&Pair { sops, ours, source })).map(|known| known.name)
+    };
+    if let Some(name) = by_comments(sops, ours) {
+        return Some(name);
+    }
+    let plain = |text: &str| {
+        text.lines().map(|line| SCALARS.iter().find_map(|(_, of)| of(line)).unwrap_or(line.to_owned()) + "\n").collect()
+    };
+    let (sops_plain, ours_plain): (String, String) = (plain(sops), plain(ours));
+    if sops_plain != ours_plain && by_comments(&sops_plain, &ours_plain).is_none() {
+        return None;
+    }
+    // The first that one text has and the other has not.
+    let of = |text: &str, find: fn(&str) -> Option<String>| {
+        text.lines().filter(|line| find(line).is_some()).map(str::to_owned).collect::<Vec<_>>()
+    };
+    SCALARS.iter().find(|(_, find)| of(sops, *find) != of(ours, *find)).map(|(name, _)| *name)
 }
 
 fn is_undecrypted_comment(text: &str) -> bool {
@@ -67,13 +186,14 @@ pub(crate) fn without_comments(text: &str) -> Vec<&str> {
 fn the_known_differences_are_documented() {
     let path = peers::package().join("docs/sops-differences.md");
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    for known in KNOWN {
-        assert!(text.contains(&format!("\n## {}\n", known.name)), "{} does not say `{}`", path.display(), known.name);
+    for name in KNOWN.iter().map(|known| known.name).chain(SCALARS.iter().map(|(name, _)| *name)) {
+        assert!(text.contains(&format!("\n## {name}\n")), "{} does not say `{name}`", path.display());
     }
 }
 
 #[test]
 fn a_difference_of_values_is_not_known() {
+    let find = |sops: &str, ours: &str| super::known::find(sops, ours, "a: *b");
     let token = "#ENC[AES256_GCM,data:AA==,iv:AA==,tag:AA==,type:comment]";
     assert_eq!(find(&format!("a: 1\n{token}\n"), "a: 1\n# c\n"), Some("Comments that sops cannot decrypt itself"));
     assert_eq!(find(&format!("a: 1\n{token}\n"), "a: 2\n# c\n"), None);
@@ -82,4 +202,20 @@ fn a_difference_of_values_is_not_known() {
     assert_eq!(find("{\"a\": 9007199254740992}", "{\"a\": 9007199254740993}"), rounded);
     assert_eq!(find("{\"a\": 9223372036854776000}", "{\"a\": 9223372036854775807}"), rounded);
     assert_eq!(find("{\"a\": 9007199254740992}", "{\"a\": 9007199254740995}"), None);
+    let in_list = Some("Comments above an item of a list in a list");
+    assert_eq!(find("a:\n    # b\n    - - c\n      - d\n", "a:\n    - # b\n      - c\n      - d\n"), in_list);
+    assert_eq!(find("a:\n    # b\n    - - c\n", "a:\n    - # b\n      - d\n"), None);
+    assert_eq!(find("a:\n    # b\n    - c\n", "a:\n    - # b\n      - c\n"), None);
+    assert_eq!(find("# a\n# a\nb: 1\n", "# a\nb: 1\n"), Some("Comments in what an alias repeats"));
+    assert_eq!(super::known::find("# a\n# a\nb: 1\n", "# a\nb: 1\n", "b: 1"), None);
+    assert_eq!(find("# a\n# c\nb: 1\n", "# a\nb: 1\n"), None);
+    assert_eq!(find("b: 1\n", "# a\nb: 1\n"), Some("Comments that sops drops"));
+    assert_eq!(find("b: 1\n", "# a\nb: 2\n"), None);
+    assert_eq!(find("b: {}\n", "b: {\n  # a\n}\n"), Some("Comments that sops drops"));
+    assert_eq!(find("a: |4-\n", "a: |2-\n"), Some("The indentation in the header of a block scalar"));
+    assert_eq!(find("a: |4-\n", "a: |4\n"), None);
+    assert_eq!(find("a: -0\n", "a: -0.0\n"), Some("Negative zero"));
+    assert_eq!(find("a: 1\n", "a: -0.0\n"), None);
+    assert_eq!(find("a: null\n", "a: \"\\tb\\nc\"\n"), Some("Texts of several lines that begin with a tab"));
+    assert_eq!(find("a: null\n", "a: \"\\tb\"\n"), None);
 }

@@ -280,9 +280,13 @@ impl Indexer<'_> {
             flags = flags.with(Flags::TAGGED);
         }
         if at_end {
-            // With its header, which would give it a line break if anything followed.
-            full.start = place::header_start(self.source, self.at);
-            flags = flags.with(Flags::OPEN_ENDED);
+            // With its header, which would give it a line break if anything followed. A comment behind the
+            // header stands for itself and stays.
+            let start = place::header_start(self.source, self.at);
+            if !self.source[start..full.start.max(start)].contains('#') {
+                full.start = start;
+                flags = flags.with(Flags::OPEN_ENDED);
+            }
         }
         let leaf = Leaf { kind: resolved.kind, span: full, key: self.take_key(), value: text, style, flags, anchor };
         if block {
@@ -360,6 +364,7 @@ impl Indexer<'_> {
                 Some(Anchored::Key(text)) => text,
                 Some(Anchored::Entry(entry)) if self.builder.so_far().entry(entry).kind() == Kind::Str => {
                     let bytes = self.builder.so_far().scalar(entry).bytes.to_vec();
+                    self.builder.alias_key(entry, range.clone());
                     self.builder.intern(&bytes)
                 }
                 _ => return Err(self.refuse("this key is an alias of something that is not a string", range.start)),

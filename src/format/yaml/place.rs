@@ -234,19 +234,29 @@ fn block_indent(document: &Document, id: EntryId) -> usize {
         let inner = value.split('\n').find(not_blank).map_or(0, spaces);
         return spaces(line).saturating_sub(inner);
     }
-    // No line with text: deeper than the header is deeper than anything around.
+    // No line with text: as deep as the header says, or deeper than it, which is deeper than anything around.
     let header = text[..start].trim_end_matches(['\n', '\r']);
-    let line = &header[header.rfind('\n').map_or(0, |at| at + 1)..];
-    line.rfind(['|', '>']).unwrap_or(0).max(1)
+    let line = header[header.rfind('\n').map_or(0, |at| at + 1)..].trim_start_matches('\u{feff}');
+    let line = line.find(" #").or(line.find("\t#")).map_or(line, |at| &line[..at]);
+    let mark = line.rfind(['|', '>']).unwrap_or(0);
+    match line[mark..].chars().find_map(|c| c.to_digit(10)) {
+        Some(digit) => mark_column(line, document.entry(id).has_key()).0 + digit as usize,
+        None => mark.max(1),
+    }
 }
 
 /// The column of the key or dash that a value belongs to, and the one at which sops' printer would put
 /// the lines of a literal scalar there: the next step of four below a key, two behind a dash.
 fn columns(document: &Document, id: EntryId) -> (usize, usize) {
-    const STEP: usize = 4;
     let start = document.entry(id).span().start;
     let text = document.text();
     let line = text[line_start(text, start)..start].trim_start_matches('\u{feff}');
+    mark_column(line, document.entry(id).has_key())
+}
+
+/// What [`columns`] says, of a line.
+fn mark_column(line: &str, has_key: bool) -> (usize, usize) {
+    const STEP: usize = 4;
     let mut column = line.len() - line.trim_start_matches(' ').len();
     let mut dash = None;
     while line[column..].starts_with("- ") || line[column..].starts_with("? ") {
@@ -255,7 +265,7 @@ fn columns(document: &Document, id: EntryId) -> (usize, usize) {
         column += 2 + rest.len() - rest.trim_start_matches(' ').len();
     }
     match dash {
-        Some(dash) if !document.entry(id).has_key() => (dash, dash + 2),
+        Some(dash) if !has_key => (dash, dash + 2),
         _ => (column, STEP * ((column + STEP) / STEP)),
     }
 }
