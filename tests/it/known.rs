@@ -66,8 +66,11 @@ const KNOWN: &[Known] = &[
     },
 ];
 
+/// What takes a difference out of a line; `None` where the line has none.
+type Without = fn(&str) -> Option<String>;
+
 /// Differences in how a scalar is printed, by name, and what takes them out of a line of either text.
-const SCALARS: &[(&str, fn(&str) -> Option<String>)] = &[
+const SCALARS: &[(&str, Without)] = &[
     ("The indentation in the header of a block scalar", |line| {
         let header = line.trim_end_matches(['-', '+']);
         let digit = header.strip_suffix(['2', '4']).filter(|rest| rest.ends_with(" |") || rest.ends_with(" >"))?;
