@@ -10,12 +10,11 @@
 //! the back end itself gives.
 
 pub mod age;
-mod environment;
 mod keyring;
 pub mod registry;
 mod stanza;
 
-pub use environment::Environment;
+pub use crate::sys::Environment;
 pub use keyring::Keyring;
 pub use stanza::Stanza;
 

@@ -3,11 +3,13 @@
 //! Owns: everything that differs between systems, behind `cfg`; nothing else in the code knows which
 //! system it runs on. Must not know: what is in the bytes that it reads and writes.
 
+mod environment;
 mod file;
 mod process;
 mod replace;
 mod terminal;
 
+pub use environment::Environment;
 pub use file::{MAX_INPUT, create_new_private, is_stdin, is_stdout, read_input};
 pub use process::{BROKEN_PIPE, harden};
 pub use replace::replace_file;

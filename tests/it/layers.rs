@@ -189,6 +189,19 @@ fn unsafe_stays_in_sys() {
 }
 
 #[test]
+fn the_platform_stays_in_sys() {
+    for (name, source) in
+        all_sources().iter().filter(|(name, _)| !name.starts_with("sys") && !name.ends_with("tests.rs"))
+    {
+        // Tests of a file may look at the platform; they stand behind the code.
+        let source = source.split("#[cfg(test)]").next().unwrap_or_default();
+        let known = ["cfg(unix", "cfg!(unix", "cfg(windows", "cfg!(windows", "target_os", "std::os::"];
+        let found: Vec<&str> = known.into_iter().filter(|word| source.contains(word)).collect();
+        assert!(found.is_empty(), "src/{name} knows the platform by {found:?}; only src/sys/ may");
+    }
+}
+
+#[test]
 fn main_is_thin() {
     let lines = std::fs::read_to_string(package().join("src/main.rs")).unwrap().lines().count();
     assert!(lines < 30, "src/main.rs has {lines} lines");

@@ -1,4 +1,4 @@
-//! The variables that back ends read.
+//! The variables of the environment, and the folders that follow from them.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
