@@ -70,8 +70,11 @@ const KNOWN: &[Known] = &[
     },
 ];
 
+/// Takes a difference out of a line; nothing when the line has none.
+type Cut = fn(&str) -> Option<String>;
+
 /// Differences in how a scalar is printed, by name, and what takes them out of a line of either text.
-const SCALARS: &[(&str, fn(&str) -> Option<String>)] = &[
+const SCALARS: &[(&str, Cut)] = &[
     ("The indentation in the header of a block scalar", |line| {
         let header = line.trim_end_matches(['-', '+']);
         let digit = header.strip_suffix(['2', '4']).filter(|rest| rest.ends_with(" |") || rest.ends_with(" >"))?;
