@@ -112,8 +112,8 @@ fn exit_code(error: &Error, encrypts: bool) -> u8 {
             if encrypts { Kind::ReadInput } else { Kind::Generic }.exit_code()
         }
         Kind::Config | Kind::ConfigMissing | Kind::NoRecipient => Kind::Generic.exit_code(),
-        // To `decrypt` a MAC that is missing is one that does not match.
-        Kind::MacMissing => Kind::MacMismatch.exit_code(),
+        // To `decrypt` a MAC that is missing or does not decrypt is one that does not match.
+        Kind::MacMissing | Kind::DecryptMac => Kind::MacMismatch.exit_code(),
         kind => kind.exit_code(),
     }
 }

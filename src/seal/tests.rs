@@ -156,3 +156,47 @@ fn the_additional_data_is_the_path() {
     let leaf = document.find(0, &crate::document::parse_path(r#"["a"][0]["b"]"#).unwrap()).unwrap();
     assert_eq!(document.additional_data(leaf), b"a:b:");
 }
+
+#[test]
+fn a_block_scalar_that_ends_the_file_keeps_the_comment_of_its_header() {
+    let text = "name: &a x\ntext: |  # a comment\n  cut off";
+    let sealed = encrypted(text, everything());
+    assert!(sealed.contains("|  #ENC["), "{sealed}");
+    assert_eq!(decrypt_text(&Yaml, &sealed).unwrap().text, text, "{sealed}");
+    // In the clear it would get a line break from the block behind it.
+    let error = encrypt_with(&Yaml, text, Selection::EncryptedSuffix("_x".to_owned()), &Nonces::default()).unwrap_err();
+    assert!(error.to_string().contains("end"), "{error}");
+    assert_eq!(error.kind(), error::Kind::EncryptTree);
+}
+
+#[test]
+fn a_key_that_is_an_alias_is_written_out_where_its_target_is_encrypted() {
+    let text = "a: &a one\nb_clear: &b two\nc:\n  *a : 1\n  *b : 2\n";
+    let sealed = encrypted(text, Selection::UnencryptedSuffix("_clear".to_owned()));
+    assert!(sealed.contains("\n  \"one\" : ENC[") && sealed.contains("\n  *b : ENC["), "{sealed}");
+    assert_eq!(decrypt_text(&Yaml, &sealed).unwrap().text, text);
+    let error = encrypt_with(&Yaml, "a: &a 'x\"y'\n*a : 1\n", everything(), &Nonces::default()).map(drop).unwrap_err();
+    assert!(error.to_string().contains("this key is an alias"), "{error}");
+}
+
+#[test]
+fn the_blocks_of_several_documents_are_taken_out_each() {
+    let text = "{}\n---\na: 1\n---\n# c\n{}\n";
+    let sealed = encrypted("---\na: 1\n", everything());
+    let block = &sealed[sealed.find("sops:").unwrap()..];
+    let token = &sealed["---\n".len()..sealed.find("sops:").unwrap()];
+    let all = format!("{block}---\n{token}{block}---\n# c\n{block}");
+    assert_eq!(decrypt_text(&Yaml, &all).unwrap().text, text);
+}
+
+#[test]
+fn a_list_of_nothing_but_comment_items_is_an_empty_list() {
+    let sealed = encrypted("a:\n  #one\n  - b\nz: 1\n", everything());
+    let comment = sealed.lines().find_map(|line| line.strip_prefix("  #")).unwrap();
+    let item = sealed.lines().find_map(|line| line.strip_prefix("  - ")).unwrap();
+    let sops = sealed.replace(&format!("  #{comment}\n  - {item}"), &format!("  - {comment}"));
+    let document = Yaml.index(sops).unwrap();
+    let block = document.value(Yaml.metadata_entries(&document)[0]);
+    let text = decrypt(&Yaml, &document, &key(), &Metadata::from_value(&block).unwrap(), true).unwrap().into_text();
+    assert_eq!(text, "a: []\n#one\nz: 1\n");
+}

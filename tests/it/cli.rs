@@ -75,6 +75,16 @@ fn failures_have_the_exit_codes_of_sops() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
+/// A MAC that does not decrypt has the code of one that does not match.
+#[test]
+fn a_mac_that_does_not_decrypt_is_one_that_does_not_match() {
+    let test = test();
+    let encrypted = test.run("encrypt a.yaml").code(0).text().replace("lastmodified: \"2", "lastmodified: \"1");
+    let test = test.file("e.yaml", encrypted);
+    test.sops("decrypt e.yaml").code(51);
+    test.run("decrypt e.yaml").fails().code(51);
+}
+
 /// Without an identity that opens the file: code 128, and the message says what was tried.
 #[test]
 fn a_file_for_someone_else_is_explained() {
