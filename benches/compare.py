@@ -102,12 +102,14 @@ def inputs():
     ]
 
 
-def measure(command, env, output, runs):
-    """CPU seconds (least) and peak memory in MiB (least) of `command`, its standard output in `output`."""
+def measure(command, env, folder, output, runs):
+    """CPU seconds (least) and peak memory in MiB (least) of `command`, its standard output in `output`.
+
+    It runs in `folder`, since sops looks for its rules from there."""
     cpu, memory = [], []
     for _ in range(runs):
         with open(output, "wb") as out, tempfile.TemporaryFile() as err:
-            process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+            process = subprocess.Popen(command, env=env, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
             if process.returncode != 0:
@@ -152,8 +154,8 @@ def compare(leafcrypt, sops, runs):
                 # Each decrypts the file that it encrypted.
                 encrypted = os.path.join(folder, f"{name}-{tool}.{kind}")
                 back = os.path.join(folder, f"{name}-{tool}-back.{kind}")
-                results[tool, "encrypt"] = measure([binary, "encrypt", plain], env, encrypted, runs)
-                results[tool, "decrypt"] = measure([binary, "decrypt", encrypted], env, back, runs)
+                results[tool, "encrypt"] = measure([binary, "encrypt", plain], env, folder, encrypted, runs)
+                results[tool, "decrypt"] = measure([binary, "decrypt", encrypted], env, folder, back, runs)
                 if tool == "leafcrypt":
                     with open(back, encoding="utf-8") as file:
                         if file.read() != text:
