@@ -39,6 +39,7 @@ pub fn check(name: &str, bytes: &[u8]) {
     let document = format.index(sealed).expect("what was written is read");
     let block = format.metadata_entries(&document)[0];
     let block = Metadata::from_value(&document.value(block)).expect("the block is read");
-    let opened = seal::decrypt(format, &document, &key(), &block, false).expect("what was encrypted is decrypted");
+    let opened =
+        seal::decrypt(format, &document, &key(), &block, false, None).expect("what was encrypted is decrypted");
     assert_eq!(opened.into_text(), text);
 }

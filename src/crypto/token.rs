@@ -83,9 +83,9 @@ impl<'a> Token<'a> {
     pub fn parse(text: &'a str) -> Option<Self> {
         let line = text.strip_prefix("ENC[AES256_GCM,data:")?.lines().next()?;
         let (line, _) = line.rsplit_once(']')?;
-        let (line, kind) = line.rsplit_once(",type:")?;
-        let (line, tag) = line.rsplit_once(",tag:")?;
-        let (data, iv) = line.rsplit_once(",iv:")?;
+        let (line, kind) = split_at_last(line, ",type:")?;
+        let (line, tag) = split_at_last(line, ",tag:")?;
+        let (data, iv) = split_at_last(line, ",iv:")?;
         let parts = [data, iv, tag, kind];
         (!parts.iter().any(|part| part.is_empty())).then_some(Token { data, iv, tag, kind })
     }
@@ -158,6 +158,19 @@ impl Cipher {
         let buffer = InOutBuf::from(data.as_mut_slice());
         self.aes.decrypt_inout_detached(&Array(nonce), additional, buffer, &Array(tag)).map_err(|_| Rejected::Tag)?;
         canonical(token.kind, data)
+    }
+}
+
+/// `text.rsplit_once(mark)` for a mark that begins with a comma. No part of a token has a comma in it, so
+/// the last one is the one; preparing a search of its own for each mark would take longer.
+fn split_at_last<'a>(text: &'a str, mark: &str) -> Option<(&'a str, &'a str)> {
+    let mut end = text.len();
+    loop {
+        let comma = memchr::memrchr(b',', &text.as_bytes()[..end])?;
+        if let Some(rest) = text[comma..].strip_prefix(mark) {
+            return Some((&text[..comma], rest));
+        }
+        end = comma;
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{AliasKey, CommentPlace, Document, Entry, EntryId, Flags, Kind, NO_PARENT, Style, Text};
 use crate::error::{self, Error, Result};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Builds a [`Document`]; what an index of a format writes into.
 pub struct Builder {
@@ -28,7 +29,7 @@ impl Builder {
         }
         Ok(Builder {
             document: Document {
-                text,
+                text: Arc::new(text),
                 arena: Vec::new(),
                 entries: Vec::new(),
                 roots: Vec::new(),
@@ -45,6 +46,13 @@ impl Builder {
     #[must_use]
     pub fn text(&self) -> &str {
         &self.document.text
+    }
+
+    /// The source, for a parser that borrows it while the table is filled. To be dropped before the
+    /// document is used, so that there is one owner who wipes it.
+    #[must_use]
+    pub fn shared_text(&self) -> Arc<String> {
+        Arc::clone(&self.document.text)
     }
 
     /// The id that the next entry will have.

@@ -18,6 +18,7 @@ pub use splice::Splicer;
 pub use value::Value;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 /// The place of an entry in its document's table, from 0, in the order of the text.
 pub type EntryId = usize;
@@ -224,7 +225,8 @@ impl Scalar<'_> {
 
 /// A source text and the table of its entries.
 pub struct Document {
-    text: String,
+    /// Shared with the parser alone, while the table is being filled.
+    text: Arc<String>,
     arena: Vec<u8>,
     entries: Vec<Entry>,
     roots: Vec<EntryId>,
@@ -243,7 +245,7 @@ impl Document {
     /// Gives the source back and drops the table.
     #[must_use]
     pub fn into_text(self) -> String {
-        self.text
+        Arc::unwrap_or_clone(self.text)
     }
 
     /// How many entries there are.
@@ -284,6 +286,12 @@ impl Document {
     pub fn key(&self, id: EntryId) -> &str {
         // Keys are made from `str` slices alone; arena pieces never split a character.
         std::str::from_utf8(self.resolve(self.entries[id].key)).unwrap_or_default()
+    }
+
+    /// The bytes of [`Self::key`].
+    #[must_use]
+    pub fn key_bytes(&self, id: EntryId) -> &[u8] {
+        self.resolve(self.entries[id].key)
     }
 
     /// The byte at which the entry's key stands in the source, behind its quote; `None` when it has no

@@ -78,7 +78,9 @@ pub trait Format: Sync {
             .roots()
             .iter()
             .filter(|&&root| document.entry(root).kind() == Kind::Map)
-            .filter_map(|&root| document.children(root).find(|&child| document.key(child) == METADATA_KEY))
+            .filter_map(|&root| {
+                document.children(root).find(|&child| document.key_bytes(child) == METADATA_KEY.as_bytes())
+            })
             .collect()
     }
 

@@ -56,7 +56,7 @@ fn unseal_text(request: &Decrypt, opened: Opened, keyring: &Keyring) -> Result<D
     let metadata =
         if request.ignore_mac { Metadata::from_value_ignoring_mac(&block) } else { Metadata::from_value(&block) }?;
     let data_key = metadata.unwrap(keyring)?;
-    let mut opened = seal::decrypt(input, &encrypted, &data_key, &metadata, request.ignore_mac)?;
+    let mut opened = seal::decrypt(input, &encrypted, &data_key, &metadata, request.ignore_mac, None)?;
     let warnings = std::mem::take(&mut opened.warnings);
     let text = opened.into_text();
     let converts = input.name() != output.name();

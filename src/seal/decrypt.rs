@@ -17,8 +17,6 @@ use zeroize::Zeroize;
 pub struct Decrypted {
     /// The plaintext: byte for byte the file that was encrypted.
     pub text: String,
-    /// What encrypting the same file again needs, so that unchanged leaves keep their tokens.
-    pub nonces: Nonces,
     /// What the user should know though nothing failed.
     pub warnings: Vec<String>,
 }
@@ -38,7 +36,8 @@ impl Decrypted {
 }
 
 /// Decrypts `document` under `data_key` and verifies its MAC; with `ignore_mac` a MAC that is missing or
-/// wrong is a warning.
+/// wrong is a warning. `nonces` takes up what encrypting the same file again needs, so that unchanged
+/// leaves keep their tokens; a reader needs none.
 ///
 /// # Errors
 /// A leaf that does not decrypt, with its key path; a MAC that does not match.
@@ -48,11 +47,12 @@ pub fn decrypt(
     data_key: &DataKey,
     metadata: &Metadata,
     ignore_mac: bool,
+    nonces: Option<&mut Nonces>,
 ) -> Result<Decrypted> {
     let cipher = Cipher::new(data_key);
     let data = data_entries(format, document);
     let selected = select(document, &metadata.selection)?;
-    let mut opened = open(document, &data, &selected, &cipher, metadata.mac_only_encrypted)?;
+    let mut opened = open(document, &data, &selected, &cipher, metadata.mac_only_encrypted, nonces)?;
     if let Err(error) = verify(metadata, &cipher, &opened.mac) {
         if !ignore_mac {
             return Err(error);
@@ -69,9 +69,8 @@ pub fn decrypt(
         }),
     };
     let text = write(format, document, &data, &opened, layout)?;
-    let nonces = std::mem::take(&mut opened.nonces);
     let warnings = std::mem::take(&mut opened.warnings);
-    Ok(Decrypted { text, nonces, warnings })
+    Ok(Decrypted { text, warnings })
 }
 
 /// The decrypted values of a document, wiped when dropped.
@@ -80,7 +79,6 @@ struct Opened {
     /// By entry, ascending: kind and where in `bytes`.
     values: Vec<(u32, Kind, u32, u32)>,
     mac: String,
-    nonces: Nonces,
     warnings: Vec<String>,
 }
 
@@ -103,14 +101,20 @@ impl Opened {
     }
 }
 
-fn open(document: &Document, data: &[u32], selected: &[bool], cipher: &Cipher, only_encrypted: bool) -> Result<Opened> {
+fn open(
+    document: &Document,
+    data: &[u32],
+    selected: &[bool],
+    cipher: &Cipher,
+    only_encrypted: bool,
+    mut nonces: Option<&mut Nonces>,
+) -> Result<Opened> {
     // Exactly sized, so that no copy of plaintext stays behind in memory that grew.
     let room = document.text().len();
     let mut opened = Opened {
         bytes: Vec::with_capacity(room),
         values: Vec::with_capacity(data.len()),
         mac: String::new(),
-        nonces: Nonces::default(),
         warnings: Vec::new(),
     };
     let mut additional = AdditionalData::new(document);
@@ -121,7 +125,7 @@ fn open(document: &Document, data: &[u32], selected: &[bool], cipher: &Cipher, o
         match scalar.kind {
             Kind::Map | Kind::List | Kind::Null => continue,
             Kind::Comment => {
-                open_comment(document, id, cipher, &mut opened);
+                open_comment(document, id, cipher, &mut opened, nonces.as_deref_mut());
                 continue;
             }
             _ => {}
@@ -143,8 +147,10 @@ fn open(document: &Document, data: &[u32], selected: &[bool], cipher: &Cipher, o
         if kind != Kind::Comment {
             mac.add(value.expose());
         }
-        if let Some(nonce) = token.nonce() {
-            opened.nonces.remember(kind, value.expose(), additional, nonce);
+        if let Some(nonces) = nonces.as_deref_mut()
+            && let Some(nonce) = token.nonce()
+        {
+            nonces.remember(kind, value.expose(), additional, nonce);
         }
         opened.push(id, kind, value.expose());
     }
@@ -153,13 +159,15 @@ fn open(document: &Document, data: &[u32], selected: &[bool], cipher: &Cipher, o
 }
 
 /// A comment that does not open is left as it is, as sops does: it may never have been encrypted.
-fn open_comment(document: &Document, id: EntryId, cipher: &Cipher, opened: &mut Opened) {
+fn open_comment(document: &Document, id: EntryId, cipher: &Cipher, opened: &mut Opened, nonces: Option<&mut Nonces>) {
     let text = String::from_utf8_lossy(document.scalar(id).bytes);
     let Some(token) = Token::parse(&text).filter(Token::is_comment) else { return };
     for additional in comment_places(document, id) {
         if let Ok((kind, value)) = cipher.decrypt(&token, &additional) {
-            if let Some(nonce) = token.nonce() {
-                opened.nonces.remember(kind, value.expose(), &additional, nonce);
+            if let Some(nonces) = nonces
+                && let Some(nonce) = token.nonce()
+            {
+                nonces.remember(kind, value.expose(), &additional, nonce);
             }
             opened.push(id, kind, value.expose());
             return;
@@ -291,7 +299,7 @@ fn first_difference(
         }
         let found = plain.scalar(twin);
         let emptied = document.entry(id).parent().is_none() && found.kind == Kind::Null;
-        if !(found.is_same_value(&scalar) || emptied) || plain.key(twin) != document.key(id) {
+        if !(found.is_same_value(&scalar) || emptied) || plain.key_bytes(twin) != document.key_bytes(id) {
             wrong.push(if twin < alias.1 { alias.0 } else { position as u32 });
         }
     }

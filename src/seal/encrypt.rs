@@ -12,6 +12,7 @@ use crate::metadata::Metadata;
 use crate::secret::DataKey;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
+use zeroize::Zeroize;
 
 /// The nonces of a file's tokens, by what they were used for: a leaf that does not change keeps its
 /// token, so that an edit changes the edited lines alone. A nonce is only ever used again for the same
@@ -158,6 +159,7 @@ impl Sealer<'_> {
         let mut additional = AdditionalData::new(document);
         let mut mac = Mac::new(only_encrypted);
         let mut token: Vec<u8> = Vec::new();
+        let mut text: Vec<u8> = Vec::new();
         let mut marks = Vec::with_capacity(places.len());
         let mut places = places.iter().copied().peekable();
         let mut replaced = Vec::new();
@@ -215,7 +217,7 @@ impl Sealer<'_> {
                 continue;
             }
             if !entry.kind().is_container() {
-                let mut text = Vec::new();
+                text.clear();
                 if leaf(id, &mut text, false)? {
                     splicer.replace(span).extend_from_slice(&text);
                     replaced.push(id);
@@ -255,7 +257,7 @@ impl Sealer<'_> {
         let document = self.document;
         let mut layout = Layout::default();
         let mut is_replaced = vec![false; document.len()];
-        let mut rendered = Vec::new();
+        let mut rendered: Vec<u8> = Vec::new();
         for &id in &sealed.replaced {
             is_replaced[id] = true;
             let twin = data[id] as usize;
@@ -280,6 +282,7 @@ impl Sealer<'_> {
         for key in document.alias_keys().iter().filter(|key| is_sealed(document, &self.selected, key.target)) {
             layout.insert_key(key.entry as u32, &document.text()[key.span.clone()]);
         }
+        rendered.zeroize();
         for (id, &twin) in data.iter().enumerate() {
             let twin = twin as usize;
             let (before, after) = (document.scalar(id), written.scalar(twin));
@@ -290,7 +293,8 @@ impl Sealer<'_> {
                 layout.insert(id as u32, "");
             }
             let sealed = self.selected[id] && (is_replaced[id] || copied);
-            let same = document.key(id) == written.key(twin) && (sealed || before.is_same_value(&after) || was_empty);
+            let same = document.key_bytes(id) == written.key_bytes(twin)
+                && (sealed || before.is_same_value(&after) || was_empty);
             if !same && document.entry(id).span().end == document.text().len() && !sealed {
                 return Err(Error::new(error::Kind::EncryptTree, "this value ends with the file")
                     .at(document.text(), document.entry(id).span().start)
@@ -302,12 +306,18 @@ impl Sealer<'_> {
                 return Err(self.unprovable(Some(id)));
             }
         }
-        let position: HashMap<usize, usize> = sealed.replaced.iter().map(|&id| (data[id] as usize, id)).collect();
-        let text = restore(self.format, written, data, &layout, |twin| match position.get(&twin) {
-            Some(&id) => Source::Sealed(document.scalar(id)),
-            None => Source::Clear,
+        // By entry of the written document: which entry of the original its value is in.
+        let mut origin = vec![u32::MAX; written.len()];
+        for &id in &sealed.replaced {
+            origin[data[id] as usize] = id as u32;
+        }
+        let mut text = restore(self.format, written, data, &layout, |twin| match origin[twin] {
+            u32::MAX => Source::Clear,
+            id => Source::Sealed(document.scalar(id as usize)),
         })?;
-        if text != document.text() {
+        let same = text == document.text();
+        text.zeroize();
+        if !same {
             return Err(self.unprovable(None));
         }
         Ok(layout)

@@ -40,7 +40,7 @@ impl<'a> AdditionalData<'a> {
         }
         self.data.truncate(self.parent_len);
         if entry.has_key() {
-            self.data.extend_from_slice(self.document.key(id).as_bytes());
+            self.data.extend_from_slice(self.document.key_bytes(id));
             self.data.push(b':');
         }
         if self.data.is_empty() {

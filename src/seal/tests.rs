@@ -33,9 +33,13 @@ fn encrypted(text: &str, selection: Selection) -> String {
 }
 
 fn decrypt_text(format: &dyn Format, text: &str) -> Result<Decrypted> {
+    decrypt_with(format, text, None)
+}
+
+fn decrypt_with(format: &dyn Format, text: &str, nonces: Option<&mut Nonces>) -> Result<Decrypted> {
     let document = format.index(text.to_owned())?;
     let block = document.value(format.metadata_entries(&document)[0]);
-    decrypt(format, &document, &key(), &Metadata::from_value(&block)?, false)
+    decrypt(format, &document, &key(), &Metadata::from_value(&block)?, false, nonces)
 }
 
 /// The lines of `after` that are not in `before`.
@@ -68,9 +72,10 @@ fn what_was_encrypted_comes_back() {
 #[test]
 fn leaves_that_do_not_change_keep_their_tokens() {
     let sealed = encrypted("a: one\nb: two\n# why\nc: [x, y]\n", everything());
-    let opened = decrypt_text(&Yaml, &sealed).unwrap();
+    let mut nonces = Nonces::default();
+    let opened = decrypt_with(&Yaml, &sealed, Some(&mut nonces)).unwrap();
     let edited = opened.text.replace("two", "other");
-    let again = encrypt_with(&Yaml, &edited, everything(), &opened.nonces).unwrap();
+    let again = encrypt_with(&Yaml, &edited, everything(), &nonces).unwrap();
     let changed = new_lines(&sealed, &again);
     let beginning = |line: &&str| line.trim_start().split(':').next().unwrap_or_default().to_owned();
     let fields: Vec<String> = changed.iter().map(beginning).filter(|field| field != "lastmodified").collect();
@@ -80,7 +85,8 @@ fn leaves_that_do_not_change_keep_their_tokens() {
 #[test]
 fn a_nonce_is_not_used_for_another_value_or_place() {
     let sealed = encrypted("a: one\nb: two\n", everything());
-    let opened = decrypt_text(&Yaml, &sealed).unwrap();
+    let mut nonces = Nonces::default();
+    decrypt_with(&Yaml, &sealed, Some(&mut nonces)).unwrap();
     // The values change places: same values, other paths.
     let again = encrypt_with(&Yaml, "a: two\nb: one\n", everything(), &opened.nonces).unwrap();
     let nonces =
@@ -102,7 +108,7 @@ fn a_layout_record_is_believed_only_where_it_reads_as_the_value() {
     layout.insert(1, "1.100");
     layout.insert(2, "9.99");
     metadata.layout = Some(layout.seal(&mut cipher, &metadata.last_modified).unwrap());
-    let text = decrypt(&Yaml, &document, &key(), &metadata, false).unwrap().into_text();
+    let text = decrypt(&Yaml, &document, &key(), &metadata, false, None).unwrap().into_text();
     assert_eq!(text, "a: 1.100\nb: 2.5\n");
 }
 
@@ -114,7 +120,7 @@ fn a_layout_record_of_another_time_is_a_warning() {
     let mut metadata = Metadata::from_value(&block).unwrap();
     let mut cipher = crate::crypto::Cipher::new(&key());
     metadata.layout = Some(layout::Layout::default().seal(&mut cipher, "2000-01-01T00:00:00Z").unwrap());
-    let opened = decrypt(&Yaml, &document, &key(), &metadata, false).unwrap();
+    let opened = decrypt(&Yaml, &document, &key(), &metadata, false, None).unwrap();
     assert_eq!(opened.text, "a: 1.1\n");
     assert_eq!(opened.warnings.len(), 1);
 }

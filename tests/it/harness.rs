@@ -134,7 +134,7 @@ pub(crate) fn decrypt(format: &dyn Format, text: &str) -> Result<String> {
     watched("decrypt", text, || {
         let document = format.index(text.to_owned())?;
         let metadata = metadata_of(format, &document)?;
-        Ok(seal::decrypt(format, &document, &data_key(), &metadata, false)?.into_text())
+        Ok(seal::decrypt(format, &document, &data_key(), &metadata, false, None)?.into_text())
     })
 }
 
@@ -155,7 +155,7 @@ fn decrypt_with_its_key(format: &dyn Format, text: &str) -> Result<String> {
     let key = age::decrypt(&keys().identity, wrapped.as_bytes()).expect("our stanza opens");
     let key = DataKey::from_bytes(key).expect("a data key");
     let metadata = Metadata::from_value(&block)?;
-    Ok(seal::decrypt(format, &document, &key, &metadata, false)?.into_text())
+    Ok(seal::decrypt(format, &document, &key, &metadata, false, None)?.into_text())
 }
 
 fn metadata_of(format: &dyn Format, document: &leafcrypt::document::Document) -> Result<Metadata> {

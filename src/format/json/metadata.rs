@@ -23,7 +23,7 @@ fn span(document: &Document, root: EntryId) -> Option<Range<usize>> {
     let mut previous = None;
     let sops = loop {
         let child = children.next()?;
-        if document.key(child) == METADATA_KEY {
+        if document.key_bytes(child) == METADATA_KEY.as_bytes() {
             break child;
         }
         previous = Some(child);

@@ -9,7 +9,11 @@ pub(super) fn string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     let mut copied = 0;
     let bytes = text.as_bytes();
-    for (at, &byte) in bytes.iter().enumerate() {
+    let mut next = 0;
+    while let Some(found) = bytes[next..].iter().position(|&byte| MAY_NEED_ESCAPE[usize::from(byte)]) {
+        let at = next + found;
+        next = at + 1;
+        let byte = bytes[at];
         let (escape, len): (&[u8], usize) = match byte {
             b'"' => (b"\\\"", 1),
             b'\\' => (b"\\\\", 1),
@@ -30,6 +34,17 @@ pub(super) fn string(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(&bytes[copied..]);
     out.push(b'"');
 }
+
+/// The bytes that [`string`] has to look at; most texts have none.
+static MAY_NEED_ESCAPE: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        table[byte] = byte < 0x20 || matches!(byte as u8, b'"' | b'\\' | b'<' | b'>' | b'&' | 0xE2);
+        byte += 1;
+    }
+    table
+};
 
 fn unicode_escape(byte: u8) -> [u8; 6] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";

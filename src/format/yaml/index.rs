@@ -18,11 +18,12 @@ const MAX_DEPTH: usize = 10_000;
 
 /// Indexes a YAML stream.
 pub(super) fn index(text: String) -> Result<Document> {
+    let builder = Builder::new(text)?;
     // The events borrow the text, which the builder owns in the end.
-    let source = text.clone();
+    let source = builder.shared_text();
     let mut indexer = Indexer {
         source: &source,
-        builder: Builder::new(text)?,
+        builder,
         frames: Vec::new(),
         anchors: Vec::new(),
         pending: None,

@@ -87,17 +87,17 @@ pub(super) fn write_scalar(document: &Document, id: EntryId, scalar: Scalar<'_>,
             Style::Plain | Style::Block | Style::Flow => {}
         }
     }
-    // On one line where the whole text is to be replaced later, and where a comment stands behind it.
-    let replaced = [Flags::ALIAS, Flags::COPIED, Flags::OPEN_ENDED].iter().any(|&flag| entry.is(flag));
+    // On one line where the whole text is to be replaced later, and where a comment stands behind it. What
+    // is around is not looked at: a whole file in brackets may be one line.
+    if [Flags::IN_FLOW, Flags::ALIAS, Flags::COPIED, Flags::OPEN_ENDED].iter().any(|&flag| entry.is(flag)) {
+        let context = Context { indent: 0, base: 0, in_flow: true, is_key: false, newline: "\n" };
+        scalar::write_canonical(scalar, context, out);
+        return Ok(());
+    }
     let rest = document.text()[entry.span().end..].split(['\n', '\r']).next().unwrap_or_default();
     let (base, indent) = columns(document, id);
-    let context = Context {
-        indent,
-        base,
-        in_flow: entry.is(Flags::IN_FLOW) || replaced || !rest.trim().is_empty(),
-        is_key: false,
-        newline: newline_of(document.text()),
-    };
+    let context =
+        Context { indent, base, in_flow: !rest.trim().is_empty(), is_key: false, newline: newline_of(document.text()) };
     scalar::write_canonical(scalar, context, out);
     Ok(())
 }

@@ -5,6 +5,7 @@
 //! so exactly these are kept here.
 
 use granit_parser::{ScalarStyle, Scanner, StrInput, TokenType, options};
+use std::cell::Cell;
 use std::collections::VecDeque;
 
 /// What matters of a token's type.
@@ -78,6 +79,8 @@ pub(super) struct Scan<'a> {
     position: usize,
     line: usize,
     line_start: usize,
+    /// A position and its column, for the next question.
+    column_at: Cell<(usize, usize)>,
     /// Line breaks passed since the last character that is not blank.
     newlines: usize,
     flow_level: usize,
@@ -116,6 +119,7 @@ impl<'a> Scan<'a> {
             position: 0,
             line: 0,
             line_start: 0,
+            column_at: Cell::new((0, 0)),
             newlines: 0,
             flow_level: 0,
             indent: -1,
@@ -155,8 +159,14 @@ impl<'a> Scan<'a> {
     }
 
     fn column(&self) -> usize {
-        let line = &self.source[self.line_start..self.position.min(self.source.len())];
-        line.iter().filter(|&&byte| byte & 0xC0 != 0x80).count()
+        // Counted on from where it was asked for last: a file may be one line.
+        let (at, known) = self.column_at.get();
+        let (at, known) = if at < self.line_start || at > self.position { (self.line_start, 0) } else { (at, known) };
+        let end = self.position.min(self.source.len());
+        let passed = &self.source[at.min(end)..end];
+        let column = known + passed.iter().filter(|&&byte| byte & 0xC0 != 0x80).count();
+        self.column_at.set((end, column));
+        column
     }
 
     fn mark(&self) -> Mark {
