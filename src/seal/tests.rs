@@ -88,7 +88,7 @@ fn a_nonce_is_not_used_for_another_value_or_place() {
     let mut nonces = Nonces::default();
     decrypt_with(&Yaml, &sealed, Some(&mut nonces)).unwrap();
     // The values change places: same values, other paths.
-    let again = encrypt_with(&Yaml, "a: two\nb: one\n", everything(), &opened.nonces).unwrap();
+    let again = encrypt_with(&Yaml, "a: two\nb: one\n", everything(), &nonces).unwrap();
     let nonces =
         |text: &str| -> Vec<String> { text.match_indices("iv:").map(|(at, _)| text[at..at + 47].to_owned()).collect() };
     let before = nonces(&sealed);
@@ -203,6 +203,7 @@ fn a_list_of_nothing_but_comment_items_is_an_empty_list() {
     let sops = sealed.replace(&format!("  #{comment}\n  - {item}"), &format!("  - {comment}"));
     let document = Yaml.index(sops).unwrap();
     let block = document.value(Yaml.metadata_entries(&document)[0]);
-    let text = decrypt(&Yaml, &document, &key(), &Metadata::from_value(&block).unwrap(), true).unwrap().into_text();
+    let text =
+        decrypt(&Yaml, &document, &key(), &Metadata::from_value(&block).unwrap(), true, None).unwrap().into_text();
     assert_eq!(text, "a: []\n#one\nz: 1\n");
 }
