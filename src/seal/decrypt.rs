@@ -109,8 +109,9 @@ fn open(
     only_encrypted: bool,
     mut nonces: Option<&mut Nonces>,
 ) -> Result<Opened> {
-    // Exactly sized, so that no copy of plaintext stays behind in memory that grew.
-    let room = document.text().len();
+    // Large enough, so that no copy of plaintext stays behind in memory that grew; and not larger, since all
+    // of it is wiped. The marks, nonce and tag around a value are more than 100 bytes.
+    let room = data.iter().map(|&id| document.scalar(id as usize).bytes.len().saturating_sub(100)).sum();
     let mut opened = Opened {
         bytes: Vec::with_capacity(room),
         values: Vec::with_capacity(data.len()),

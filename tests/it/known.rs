@@ -31,7 +31,11 @@ pub(crate) struct Known {
 const KNOWN: &[Known] = &[
     Known {
         name: "Comments that sops cannot decrypt itself",
-        is: |pair| is_undecrypted_comment(pair.sops) && without_comments(pair.sops) == without_comments(pair.ours),
+        is: |pair| {
+            let same_lines = without_comments(pair.sops) == without_comments(pair.ours);
+            is_undecrypted_comment(pair.sops)
+                && (same_lines || Parts::of(pair.sops).values == Parts::of(pair.ours).values)
+        },
     },
     Known {
         name: "Integers of JSON beyond 2^53",
@@ -60,6 +64,16 @@ const KNOWN: &[Known] = &[
         },
     },
     Known {
+        name: "Comments behind an empty value at the end",
+        is: |pair| {
+            let (mut sops, mut ours) = (Parts::of(pair.sops), Parts::of(pair.ours));
+            let moved = sops.comments != ours.comments;
+            sops.comments.sort();
+            ours.comments.sort();
+            pair.both_by_sops && moved && sops == ours
+        },
+    },
+    Known {
         name: "Comments that sops drops",
         is: |pair| {
             let (sops, ours) = (Parts::of(pair.sops), Parts::of(pair.ours));
@@ -80,7 +94,10 @@ const SCALARS: &[(&str, Cut)] = &[
         let digit = header.strip_suffix(['2', '4']).filter(|rest| rest.ends_with(" |") || rest.ends_with(" >"))?;
         Some(format!("{digit}{}", &line[header.len()..]))
     }),
-    ("Empty comments in a list", |line| line.strip_suffix("- \"\"").map(|rest| format!("{rest}#"))),
+    ("Empty comments in a list", |line| {
+        let empty = line.trim() == "#" || line.strip_suffix("- \"\"").is_some_and(|rest| rest.trim().is_empty());
+        empty.then(|| "#".to_owned())
+    }),
     ("Negative zero", |line| {
         let rest = line.strip_suffix(" -0.0").or(line.strip_suffix(" -0"))?;
         Some(format!("{rest} 0"))
