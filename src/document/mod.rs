@@ -19,6 +19,7 @@ pub use value::Value;
 
 use std::ops::Range;
 use std::sync::Arc;
+use zeroize::Zeroize;
 
 /// The place of an entry in its document's table, from 0, in the order of the text.
 pub type EntryId = usize;
@@ -235,6 +236,14 @@ pub struct Document {
     comments: Vec<CommentPlace>,
 }
 
+impl Drop for Document {
+    /// Wipes the values that do not stand in the source as they are. The source is its owner's to wipe,
+    /// who takes it out by [`Document::into_text`]: of an encrypted file it is no secret.
+    fn drop(&mut self) {
+        self.arena.zeroize();
+    }
+}
+
 impl Document {
     /// The source.
     #[must_use]
@@ -244,8 +253,8 @@ impl Document {
 
     /// Gives the source back and drops the table.
     #[must_use]
-    pub fn into_text(self) -> String {
-        Arc::unwrap_or_clone(self.text)
+    pub fn into_text(mut self) -> String {
+        Arc::unwrap_or_clone(std::mem::take(&mut self.text))
     }
 
     /// How many entries there are.

@@ -16,6 +16,12 @@ impl<'a> Splicer<'a> {
         Splicer { source, at: 0, out: Vec::with_capacity(source.len() + extra) }
     }
 
+    /// Begins over `source`, for a result of about `len` bytes.
+    #[must_use]
+    pub fn with_len(source: &'a str, len: usize) -> Self {
+        Splicer { source, at: 0, out: Vec::with_capacity(len) }
+    }
+
     /// Copies the source up to `range`, leaves out `range`, and gives the output to write in its place.
     ///
     /// A range that begins before the end of the one before it is cut there.

@@ -246,8 +246,11 @@ fn write(
     let value = |id| opened.get(id).map_or(Source::Clear, Source::Sealed);
     let in_block = |id: u32| matches!(document.entry(id as usize).style(), Style::Literal | Style::Folded);
     let must_prove = !layout.is_empty() || opened.values.iter().any(|&(id, ..)| in_block(id));
+    // Values instead of tokens, with some room for quotes and escapes: growing would leave copies behind.
+    let tokens: usize = opened.values.iter().map(|&(id, ..)| document.entry(id as usize).span().len()).sum();
+    let len = document.text().len() - tokens + opened.bytes.len() + opened.bytes.len() / 4 + layout.len() + 1024;
     loop {
-        let text = restore(format, document, data, &layout, value)?;
+        let text = restore(format, document, data, &layout, len, value)?;
         if !must_prove {
             return Ok(text);
         }

@@ -94,7 +94,7 @@ struct Sealer<'a> {
 
 /// A document with its tokens, and where its `sops` blocks go.
 struct Sealed {
-    body: Vec<u8>,
+    body: String,
     marks: Vec<usize>,
     /// The entries whose text was replaced.
     replaced: Vec<EntryId>,
@@ -102,17 +102,30 @@ struct Sealed {
 }
 
 impl Sealed {
-    fn assemble(&self, blocks: &[(usize, String)]) -> Vec<u8> {
-        let extra: usize = blocks.iter().map(|(_, block)| block.len()).sum();
-        let mut text = Vec::with_capacity(self.body.len() + extra);
-        let mut at = 0;
-        for (&mark, (_, block)) in self.marks.iter().zip(blocks) {
-            text.extend_from_slice(&self.body[at..mark]);
-            text.extend_from_slice(block.as_bytes());
-            at = mark;
+    /// Puts the blocks at their marks. Takes the body: a large file is then not in memory twice.
+    fn assemble(&mut self, blocks: &[(usize, String)]) -> Result<String> {
+        let mut text = std::mem::take(&mut self.body);
+        if let (&[mark], [(_, block)]) = (self.marks.as_slice(), blocks) {
+            text.insert_str(mark, block);
+            return Ok(text);
         }
-        text.extend_from_slice(&self.body[at..]);
-        text
+        let mut splicer = Splicer::new(&text, blocks.iter().map(|(_, block)| block.len()).sum());
+        for (&mark, (_, block)) in self.marks.iter().zip(blocks) {
+            splicer.replace(mark..mark).extend_from_slice(block.as_bytes());
+        }
+        into_text(splicer.finish())
+    }
+
+    /// Puts other blocks in the place of those that [`Self::assemble`] put there.
+    fn exchange(&self, text: &str, old: &[(usize, String)], new: &[(usize, String)]) -> Result<String> {
+        let mut splicer = Splicer::new(text, new.iter().map(|(_, block)| block.len()).sum());
+        let mut before = 0;
+        for ((&mark, (_, old)), (_, new)) in self.marks.iter().zip(old).zip(new) {
+            let start = mark + before;
+            splicer.replace(start..start + old.len()).extend_from_slice(new.as_bytes());
+            before += old.len();
+        }
+        into_text(splicer.finish())
     }
 }
 
@@ -127,12 +140,12 @@ impl Sealer<'_> {
             .into_iter()
             .map(|(at, _)| at)
             .collect();
-        let sealed = self.seal(&places, metadata.mac_only_encrypted)?;
+        let mut sealed = self.seal(&places, metadata.mac_only_encrypted)?;
         let mut mac = Vec::new();
         self.cipher.encrypt(Kind::Str, sealed.mac.as_bytes(), metadata.last_modified.as_bytes(), None, &mut mac)?;
         metadata.mac = String::from_utf8(mac).unwrap_or_default();
         let blocks = self.format.metadata_insertions(self.document, &metadata.to_value());
-        let text = into_text(sealed.assemble(&blocks))?;
+        let text = sealed.assemble(&blocks)?;
 
         let written = self.format.index(text).map_err(|error| self.unprovable(None).because(error))?;
         let data = data_entries(self.format, &written);
@@ -147,8 +160,8 @@ impl Sealer<'_> {
             return Ok(Some(written.into_text()));
         }
         metadata.layout = Some(layout.seal(&mut self.cipher, &metadata.last_modified)?);
-        let blocks = self.format.metadata_insertions(self.document, &metadata.to_value());
-        into_text(sealed.assemble(&blocks)).map(Some)
+        let with_layout = self.format.metadata_insertions(self.document, &metadata.to_value());
+        sealed.exchange(written.text(), &blocks, &with_layout).map(Some)
     }
 
     /// Replaces the selected values by tokens; computes the MAC over all in the order of the text.
@@ -226,7 +239,7 @@ impl Sealer<'_> {
             id += 1;
         }
         marks.extend(places.map(|place| splicer.replace(place..place).len()));
-        Ok(Sealed { body: splicer.finish(), marks, replaced, mac: mac.finish() })
+        Ok(Sealed { body: into_text(splicer.finish())?, marks, replaced, mac: mac.finish() })
     }
 
     /// Takes over where sops will see the comments in what was written, and what the rule selects there.
@@ -311,10 +324,11 @@ impl Sealer<'_> {
         for &id in &sealed.replaced {
             origin[data[id] as usize] = id as u32;
         }
-        let mut text = restore(self.format, written, data, &layout, |twin| match origin[twin] {
-            u32::MAX => Source::Clear,
-            id => Source::Sealed(document.scalar(id as usize)),
-        })?;
+        let mut text =
+            restore(self.format, written, data, &layout, document.text().len(), |twin| match origin[twin] {
+                u32::MAX => Source::Clear,
+                id => Source::Sealed(document.scalar(id as usize)),
+            })?;
         let same = text == document.text();
         text.zeroize();
         if !same {

@@ -28,6 +28,11 @@ impl Layout {
     /// Set in the positions of keys. No file has so many entries.
     const KEY: u32 = 1 << 31;
 
+    /// How many bytes the texts are.
+    pub(super) fn len(&self) -> usize {
+        self.texts.values().map(String::len).sum()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.texts.is_empty()
     }

@@ -17,15 +17,17 @@ pub(super) enum Source<'a> {
     Sealed(Scalar<'a>),
 }
 
-/// Writes the plaintext of `document`. `data` are its data entries, `value` says for each what it is.
+/// Writes the plaintext of `document`, which is about `len` bytes. `data` are its data entries, `value` says
+/// for each what it is.
 pub(super) fn restore<'a>(
     format: &dyn Format,
     document: &Document,
     data: &[u32],
     layout: &Layout,
+    len: usize,
     value: impl Fn(EntryId) -> Source<'a>,
 ) -> Result<String> {
-    let mut splicer = Splicer::new(document.text(), 0);
+    let mut splicer = Splicer::with_len(document.text(), len);
     let mut blocks = format.metadata_spans(document).into_iter().peekable();
     let mut scratch = Vec::new();
     let mut skip_to = 0;
