@@ -301,7 +301,8 @@ impl Sealer<'_> {
             let (before, after) = (document.scalar(id), written.scalar(twin));
             let copied = document.entry(id).is(Flags::COPIED);
             // A document that was empty now holds the block; sops would make `{}` of it.
-            let was_empty = document.entry(id).parent().is_none() && before.kind == Kind::Null;
+            let was_empty =
+                document.entry(id).parent().is_none() && before.kind == Kind::Null && after.kind == Kind::Map;
             if was_empty {
                 layout.insert(id as u32, "");
             }

@@ -67,10 +67,9 @@ const KNOWN: &[Known] = &[
         name: "Comments behind an empty value at the end",
         is: |pair| {
             let (mut sops, mut ours) = (Parts::of(pair.sops), Parts::of(pair.ours));
-            let moved = sops.comments != ours.comments;
             sops.comments.sort();
             ours.comments.sort();
-            pair.both_by_sops && moved && sops == ours
+            pair.both_by_sops && pair.source.contains('&') && sops == ours
         },
     },
     Known {
@@ -94,9 +93,10 @@ const SCALARS: &[(&str, Cut)] = &[
         let digit = header.strip_suffix(['2', '4']).filter(|rest| rest.ends_with(" |") || rest.ends_with(" >"))?;
         Some(format!("{digit}{}", &line[header.len()..]))
     }),
-    ("Empty comments in a list", |line| {
-        let empty = line.trim() == "#" || line.strip_suffix("- \"\"").is_some_and(|rest| rest.trim().is_empty());
-        empty.then(|| "#".to_owned())
+    ("Empty comments in a list", |line| match line.strip_suffix("- \"\"") {
+        Some(rest) if !rest.trim().is_empty() => Some(format!("{rest}#")),
+        Some(_) => Some("#".to_owned()),
+        None => (line.trim() == "#").then(|| "#".to_owned()),
     }),
     ("Negative zero", |line| {
         let rest = line.strip_suffix(" -0.0").or(line.strip_suffix(" -0"))?;

@@ -32,7 +32,12 @@ fn span(document: &Document, block: EntryId) -> Range<usize> {
 
 /// Where to put the block, and its text.
 pub(super) fn insertions(document: &Document, metadata: &Value) -> Vec<(usize, String)> {
-    document.roots().iter().map(|&root| insertion(document, root, metadata)).collect()
+    let has_room = |&root: &EntryId| {
+        let entry = document.entry(root);
+        // A null that is written out leaves none; the block is read from the first document anyway.
+        entry.kind() == Kind::Map || entry.span().is_empty()
+    };
+    document.roots().iter().copied().filter(has_room).map(|root| insertion(document, root, metadata)).collect()
 }
 
 fn insertion(document: &Document, root: EntryId, metadata: &Value) -> (usize, String) {

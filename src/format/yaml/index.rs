@@ -252,10 +252,11 @@ impl Indexer<'_> {
         if self.expects_key() {
             return self.key(&resolved, anchor, range);
         }
-        if self.frames.is_empty() && resolved.kind == Kind::Null && !range.is_empty() {
+        let first = self.builder.so_far().roots().is_empty();
+        if self.frames.is_empty() && first && resolved.kind == Kind::Null && !range.is_empty() {
             return Err(self
-                .refuse("this document is a null that is written out", range.start)
-                .because("sops would keep nothing of it")
+                .refuse("the first document is a null that is written out", range.start)
+                .because("the `sops` block has no place in it")
                 .hint("leave it out, or write {}"));
         }
         if self.frames.is_empty() && resolved.kind != Kind::Null {
