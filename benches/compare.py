@@ -103,22 +103,33 @@ def inputs():
     ]
 
 
+# A process inherits the peak memory of the one that starts it, and this one holds the inputs. So a small
+# one starts what is measured.
+LAUNCHER = """
+import json, os, sys
+child = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ)
+_, status, usage = os.wait4(child, 0)
+with open(sys.argv[1], "w") as out:
+    json.dump([os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime, usage.ru_maxrss], out)
+"""
+
+
 def measure(command, env, folder, output, runs):
     """CPU seconds (least) and peak memory in MiB (least) of `command`, its standard output in `output`.
 
     It runs in `folder`, since sops looks for its rules from there."""
     cpu, memory = [], []
     for _ in range(runs):
-        with open(output, "wb") as out, tempfile.TemporaryFile() as err:
-            process = subprocess.Popen(command, env=env, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-            if process.returncode != 0:
+        with open(output, "wb") as out, tempfile.TemporaryFile() as err, tempfile.NamedTemporaryFile() as usage:
+            launch = [sys.executable, "-I", "-S", "-c", LAUNCHER, usage.name]
+            subprocess.run(launch + command, env=env, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=err, check=True)
+            code, seconds, peak = json.load(open(usage.name))
+            if code != 0:
                 err.seek(0)
                 sys.exit(f"error: {' '.join(command)}\n{err.read().decode()}")
-        cpu.append(usage.ru_utime + usage.ru_stime)
+        cpu.append(seconds)
         # Kilobytes on Linux, bytes on macOS.
-        memory.append(usage.ru_maxrss / (1024 if platform.system() == "Linux" else 1024 * 1024))
+        memory.append(peak / (1024 if platform.system() == "Linux" else 1024 * 1024))
         if cpu[-1] > 2 and len(cpu) >= min(runs, 3):
             break
     return min(cpu), min(memory)
