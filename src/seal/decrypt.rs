@@ -248,7 +248,12 @@ fn write(
     let must_prove = !layout.is_empty() || opened.values.iter().any(|&(id, ..)| in_block(id));
     // Values instead of tokens, with some room for quotes and escapes: growing would leave copies behind.
     let tokens: usize = opened.values.iter().map(|&(id, ..)| document.entry(id as usize).span().len()).sum();
-    let len = document.text().len() - tokens + opened.bytes.len() + opened.bytes.len() / 4 + layout.len() + 1024;
+    // Copies of an alias share its span, so a hostile file can have more of them than text.
+    let len = document.text().len().saturating_sub(tokens)
+        + opened.bytes.len()
+        + opened.bytes.len() / 4
+        + layout.len()
+        + 1024;
     loop {
         let text = restore(format, document, data, &layout, len, value)?;
         if !must_prove {

@@ -274,11 +274,9 @@ impl Sealer<'_> {
         for &id in &sealed.replaced {
             is_replaced[id] = true;
             let twin = data[id] as usize;
-            if document.entry(id).is(Flags::ALIAS) {
-                layout.insert(id as u32, document.raw(id));
-                continue;
-            }
-            if !self.selected[id] || document.scalar(id).bytes.is_empty() {
+            // What was rewritten without becoming a token of its own comes back from the record alone.
+            let is_token = self.selected[id] && !document.scalar(id).bytes.is_empty();
+            if document.entry(id).is(Flags::ALIAS) || !is_token {
                 layout.insert(id as u32, document.raw(id));
                 continue;
             }

@@ -208,3 +208,16 @@ fn a_list_of_nothing_but_comment_items_is_an_empty_list() {
         decrypt(&Yaml, &document, &key(), &Metadata::from_value(&block).unwrap(), true, None).unwrap().into_text();
     assert_eq!(text, "a: []\n#one\nz: 1\n");
 }
+
+#[test]
+fn copies_of_tokens_by_aliases_are_no_more_than_values() {
+    // In a list the copies are at the same path, so they decrypt; the MAC alone tells of them.
+    let sealed = encrypted("a:\n- &x [1, 2, 3, 4, 5, 6, 7, 8, 9]\n", everything());
+    let copies = "- *x\n".repeat(1000);
+    let changed = sealed.replace("\nsops:", &format!("\n{copies}sops:"));
+    let document = Yaml.index(changed).unwrap();
+    let metadata = Metadata::from_value(&document.value(Yaml.metadata_entries(&document)[0])).unwrap();
+    let decrypt = |ignore_mac| decrypt(&Yaml, &document, &key(), &metadata, ignore_mac, None);
+    assert_eq!(decrypt(false).err().map(|error| error.kind()), Some(error::Kind::MacMismatch));
+    assert_eq!(decrypt(true).unwrap().into_text(), format!("a:\n- &x [1, 2, 3, 4, 5, 6, 7, 8, 9]\n{copies}"));
+}
