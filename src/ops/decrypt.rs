@@ -1,12 +1,12 @@
 //! `decrypt`: an encrypted document to its plaintext, or a part of it.
 
 use super::source::{Opened, Source};
+use super::unsealed::read_metadata;
 use crate::config::Config;
 use crate::document::{self, Document, Step};
 use crate::error::{Error, Kind, Result};
 use crate::format::Format;
 use crate::key::Keyring;
-use crate::metadata::Metadata;
 use crate::seal;
 use crate::secret::SecretBytes;
 use std::path::PathBuf;
@@ -51,10 +51,7 @@ pub fn decrypt(request: &Decrypt, keyring: &Keyring) -> Result<Decrypted> {
 fn unseal_text(request: &Decrypt, opened: Opened, keyring: &Keyring) -> Result<Decrypted> {
     let Opened { text, input, output } = opened;
     let encrypted = input.index(text)?;
-    let block = input.metadata_entries(&encrypted).into_iter().next().ok_or_else(not_encrypted)?;
-    let block = encrypted.value(block);
-    let metadata =
-        if request.ignore_mac { Metadata::from_value_ignoring_mac(&block) } else { Metadata::from_value(&block) }?;
+    let metadata = read_metadata(input, &encrypted, request.ignore_mac)?;
     let data_key = metadata.unwrap(keyring)?;
     let mut opened = seal::decrypt(input, &encrypted, &data_key, &metadata, request.ignore_mac, None)?;
     let warnings = std::mem::take(&mut opened.warnings);
@@ -85,10 +82,6 @@ fn select(document: &Document, output: &dyn Format, path: &[Step]) -> Result<Sec
         return Ok(SecretBytes::from(scalar.bytes.to_vec()));
     }
     output.emit_value(document, found).map(SecretBytes::from)
-}
-
-fn not_encrypted() -> Error {
-    Error::new(Kind::Generic, "the file is not encrypted").because("it has no top-level key `sops`")
 }
 
 /// A path that leads nowhere has no code of its own in sops; only one that is no path has.

@@ -10,5 +10,7 @@ pub mod init;
 pub mod keygen;
 mod rules;
 mod source;
+mod unsealed;
 
 pub use source::Source;
+pub use unsealed::Unsealed;
