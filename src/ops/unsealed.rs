@@ -1,0 +1,80 @@
+//! An encrypted file, opened to be changed and sealed again: what every command that changes one shares.
+//!
+//! The law (law 3 of the design): what is sealed again differs from the file in the changed leaves, in
+//! `lastmodified`, `mac` and the layout record, and nowhere else.
+
+use crate::document::Document;
+use crate::error::{Error, Kind, Result};
+use crate::format::Format;
+use crate::key::Keyring;
+use crate::metadata::Metadata;
+use crate::seal::{self, Nonces};
+use crate::secret::DataKey;
+use zeroize::Zeroize;
+
+/// An encrypted file and all that is needed to seal it again.
+pub struct Unsealed {
+    /// Its format.
+    pub format: &'static dyn Format,
+    /// Its `sops` block.
+    pub metadata: Metadata,
+    /// Its data key.
+    pub data_key: DataKey,
+    /// What the user should know though nothing failed.
+    pub warnings: Vec<String>,
+    plaintext: String,
+    nonces: Nonces,
+}
+
+impl Drop for Unsealed {
+    fn drop(&mut self) {
+        self.plaintext.zeroize();
+    }
+}
+
+impl Unsealed {
+    /// Opens the encrypted file `text`.
+    ///
+    /// # Errors
+    /// When it is not encrypted, no key of `keyring` opens it, or it does not verify.
+    pub fn open(text: String, format: &'static dyn Format, keyring: &Keyring, ignore_mac: bool) -> Result<Self> {
+        let encrypted = format.index(text)?;
+        let metadata = read_metadata(format, &encrypted, ignore_mac)?;
+        let data_key = metadata.unwrap(keyring)?;
+        let mut nonces = Nonces::default();
+        let mut opened = seal::decrypt(format, &encrypted, &data_key, &metadata, ignore_mac, Some(&mut nonces))?;
+        let warnings = std::mem::take(&mut opened.warnings);
+        Ok(Unsealed { format, metadata, data_key, warnings, plaintext: opened.into_text(), nonces })
+    }
+
+    /// The plaintext of the file as it was.
+    #[must_use]
+    pub fn plaintext(&self) -> &str {
+        &self.plaintext
+    }
+
+    /// Seals `plaintext`, which may be another than that of the file as it was: the whole new file.
+    ///
+    /// # Errors
+    /// When it is not of the file's format, has a `sops` block, or could not be given back.
+    pub fn seal(&mut self, plaintext: String) -> Result<String> {
+        let document = self.format.index(plaintext)?;
+        let sealed = seal::encrypt(self.format, &document, &self.data_key, &mut self.metadata, &self.nonces);
+        document.into_text().zeroize();
+        sealed
+    }
+}
+
+/// The `sops` block of `encrypted`.
+///
+/// # Errors
+/// When there is none, or it is damaged.
+pub(super) fn read_metadata(format: &dyn Format, encrypted: &Document, ignore_mac: bool) -> Result<Metadata> {
+    let block = format.metadata_entries(encrypted).into_iter().next().ok_or_else(not_encrypted)?;
+    let block = encrypted.value(block);
+    if ignore_mac { Metadata::from_value_ignoring_mac(&block) } else { Metadata::from_value(&block) }
+}
+
+fn not_encrypted() -> Error {
+    Error::new(Kind::Generic, "the file is not encrypted").because("it has no top-level key `sops`")
+}
