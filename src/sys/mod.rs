@@ -3,14 +3,18 @@
 //! Owns: everything that differs between systems, behind `cfg`; nothing else in the code knows which
 //! system it runs on. Must not know: what is in the bytes that it reads and writes.
 
+mod child;
 mod environment;
 mod file;
+mod private;
 mod process;
 mod replace;
 mod terminal;
 
+pub use child::{Answer, Ended, Signal, Signals};
 pub use environment::Environment;
 pub use file::{MAX_INPUT, create_new_private, is_stdin, is_stdout, read_input};
+pub use private::{PRIVATE_FOLDER_VARIABLE, PrivateFolder};
 pub use process::{BROKEN_PIPE, harden};
 pub use replace::replace_file;
 pub use terminal::stdin_is_terminal;
