@@ -3,7 +3,7 @@
 //!
 //! The rooms, lowest floor first; each imports only lower ones, and a test keeps it so:
 //!
-//! 0. [`error`], [`secret`], [`sys`]: failures, bytes that wipe themselves, the platform
+//! 0. [`error`], [`secret`], [`trace`], [`sys`]: failures, bytes that wipe themselves, what `--verbose` shows, the platform
 //! 1. [`document`], [`pattern`]: the indexed text, Go's regular expressions
 //! 2. [`crypto`], [`mod@format`], [`key`]: the ciphers; YAML and JSON; the key back ends
 //! 3. [`metadata`]: the typed `sops` block
@@ -24,5 +24,6 @@ pub mod pattern;
 pub mod seal;
 pub mod secret;
 pub mod sys;
+pub mod trace;
 
 pub use error::{Error, Result};

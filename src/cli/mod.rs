@@ -18,6 +18,7 @@ mod report;
 
 use crate::error::{Error, Kind};
 use crate::sys;
+use crate::trace;
 use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
@@ -48,6 +49,9 @@ struct Cli {
     /// Print the version
     #[arg(short = 'v', short_alias = 'V', long, action = clap::ArgAction::Version)]
     version: Option<bool>,
+    /// Show what is done and how long it takes
+    #[arg(long, global = true)]
+    verbose: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -72,7 +76,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Err(usage)) => return explain_usage(&usage),
         Ok(Ok(matches)) => match Cli::from_arg_matches(&matches) {
             Err(usage) => return explain_usage(&usage),
-            Ok(Cli { command, .. }) => command.run(),
+            Ok(Cli { command, verbose, .. }) => {
+                if verbose {
+                    report::show_steps();
+                }
+                let clock = trace::clock();
+                command.run().inspect(|()| clock.done(|| "done"))
+            }
         },
     };
     match outcome {

@@ -16,6 +16,7 @@
 //! Colours only on a terminal and without `NO_COLOR`, which `anstream` sees to.
 
 use crate::error::{Error, Place};
+use crate::trace;
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -42,6 +43,32 @@ pub(super) fn warnings(warnings: &[String]) {
 /// Prints `line` as it is.
 pub(super) fn note(line: &str) {
     print(&format!("{line}\n"));
+}
+
+/// Prints what [`trace`] records, from now on. Only what is ours: what a library below says of its
+/// requests may hold a password.
+pub(super) fn show_steps() {
+    if log::set_logger(&Steps).is_ok() {
+        log::set_max_level(log::LevelFilter::Debug);
+    }
+}
+
+struct Steps;
+
+impl log::Log for Steps {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        metadata.target() == trace::TARGET
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if self.enabled(record.metadata()) {
+            let mut text = String::new();
+            labelled(&mut text, FRAME, "verbose", &record.args().to_string());
+            print(&text);
+        }
+    }
+
+    fn flush(&self) {}
 }
 
 /// Nothing can be said where the standard error itself fails.

@@ -15,6 +15,7 @@ pub use rule::{CreationRule, DestinationRule, KeyGroup, Recipient};
 
 use crate::error::{Error, Kind, Result, line_column};
 use crate::pattern::Pattern;
+use crate::trace;
 use schema::{Unknown as _, UnknownKey};
 use std::fs::File;
 use std::io::Read as _;
@@ -74,9 +75,12 @@ impl Config {
     /// When it cannot be read, is not valid YAML, has a key twice or a value of the wrong type; when a rule has more than
     /// one selector or a pattern that Go would not compile.
     pub fn load(path: &Path) -> Result<Self> {
+        let clock = trace::clock();
         let shown = path.display().to_string();
         let text = read(path).map_err(|error| error.in_file(shown.as_str()))?;
-        Self::parse(&text, path).map_err(|error| error.in_file(shown))
+        let config = Self::parse(&text, path).map_err(|error| error.in_file(shown.as_str()))?;
+        clock.done(|| format!("read the rules of {shown}"));
+        Ok(config)
     }
 
     /// Checks the text of a file that stands at `path`.

@@ -2,6 +2,7 @@
 
 use super::{AliasKey, CommentPlace, Document, Entry, EntryId, Flags, Kind, NO_PARENT, Style, Text};
 use crate::error::{self, Error, Result};
+use crate::trace;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ pub struct Builder {
     open: Vec<u32>,
     /// The alias that is the key of the entry that comes next.
     alias_key: Option<(EntryId, Range<usize>)>,
+    clock: trace::Clock,
 }
 
 impl Builder {
@@ -39,6 +41,7 @@ impl Builder {
             },
             open: Vec::new(),
             alias_key: None,
+            clock: trace::clock(),
         })
     }
 
@@ -220,6 +223,7 @@ impl Builder {
             self.close(self.document.text.len());
         }
         self.document.entries.shrink_to_fit();
+        self.clock.done(|| format!("indexed {} bytes, {} entries", self.document.text.len(), self.document.len()));
         self.document
     }
 

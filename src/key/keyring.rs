@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use super::stanza::printable;
 use super::{Answer, Environment, Opener, Search, Stanza, registry};
 use crate::secret::SecretBytes;
+use crate::trace;
 
 /// Opens stanzas with whatever keys this machine has: one for a run of the program, shared by all
 /// files and threads. A back end's key sources are read when a file first needs them.
@@ -39,9 +40,18 @@ impl Keyring {
             if stanzas.is_empty() {
                 continue;
             }
+            // Said before as well: a service, an agent or a person may take long to answer.
+            trace::note(|| format!("asking {} to open the data key", backend.name()));
+            let clock = trace::clock();
             match opener.get_or_init(|| backend.opener(&self.environment)).unwrap(&stanzas) {
-                Answer::Here(part) => return Ok(part),
-                Answer::NotMine(search) | Answer::Failed(search) => tried.extend(search),
+                Answer::Here(part) => {
+                    clock.done(|| format!("{} opened the data key", backend.name()));
+                    return Ok(part);
+                }
+                Answer::NotMine(search) | Answer::Failed(search) => {
+                    clock.done(|| format!("{} did not open the data key", backend.name()));
+                    tried.extend(search);
+                }
             }
         }
         for stanza in group.iter().filter(|stanza| registry::backend(stanza.list()).is_none()) {

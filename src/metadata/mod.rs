@@ -20,6 +20,7 @@ use crate::document::Value;
 use crate::error::{Error, Kind, Result};
 use crate::key::{Keyring, Search, Stanza, registry};
 use crate::secret::{DataKey, SecretBytes};
+use crate::trace;
 
 /// The version of sops' format that new files declare: the newest whose reader and writer this one was
 /// checked against, both ways. Real sops refuses a file whose version is no semantic version.
@@ -145,7 +146,9 @@ impl Metadata {
                     Error::new(Kind::Generic, format!("the data key cannot be wrapped for {}", stanza.title()))
                         .because(format!("this build has no {} keys", stanza.list()))
                 })?;
+                let clock = trace::clock();
                 backend.wrap(stanza, part.expose())?;
+                clock.done(|| format!("wrapped the data key for {}", stanza.title()));
             }
         }
         self.key_groups = wrapped;

@@ -4,6 +4,7 @@ use crate::config::{Config, CreationRule, KeyGroup};
 use crate::document::Value;
 use crate::error::{Error, Kind, Result};
 use crate::key::{Stanza, registry};
+use crate::trace;
 use std::path::{Path, PathBuf};
 
 /// A rule and the file it stands in.
@@ -35,6 +36,9 @@ pub(super) fn find(config: Option<&Path>, name: &Path, warnings: &mut Vec<String
     let mut config = Config::load(&path)?;
     warnings.append(&mut config.warnings);
     let rule = config.rule_for(name)?.cloned();
+    if let Some(rule) = &rule {
+        trace::note(|| format!("creation rule {} (line {}) is for {}", rule.number, rule.line, name.display()));
+    }
     Ok(rule.map(|rule| Rule { file: path, rule }))
 }
 

@@ -11,6 +11,7 @@ use crate::error::{self, Error, Result};
 use crate::format::Format;
 use crate::metadata::Metadata;
 use crate::secret::DataKey;
+use crate::trace;
 use zeroize::Zeroize;
 
 /// What came out of [`decrypt`].
@@ -49,6 +50,7 @@ pub fn decrypt(
     ignore_mac: bool,
     nonces: Option<&mut Nonces>,
 ) -> Result<Decrypted> {
+    let clock = trace::clock();
     let cipher = Cipher::new(data_key);
     let data = data_entries(format, document);
     let selected = select(document, &metadata.selection)?;
@@ -59,6 +61,8 @@ pub fn decrypt(
         }
         opened.warnings.push(format!("{}; the values may have been changed", error.message()));
     }
+    clock.done(|| format!("decrypted {} values and comments and compared the MAC", opened.values.len()));
+    let clock = trace::clock();
     let layout = match &metadata.layout {
         None => Layout::default(),
         Some(token) => Layout::open(token, &cipher, &metadata.last_modified).unwrap_or_else(|| {
@@ -69,6 +73,7 @@ pub fn decrypt(
         }),
     };
     let text = write(format, document, &data, &opened, layout)?;
+    clock.done(|| format!("put them in their places, {} bytes", text.len()));
     let warnings = std::mem::take(&mut opened.warnings);
     Ok(Decrypted { text, warnings })
 }

@@ -10,6 +10,7 @@ use crate::error::{self, Error, Result};
 use crate::format::Format;
 use crate::metadata::Metadata;
 use crate::secret::DataKey;
+use crate::trace;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use zeroize::Zeroize;
@@ -56,6 +57,7 @@ pub fn encrypt(
     metadata: &mut Metadata,
     nonces: &Nonces,
 ) -> Result<String> {
+    let clock = trace::clock();
     let mut sealer = Sealer {
         format,
         document,
@@ -69,6 +71,7 @@ pub fn encrypt(
     // them in the file that is written, so that is looked at, and the file written anew if it differs.
     for _ in 0..4 {
         if let Some(text) = sealer.attempt(metadata)? {
+            clock.done(|| format!("encrypted the values, {} bytes", text.len()));
             return Ok(text);
         }
     }

@@ -1,6 +1,7 @@
 //! Reading what is asked for, and making files that only their owner may read.
 
 use crate::error::{Error, Kind, Result};
+use crate::trace;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -25,10 +26,11 @@ pub fn is_stdout(path: &Path) -> bool {
 /// # Errors
 /// When it is missing ([`Kind::NoFile`], as in sops), a folder, unreadable, or over [`MAX_INPUT`].
 pub fn read_input(path: &Path) -> Result<Vec<u8>> {
-    if is_stdin(path) {
-        return read_within_limit(io::stdin().lock(), 0).map_err(|error| cannot_read(path, &error));
-    }
+    let clock = trace::clock();
     let open = || {
+        if is_stdin(path) {
+            return read_within_limit(io::stdin().lock(), 0);
+        }
         let file = File::open(path)?;
         let facts = file.metadata()?;
         if facts.is_dir() {
@@ -36,7 +38,9 @@ pub fn read_input(path: &Path) -> Result<Vec<u8>> {
         }
         read_within_limit(file, facts.len())
     };
-    open().map_err(|error| cannot_read(path, &error))
+    let bytes = open().map_err(|error| cannot_read(path, &error))?;
+    clock.done(|| format!("read {}, {} bytes", path.display(), bytes.len()));
+    Ok(bytes)
 }
 
 /// Reads to the end. `expected` is a hint: one allocation for a file, and no outgrown buffers that

@@ -1,6 +1,7 @@
 //! Replacing a file in one step, or not at all.
 
 use crate::error::{Error, Kind, Result};
+use crate::trace;
 use std::fs::{File, Metadata};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -19,7 +20,10 @@ const MAX_LINKS: usize = 40;
 /// # Errors
 /// When it cannot be done; the old file is untouched then and no temporary file is left.
 pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    replace(path, bytes).map_err(|error| cannot_write(path, &error))
+    let clock = trace::clock();
+    replace(path, bytes).map_err(|error| cannot_write(path, &error))?;
+    clock.done(|| format!("wrote {}, {} bytes", path.display(), bytes.len()));
+    Ok(())
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -17,3 +17,4 @@ mod layers;
 mod parity;
 mod peers;
 mod safety;
+mod verbose;
