@@ -9,7 +9,8 @@
 //! 3. [`metadata`]: the typed `sops` block
 //! 4. [`seal`], [`config`]: which leaves, encrypt, decrypt, verify; `.sops.yaml`
 //! 5. [`ops`]: what each command does, with no argument parsing and no printing
-//! 6. [`cli`]: arguments, help, messages
+//! 6. [`kustomize`]: resources for kustomize, as KSOPS makes them
+//! 7. [`cli`]: arguments, help, messages
 
 pub mod cli;
 pub mod config;
@@ -18,6 +19,7 @@ pub mod document;
 pub mod error;
 pub mod format;
 pub mod key;
+pub mod kustomize;
 pub mod metadata;
 pub mod ops;
 pub mod pattern;

@@ -12,6 +12,7 @@ mod decrypt;
 mod encrypt;
 mod init;
 mod keygen;
+mod kustomize;
 mod legacy;
 mod output;
 mod report;
@@ -62,6 +63,7 @@ enum Command {
     Decrypt(decrypt::Args),
     Init(init::Args),
     Keygen(keygen::Args),
+    Kustomize(kustomize::Args),
 }
 
 /// Runs the program on its arguments, the first of which is its own name.
@@ -70,7 +72,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     sys::harden();
     report::install_panic_hook();
     let command = Cli::command();
-    let parsed = legacy::rewrite(args.into_iter().collect(), &command).map(|args| command.try_get_matches_from(args));
+    let parsed = legacy::rewrite(under_other_name(args.into_iter().collect()), &command)
+        .map(|args| command.try_get_matches_from(args));
     let outcome = match parsed {
         Err(error) => return fail(&error, error.exit_code()),
         Ok(Err(usage)) => return explain_usage(&usage),
@@ -91,6 +94,14 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// Under the name `ksops` this is the plugin of kustomize, whose arguments are those of `kustomize`.
+fn under_other_name(mut args: Vec<OsString>) -> Vec<OsString> {
+    if args.first().is_some_and(|name| Path::new(name).file_stem().is_some_and(|name| name == "ksops")) {
+        args.insert(1, "kustomize".into());
+    }
+    args
+}
+
 fn fail(error: &Error, code: u8) -> ExitCode {
     report::error(error);
     ExitCode::from(code)
@@ -105,6 +116,7 @@ impl Command {
             Command::Decrypt(args) => decrypt::run(args),
             Command::Init(args) => init::run(args),
             Command::Keygen(args) => keygen::run(args),
+            Command::Kustomize(args) => kustomize::run(args),
         }
         .map_err(|error| {
             let code = exit_code(&error, encrypts);

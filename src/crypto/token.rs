@@ -96,6 +96,13 @@ impl<'a> Token<'a> {
         self.kind == "comment"
     }
 
+    /// The type of its value. A type that is not known is taken for text.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        let known = [Kind::Int, Kind::Float, Kind::Bool, Kind::Time, Kind::Comment];
+        known.into_iter().find(|&kind| type_name(kind) == self.kind).unwrap_or(Kind::Str)
+    }
+
     /// The nonce, when it has the usual length.
     #[must_use]
     pub fn nonce(&self) -> Option<Nonce> {

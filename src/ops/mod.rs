@@ -8,6 +8,7 @@ pub mod decrypt;
 pub mod encrypt;
 pub mod init;
 pub mod keygen;
+pub mod placeholder;
 mod rules;
 mod source;
 mod unsealed;

@@ -75,6 +75,6 @@ pub(super) fn read_metadata(format: &dyn Format, encrypted: &Document, ignore_ma
     if ignore_mac { Metadata::from_value_ignoring_mac(&block) } else { Metadata::from_value(&block) }
 }
 
-fn not_encrypted() -> Error {
+pub(super) fn not_encrypted() -> Error {
     Error::new(Kind::Generic, "the file is not encrypted").because("it has no top-level key `sops`")
 }

@@ -7,6 +7,7 @@
 mod decrypt;
 mod encrypt;
 mod layout;
+mod placeholder;
 mod restore;
 mod select;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod tests;
 
 pub use decrypt::{Decrypted, decrypt};
 pub use encrypt::{Nonces, encrypt};
+pub use placeholder::placeholder;
 
 use crate::document::{Document, EntryId};
 use crate::format::Format;

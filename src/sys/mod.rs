@@ -15,6 +15,6 @@ pub use child::{Answer, Ended, Signal, Signals};
 pub use environment::Environment;
 pub use file::{MAX_INPUT, create_new_private, is_stdin, is_stdout, read_input};
 pub use private::{PRIVATE_FOLDER_VARIABLE, PrivateFolder};
-pub use process::{BROKEN_PIPE, harden};
+pub use process::{BROKEN_PIPE, find_program, harden};
 pub use replace::replace_file;
 pub use terminal::stdin_is_terminal;

@@ -130,7 +130,8 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    fn of(line: &str, mut command: Command, stdin: &[u8]) -> Self {
+    /// What `command` says, which is called `line` in messages.
+    pub(crate) fn of(line: &str, mut command: Command, stdin: &[u8]) -> Self {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         if !stdin.is_empty() {
             command.stdin(Stdio::piped());

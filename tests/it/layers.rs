@@ -19,7 +19,8 @@ const FLOORS: &[(&str, u8)] = &[
     ("seal", 4),
     ("config", 4),
     ("ops", 5),
-    ("cli", 6),
+    ("kustomize", 6),
+    ("cli", 7),
 ];
 
 /// The imports within a floor that are allowed: everything may fail, and `sys` handles secrets.

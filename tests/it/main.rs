@@ -13,6 +13,7 @@ mod fuzz_law;
 mod generate;
 mod harness;
 mod known;
+mod kustomize;
 mod layers;
 mod parity;
 mod peers;

@@ -20,6 +20,12 @@ use std::ops::Range;
 /// YAML.
 pub struct Yaml;
 
+/// Prints a map of any shape as a YAML document, as sops would.
+#[must_use]
+pub fn print(map: &Value) -> String {
+    emit::emit_block(map, 0, "\n")
+}
+
 impl Format for Yaml {
     fn name(&self) -> &'static str {
         "yaml"

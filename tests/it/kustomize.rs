@@ -1,0 +1,258 @@
+//! kustomize: KSOPS' contract in the stock `kubectl kustomize`, and the KRM protocol spoken by the tests.
+
+use crate::builder::{Output, Test, leafcrypt};
+use std::path::Path;
+use std::process::Command;
+
+const RULES: &str = "creation_rules:\n  - encrypted_regex: ^(data|stringData)$\n    age: {age}\n";
+const SECRET: &str = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: mysecret\ntype: Opaque\nstringData:\n  username: admin\n  password: pa$$word\n";
+
+fn generator(body: &str) -> String {
+    format!("apiVersion: viaduct.ai/v1\nkind: ksops\nmetadata:\n  name: gen\n{body}")
+}
+
+/// A test with the program under the names by which kustomize finds it.
+fn test() -> Test {
+    let test = Test::new().identity().rules(RULES);
+    let plugins = test.home().join("plugins/viaduct.ai/v1/ksops");
+    std::fs::create_dir_all(&plugins).unwrap();
+    std::fs::hard_link(leafcrypt(), plugins.join("ksops"))
+        .or_else(|_| std::fs::copy(leafcrypt(), plugins.join("ksops")).map(drop))
+        .unwrap();
+    let home = test.home().join("plugins");
+    test.env("KUSTOMIZE_PLUGIN_HOME", home.to_str().unwrap())
+}
+
+/// Runs the kustomize of kubectl on a folder.
+fn build(test: &Test, folder: &str) -> Output {
+    let line = format!("kustomize --enable-alpha-plugins {folder}");
+    Output::of(&line, kubectl(test, &line), b"")
+}
+
+fn kubectl(test: &Test, line: &str) -> Command {
+    let mut command = test.command(Path::new("kubectl"), line);
+    assert!(
+        Command::new("kubectl").arg("version").arg("--client").output().is_ok(),
+        "kubectl is missing\nhint: it is a single program of the Kubernetes project; the Python package kubectl-py has it too"
+    );
+    command.env("HOME", test.home());
+    command
+}
+
+/// An encrypted file, from its plaintext.
+fn sealed(test: Test, name: &str, plaintext: impl AsRef<[u8]>) -> Test {
+    let test = test.file(name, plaintext);
+    test.run(&format!("encrypt -i {name}")).code(0);
+    test
+}
+
+fn resource_list(items: &str, config: &str) -> String {
+    format!("apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems:\n{items}functionConfig:\n{config}")
+}
+
+fn indented(text: &str, first: &str, rest: &str) -> String {
+    text.lines().enumerate().map(|(at, line)| format!("{}{line}\n", if at == 0 { first } else { rest })).collect()
+}
+
+#[test]
+fn the_stock_kustomize_runs_the_legacy_plugin() {
+    let test = sealed(test(), "secret.enc.yaml", SECRET)
+        .file("gen.yaml", generator("files:\n- ./secret.enc.yaml\n"))
+        .file("kustomization.yaml", "generators:\n- gen.yaml\nnamePrefix: x-\n");
+    let output = build(&test, ".").code(0);
+    let rendered = output.text();
+    assert!(rendered.contains("name: x-mysecret\n"), "{rendered}");
+    assert!(rendered.contains("  password: pa$$word\n"), "{rendered}");
+    assert!(!rendered.contains("ENC["), "{rendered}");
+}
+
+#[test]
+fn a_secret_is_made_of_files_binaries_and_dotenv() {
+    let test = sealed(test(), "app.json", "{\"a\": 1}\n");
+    let test = sealed(test, "cert.json", "{\n    \"bytes\": \"x\"\n}\n")
+        .file("gen.yaml", generator(
+            "secretFrom:\n- metadata:\n    name: made\n    labels: {app: foo}\n    annotations:\n      \
+             kustomize.config.k8s.io/needs-hash: \"true\"\n  type: Opaque\n  files:\n  - ./app.json\n  - other.json=app.json\n  \
+             binaryFiles:\n  - cert=cert.json\n",
+        ))
+        .file("kustomization.yaml", "generators:\n- gen.yaml\n");
+    let output = build(&test, ".").code(0);
+    let rendered = output.text();
+    assert!(rendered.contains("  name: made-"), "kustomize adds the hash: {rendered}");
+    assert!(rendered.contains("    app: foo\n") && rendered.contains("type: Opaque\n"), "{rendered}");
+    assert!(rendered.contains("other.json: |\n    {\"a\": 1}\n"), "{rendered}");
+    let base64 = "ewogICAgImJ5dGVzIjogIngiCn0K";
+    assert!(rendered.contains(&format!("  cert: {base64}\n")), "{rendered}");
+}
+
+#[test]
+fn behaviors_reach_kustomize() {
+    for (behavior, kept) in [("merge", true), ("replace", false)] {
+        let secret = SECRET.replace(
+            "  name: mysecret\n",
+            &format!("  name: mysecret\n  annotations:\n    kustomize.config.k8s.io/behavior: {behavior}\n"),
+        );
+        let test = sealed(test(), "secret.enc.yaml", secret)
+            .file("base/kustomization.yaml", "resources:\n- secret.yaml\n")
+            .file(
+                "base/secret.yaml",
+                "apiVersion: v1\nkind: Secret\nmetadata:\n  name: mysecret\ndata:\n  keep: a2VlcA==\n",
+            )
+            .file("gen.yaml", generator("files: [secret.enc.yaml]\n"))
+            .file("kustomization.yaml", "resources:\n- base\ngenerators:\n- gen.yaml\n");
+        let output = build(&test, ".").code(0);
+        assert_eq!(output.text().contains("keep: a2VlcA=="), kept, "{}", output.text());
+    }
+}
+
+#[test]
+fn as_a_transformer_it_decrypts_what_is_in_the_stream() {
+    let test = sealed(test(), "secret.yaml", SECRET)
+        .file("clear.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: clear\ndata:\n  a: b\n")
+        .file("decrypt.yaml", generator(""))
+        .file(
+            "kustomization.yaml",
+            "resources:\n- secret.yaml\n- clear.yaml\ntransformers:\n- decrypt.yaml\nnameSuffix: -y\n",
+        );
+    let output = build(&test, ".").code(0);
+    let rendered = output.text();
+    assert!(rendered.contains("password: pa$$word\n") && !rendered.contains("sops:"), "{rendered}");
+    assert!(rendered.contains("name: clear-y\n") && rendered.contains("name: mysecret-y\n"), "{rendered}");
+}
+
+#[test]
+fn as_a_function_it_takes_and_gives_a_resource_list() {
+    let many = format!("{SECRET}---\n{}", SECRET.replace("mysecret", "second"));
+    let test = sealed(test(), "two.enc.yaml", many);
+    let config = generator("files:\n- two.enc.yaml\nsecretFrom:\n- metadata: {name: third}\n  files: [two.enc.yaml]\n");
+    let input = resource_list(&indented(&config, "- ", "  "), &indented(&config, "  ", "  "));
+    let output = test.run_with("kustomize", &input).code(0);
+    let rendered = output.text();
+    assert!(rendered.starts_with("apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems:\n- "), "{rendered}");
+    let names = ["name: mysecret", "name: second", "name: third", "functionConfig:"];
+    let places: Vec<_> =
+        names.iter().map(|name| rendered.find(name).unwrap_or_else(|| panic!("{name}: {rendered}"))).collect();
+    assert!(places.is_sorted(), "{rendered}");
+    // What it gives is a ResourceList that it takes, and that has nothing encrypted in it.
+    assert_eq!(
+        test.run_with("kustomize", rendered.replace("kind: ksops", "kind: Other")).code(0).text(),
+        rendered.replace("kind: ksops", "kind: Other")
+    );
+}
+
+#[test]
+fn as_a_function_it_decrypts_the_items_under_any_other_configuration() {
+    let test = sealed(test(), "secret.yaml", SECRET);
+    let encrypted = test
+        .read("secret.yaml")
+        .replace("  name: mysecret\n", "  name: mysecret\n  annotations:\n    config.kubernetes.io/index: '0'\n");
+    let clear = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: clear\ndata:\n  ratio: \"1.50\"\n  text: |\n    two\n\n    lines\nspec:\n  ratio: 1.5\n";
+    let items = indented(&encrypted, "- ", "  ") + &indented(clear, "- ", "  ");
+    let config = "  apiVersion: v1\n  kind: Anything\n  metadata:\n    name: transformer\n";
+    let output = test.run_with("kustomize", resource_list(&items, config)).code(0);
+    let rendered = output.text();
+    assert!(rendered.contains("password: pa$$word\n") && !rendered.contains("ENC["), "{rendered}");
+    assert!(rendered.contains("index: '0'") || rendered.contains("index: \"0\""), "{rendered}");
+    assert!(rendered.contains("ratio: \"1.50\"") && rendered.contains("ratio: 1.5\n"), "{rendered}");
+    assert!(rendered.contains("|\n") && rendered.contains("two\n\n"), "{rendered}");
+}
+
+#[test]
+fn placeholders_need_no_key_and_are_always_the_same() {
+    let test = sealed(test(), "secret.enc.yaml", SECRET.replace("stringData", "data"))
+        .file("gen.yaml", generator("files: [secret.enc.yaml]\n"));
+    std::fs::remove_dir_all(test.home().join(".config")).unwrap();
+    test.run("kustomize gen.yaml").code(128);
+    let first = test.run("kustomize --placeholder gen.yaml").code(0).text();
+    assert!(first.contains("password: cGxhY2Vob2xkZXI=\n") && first.contains("name: mysecret\n"), "{first}");
+    assert!(!first.contains("ENC[") && !first.contains("sops"), "{first}");
+    let by_variable = test.env("LEAFCRYPT_PLACEHOLDER", "1").run("kustomize gen.yaml").code(0).text();
+    assert_eq!(by_variable, first);
+}
+
+#[test]
+fn a_failure_names_generator_file_and_reason_and_prints_nothing() {
+    let test = sealed(test(), "good.yaml", SECRET)
+        .file("clear.yaml", SECRET)
+        .file("gen.yaml", generator("files:\n- good.yaml\n- missing.yaml\n- clear.yaml\n"))
+        .file("one.yaml", generator("files: [clear.yaml]\n"))
+        .file("empty.yaml", "# nothing\n")
+        .file("wrong.yaml", generator("files: good.yaml\n"));
+    test.run("kustomize gen.yaml")
+        .fails()
+        .stderr_has("2 of 3 files could not be decrypted")
+        .stderr_has("missing.yaml: there is no file missing.yaml")
+        .stderr_has("clear.yaml: the file is not encrypted")
+        .stderr_has("generator gen names it in files[1]")
+        .stderr_has("generator gen names it in files[2]");
+    test.run("kustomize one.yaml").fails().stderr_has("clear.yaml").stderr_has("generator gen names it in files[0]");
+    test.run("kustomize wrong.yaml")
+        .fails()
+        .stderr_has("wrong.yaml")
+        .stderr_has("files must be a list")
+        .stderr_has("generator gen");
+    test.run("kustomize empty.yaml").fails().stderr_has("empty.yaml").stderr_has("the manifest is empty");
+    for (input, reason) in [
+        ("", "it is empty"),
+        ("kind: Secret\n", "its kind is not ResourceList"),
+        ("kind: ResourceList\nitems: {}\n", "its items are no list"),
+        ("kind: ResourceList\nitems: &a\n- *a\n", ""),
+    ] {
+        test.run_with("kustomize", input).fails().stderr_has("ResourceList").stderr_has(reason);
+    }
+    // A generator of the stream is named too.
+    let config = generator("files: [missing.yaml]\n");
+    let input = resource_list(&indented(&config, "- ", "  "), &indented(&config, "  ", "  "));
+    test.run_with("kustomize", input).fails().stderr_has("missing.yaml").stderr_has("generator gen");
+}
+
+#[test]
+fn root_only_keeps_files_inside() {
+    let test = sealed(test(), "outside.yaml", SECRET);
+    let test = sealed(test, "app/inside.yaml", SECRET)
+        .file("app/in.yaml", generator("files: [./inside.yaml]\n"))
+        .file("app/out.yaml", generator("files: [../outside.yaml]\n"))
+        .file("app/link.yaml", generator("files: [link]\n"));
+    std::os::unix::fs::symlink("../outside.yaml", test.path("app/link")).unwrap();
+    let run = |line: &str| {
+        let mut command = test.command(leafcrypt(), line);
+        command.current_dir(test.path("app"));
+        Output::of(line, command, b"")
+    };
+    run("kustomize --root-only in.yaml").code(0).stdout_has("pa$$word");
+    run("kustomize out.yaml").code(0);
+    for manifest in ["out.yaml", "link.yaml"] {
+        run(&format!("kustomize --root-only {manifest}")).fails().stderr_has("outside of the kustomization root");
+    }
+}
+
+#[test]
+fn it_installs_itself_for_an_init_container() {
+    let test = test().file("tools/.keep", "");
+    test.run("kustomize install tools").code(0);
+    let ksops = test.path("tools/ksops");
+    let test = sealed(test, "a.yaml", SECRET).file("gen.yaml", generator("files: [a.yaml]\n"));
+    let output = Output::of("ksops gen.yaml", test.command(&ksops, "gen.yaml"), b"");
+    output.code(0).stdout_has("pa$$word");
+    test.run("kustomize install no/such/folder").fails().stderr_has("cannot be written");
+}
+
+#[test]
+fn two_hundred_files_are_rendered_in_order() {
+    let mut test = test();
+    let mut list = String::new();
+    for number in 0..200 {
+        let name = format!("s{number}.yaml");
+        test = test.file(&name, SECRET.replace("mysecret", &format!("secret-{number:03}")));
+        list += &format!("- {name}\n");
+    }
+    for number in 0..200 {
+        test.run(&format!("encrypt -i s{number}.yaml")).code(0);
+    }
+    let test = test.file("gen.yaml", generator(&format!("files:\n{list}")));
+    let output = test.run("kustomize gen.yaml").code(0);
+    let names: Vec<_> =
+        output.text().lines().filter(|line| line.contains("name: secret-")).map(str::to_owned).collect();
+    assert_eq!(names.len(), 200);
+    assert!(names.is_sorted());
+}
