@@ -1,7 +1,7 @@
 //! kustomize: KSOPS' contract in the stock `kubectl kustomize`, and the KRM protocol spoken by the tests.
 
 use crate::builder::{Output, Test, leafcrypt};
-use std::path::Path;
+use crate::peers;
 use std::process::Command;
 
 const RULES: &str = "creation_rules:\n  - encrypted_regex: ^(data|stringData)$\n    age: {age}\n";
@@ -30,11 +30,7 @@ fn build(test: &Test, folder: &str) -> Output {
 }
 
 fn kubectl(test: &Test, line: &str) -> Command {
-    let mut command = test.command(Path::new("kubectl"), line);
-    assert!(
-        Command::new("kubectl").arg("version").arg("--client").output().is_ok(),
-        "kubectl is missing\nhint: it is a single program of the Kubernetes project; the Python package kubectl-py has it too"
-    );
+    let mut command = test.command(&peers::program("kubectl"), line);
     command.env("HOME", test.home());
     command
 }
