@@ -3,7 +3,7 @@
 use super::output::Destination;
 use crate::error::{Error, Kind, Result};
 use crate::format::{self, Format};
-use crate::key::{Backend, registry};
+use crate::key::{Backend, GivenDetails, registry};
 use crate::metadata::Selection;
 use crate::ops::Source;
 use crate::sys;
@@ -134,6 +134,8 @@ impl SelectionArgs {
 pub(super) struct RecipientArgs {
     /// What was given, by back end.
     pub(super) given: Vec<(&'static dyn Backend, String)>,
+    /// What else was said of the recipients.
+    pub(super) details: GivenDetails,
 }
 
 impl Args for RecipientArgs {
@@ -150,7 +152,9 @@ impl Args for RecipientArgs {
             if let Some(&(_, letter)) = [("age", 'a'), ("pgp", 'p'), ("kms", 'k')].iter().find(|(of, _)| *of == name) {
                 flag = flag.short(letter);
             }
-            command.arg(flag)
+            backend.details().iter().fold(command.arg(flag), |command, detail| {
+                command.arg(Arg::new(detail.flag).long(detail.flag).value_name(detail.value_name).help(detail.help))
+            })
         })
     }
 
@@ -161,9 +165,15 @@ impl Args for RecipientArgs {
 
 impl FromArgMatches for RecipientArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let value = |backend: &dyn Backend| matches.get_one::<String>(backend.flag()).filter(|text| !text.is_empty());
-        let given = registry::backends().iter().filter_map(|&backend| Some((backend, value(backend)?.clone())));
-        Ok(RecipientArgs { given: given.collect() })
+        let value = |flag: &str| matches.get_one::<String>(flag).filter(|text| !text.is_empty()).cloned();
+        let mut args = RecipientArgs { given: Vec::new(), details: GivenDetails::new() };
+        for &backend in registry::backends() {
+            args.given.extend(value(backend.flag()).map(|recipients| (backend, recipients)));
+            let details = backend.details().iter();
+            let said = details.filter_map(|detail| Some((detail.name.to_owned(), value(detail.flag)?)));
+            args.details.insert(backend.name(), said.collect());
+        }
+        Ok(args)
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {

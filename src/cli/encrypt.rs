@@ -41,6 +41,7 @@ pub(super) fn run(args: Args) -> Result<()> {
     let encrypted = encrypt::encrypt(&Encrypt {
         source,
         recipients: args.recipients.given,
+        details: args.recipients.details,
         selection: args.selection.selection(),
         mac_only_encrypted: args.mac_only_encrypted,
         shamir_threshold: args.shamir_secret_sharing_threshold.filter(|&threshold| threshold > 0),

@@ -1,8 +1,8 @@
 //! The key back ends: who may open a file's data key, and how.
 //!
 //! Owns: the contract of a back end ([`Backend`]), the list of them ([`registry`]), one folder for
-//! each, the [`Stanza`] that wraps a copy of the data key, and the [`Keyring`] that asks all of them to
-//! open one. Must not know: where stanzas stand in a file, key groups, files, or how anything is
+//! each, the [`Stanza`] that wraps a copy of the data key, [`wrap_all`] that has them wrap it for many, and
+//! the [`Keyring`] that asks all of them to open one. Must not know: where stanzas stand in a file, key groups, files, or how anything is
 //! printed.
 //!
 //! A new back end is one folder and one line in [`registry`]. Flags, environment variables, fields of
@@ -13,13 +13,17 @@ pub mod age;
 mod keyring;
 pub mod registry;
 mod stanza;
+mod wrap;
 
 pub use crate::sys::Environment;
-pub use keyring::Keyring;
+pub use keyring::{Keyring, Opened};
 pub use stanza::Stanza;
+pub use wrap::wrap_all;
 
+use crate::document::Value;
 use crate::error::Result;
 use crate::secret::SecretBytes;
+use std::collections::BTreeMap;
 
 /// A key back end: a kind of key, its names, and how a data key is wrapped for one.
 ///
@@ -38,8 +42,19 @@ pub trait Backend: Sync {
     /// The environment variable that names recipients.
     fn recipients_env(&self) -> &'static str;
 
-    /// The fields of a stanza in the order in which sops writes them; the first names the key.
+    /// The fields of a stanza in the order in which sops writes them.
     fn fields(&self) -> &'static [&'static str];
+
+    /// What flags may say of recipients beside naming them.
+    fn details(&self) -> &'static [Detail] {
+        &[]
+    }
+
+    /// Whether wrapping and unwrapping asks a service across a network. Such calls for several stanzas
+    /// are made at the same time, each from a thread of its own, and after all that is done on this machine.
+    fn is_remote(&self) -> bool {
+        false
+    }
 
     /// Reads a list of recipients, separated by commas or newlines, as a flag, a variable or a creation
     /// rule gives it. A recipient named twice counts once. The stanzas are not wrapped yet.
@@ -47,6 +62,22 @@ pub trait Backend: Sync {
     /// # Errors
     /// When one is no recipient of this back end. Its text is shown only if it cannot be a secret.
     fn parse(&self, text: &str) -> Result<Vec<Stanza>>;
+
+    /// As [`Self::parse`], with what else a flag, a creation rule or an item of a rule's key group says of
+    /// these recipients, by the metadata's names: `role`, `aws_profile`; each entry of an encryption
+    /// context as `context.NAME`, or all of them as `context`, in the form `NAME:VALUE,NAME:VALUE`.
+    ///
+    /// # Errors
+    /// Those of [`Self::parse`], and when a detail is not of its form.
+    fn parse_detailed(&self, text: &str, details: &Details) -> Result<Vec<Stanza>> {
+        let mut stanzas = self.parse(text)?;
+        for stanza in &mut stanzas {
+            for (field, value) in details {
+                stanza.set(field, Value::Str(value.clone()));
+            }
+        }
+        Ok(stanzas)
+    }
 
     /// Wraps `part`, a data key or a share of one, for the stanza's recipient, in place of what the
     /// stanza held.
@@ -60,11 +91,29 @@ pub trait Backend: Sync {
     fn opener(&self, environment: &Environment) -> Box<dyn Opener>;
 }
 
+/// What is said of recipients beside their names, by the metadata's names.
+pub type Details = BTreeMap<String, String>;
+
+/// What flags say of all recipients of a back end, by its name.
+pub type GivenDetails = BTreeMap<&'static str, Details>;
+
+/// A flag that says more of the recipients of a back end.
+pub struct Detail {
+    /// The flag, without its dashes.
+    pub flag: &'static str,
+    /// The field of the metadata.
+    pub name: &'static str,
+    /// What help calls its value.
+    pub value_name: &'static str,
+    /// Its help.
+    pub help: &'static str,
+}
+
 /// The identities or services of one back end, for one run of the program: sources are read at the
 /// first need, and once for all files.
 pub trait Opener: Send + Sync {
     /// Opens one of `stanzas`, all of them of this back end and wrapping the same bytes, whichever is
-    /// the cheapest to open.
+    /// the cheapest to open. A remote back end gets one at a time.
     fn unwrap(&self, stanzas: &[&Stanza]) -> Answer;
 }
 

@@ -10,8 +10,8 @@ static BACKENDS: &[&dyn Backend] = &[&age::Age];
 pub struct List {
     /// Its field, and the name of its back end.
     pub name: &'static str,
-    /// The field of a stanza that names the key to people.
-    pub names_key: &'static str,
+    /// How people write the key, a field of the stanza for each name in braces.
+    pub key: &'static str,
 }
 
 /// Every key list of sops' format in the order in which sops writes them, whether or not this build
@@ -19,13 +19,13 @@ pub struct List {
 ///
 /// Source: `stores/stores.go` of sops 3.11.
 pub static LISTS: &[List] = &[
-    List { name: "kms", names_key: "arn" },
-    List { name: "gcp_kms", names_key: "resource_id" },
-    List { name: "hckms", names_key: "key_id" },
-    List { name: "azure_kv", names_key: "vault_url" },
-    List { name: "hc_vault", names_key: "key_name" },
-    List { name: "age", names_key: "recipient" },
-    List { name: "pgp", names_key: "fp" },
+    List { name: "kms", key: "{arn}" },
+    List { name: "gcp_kms", key: "{resource_id}" },
+    List { name: "hckms", key: "{key_id}" },
+    List { name: "azure_kv", key: "{vault_url}/keys/{name}/{version}" },
+    List { name: "hc_vault", key: "{vault_address}/v1/{engine_path}/keys/{key_name}" },
+    List { name: "age", key: "{recipient}" },
+    List { name: "pgp", key: "{fp}" },
 ];
 
 /// Every back end of this build.
@@ -54,7 +54,9 @@ mod tests {
     fn every_back_end_has_its_list_and_names_of_its_own() {
         for backend in backends() {
             let list = list(backend.name()).expect("a list in the format");
-            assert_eq!(backend.fields()[0], list.names_key);
+            let fields = list.key.split(['{', '}']).skip(1).step_by(2);
+            assert!(fields.into_iter().all(|field| backend.fields().contains(&field)), "{}", list.key);
+            assert!(backend.details().iter().all(|detail| backend.fields().contains(&detail.name)));
             let same = |pick: fn(&dyn Backend) -> &'static str| {
                 backends().iter().filter(|other| pick(**other) == pick(*backend)).count()
             };

@@ -51,13 +51,21 @@ impl Stanza {
         }
     }
 
-    /// The name of the recipient for people: an age public key, a fingerprint, an ARN.
+    /// Puts the fields in the order of `names`; others keep theirs, behind them.
+    pub(super) fn arrange(&mut self, names: &[&str]) {
+        self.fields.sort_by_key(|(field, _)| names.iter().position(|name| name == field).unwrap_or(names.len()));
+    }
+
+    /// The name of the recipient for people, as flags and rules take it: an age public key, a
+    /// fingerprint, an ARN, the URL of a key.
     #[must_use]
-    pub fn recipient(&self) -> &str {
-        let field = registry::list(&self.list).map(|list| list.names_key);
-        match field.map(|field| self.text(field)) {
-            Some(name) if !name.is_empty() => name,
-            _ => "(unnamed)",
+    pub fn recipient(&self) -> String {
+        let parts = registry::list(&self.list).map(|list| list.key.split(['{', '}'])).into_iter().flatten();
+        let named = parts.enumerate().map(|(at, part)| if at % 2 == 1 { self.text(part) } else { part });
+        let name: String = named.collect();
+        match name.trim_end_matches('/') {
+            "" => "(unnamed)".to_owned(),
+            name => name.to_owned(),
         }
     }
 
@@ -65,7 +73,7 @@ impl Stanza {
     /// anyone may have written, so control characters are escaped and a long name is cut.
     #[must_use]
     pub fn title(&self) -> String {
-        format!("{} {}", printable(&self.list), printable(self.recipient()))
+        format!("{} {}", printable(&self.list), printable(&self.recipient()))
     }
 
     /// Whether a wrapped copy of the data key is in it.
@@ -100,5 +108,19 @@ mod tests {
         assert_eq!(of("\u{1b}[2J\n"), "age \\u{1b}[2J\\n");
         assert!(of(&"x".repeat(10_000)).chars().count() < 300);
         assert_eq!(of(""), "age (unnamed)");
+    }
+
+    #[test]
+    fn a_recipient_is_named_as_flags_and_rules_name_it() {
+        let of = |list: &str, fields: &[(&str, &str)]| {
+            let field = |(name, text): &(&str, &str)| ((*name).to_owned(), Value::Str((*text).to_owned()));
+            Stanza::new(list, fields.iter().map(field).collect()).recipient()
+        };
+        let vault = [("vault_address", "https://v:8200"), ("engine_path", "a/b"), ("key_name", "k")];
+        assert_eq!(of("hc_vault", &vault), "https://v:8200/v1/a/b/keys/k");
+        let azure = [("vault_url", "https://v.vault.azure.net"), ("name", "k"), ("version", "")];
+        assert_eq!(of("azure_kv", &azure), "https://v.vault.azure.net/keys/k");
+        assert_eq!(of("kms", &[("arn", "arn:aws:kms:x")]), "arn:aws:kms:x");
+        assert_eq!(of("nothing", &[]), "(unnamed)");
     }
 }

@@ -18,9 +18,8 @@ pub use selection::Selection;
 use crate::crypto::shamir;
 use crate::document::Value;
 use crate::error::{Error, Kind, Result};
-use crate::key::{Keyring, Search, Stanza, registry};
+use crate::key::{self, Keyring, Opened, Search, Stanza};
 use crate::secret::{DataKey, SecretBytes};
-use crate::trace;
 
 /// The version of sops' format that new files declare: the newest whose reader and writer this one was
 /// checked against, both ways. Real sops refuses a file whose version is no semantic version.
@@ -140,17 +139,8 @@ impl Metadata {
             groups => shamir::split(data_key.expose(), groups, threshold)?,
         };
         let mut wrapped = self.key_groups.clone();
-        for (group, part) in wrapped.iter_mut().zip(&parts) {
-            for stanza in group {
-                let backend = registry::backend(stanza.list()).ok_or_else(|| {
-                    Error::new(Kind::Generic, format!("the data key cannot be wrapped for {}", stanza.title()))
-                        .because(format!("this build has no {} keys", stanza.list()))
-                })?;
-                let clock = trace::clock();
-                backend.wrap(stanza, part.expose())?;
-                clock.done(|| format!("wrapped the data key for {}", stanza.title()));
-            }
-        }
+        let with_part = wrapped.iter_mut().zip(&parts);
+        key::wrap_all(with_part.flat_map(|(group, part)| group.iter_mut().map(|stanza| (stanza, part.expose()))))?;
         self.key_groups = wrapped;
         self.shamir_threshold = threshold;
         Ok(())
@@ -163,17 +153,7 @@ impl Metadata {
     /// looked for a key, and what was found there.
     pub fn unwrap(&self, keyring: &Keyring) -> Result<DataKey> {
         let needed = self.groups_needed();
-        let mut parts = Vec::new();
-        let mut refused = Vec::new();
-        for (at, group) in self.key_groups.iter().enumerate() {
-            if parts.len() == needed {
-                break;
-            }
-            match keyring.unwrap(group) {
-                Ok(part) => parts.push(part),
-                Err(tried) => refused.push((at, tried)),
-            }
-        }
+        let Opened { parts, refused } = keyring.unwrap_groups(&self.key_groups, needed);
         if parts.len() < needed || parts.is_empty() {
             return Err(self.no_data_key(parts.len(), refused));
         }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use super::*;
-use crate::key::{Environment, age};
+use crate::key::{Environment, age, registry};
 
 fn text(text: &str) -> Value {
     Value::Str(text.to_owned())

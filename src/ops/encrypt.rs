@@ -3,7 +3,7 @@
 use super::rules;
 use super::source::{Opened, Source};
 use crate::error::{Error, Kind, Result};
-use crate::key::{Backend, Stanza};
+use crate::key::{Backend, Details, GivenDetails, Stanza};
 use crate::metadata::{Metadata, Selection};
 use crate::seal;
 use crate::secret::DataKey;
@@ -17,6 +17,8 @@ pub struct Encrypt {
     pub source: Source,
     /// Recipients by back end. Any at all, and those of the rules do not count.
     pub recipients: Vec<(&'static dyn Backend, String)>,
+    /// What else is said of recipients, also of those of the rules.
+    pub details: GivenDetails,
     /// Which values; before what the rule says.
     pub selection: Option<Selection>,
     /// Whether the MAC is over encrypted values alone; the rule may say so as well.
@@ -98,7 +100,7 @@ fn metadata(request: &Encrypt, warnings: &mut Vec<String>) -> Result<Metadata> {
     };
     let key_groups = match &rule {
         _ if !request.recipients.is_empty() => vec![named(request)?],
-        Some(rule) => rule.key_groups()?,
+        Some(rule) => rule.key_groups(&request.details)?,
         None => return Err(nobody_named()),
     };
     let rule = rule.map(|found| found.rule).unwrap_or_default();
@@ -109,7 +111,9 @@ fn metadata(request: &Encrypt, warnings: &mut Vec<String>) -> Result<Metadata> {
 
 /// The recipients of the options: one group.
 fn named(request: &Encrypt) -> Result<Vec<Stanza>> {
-    let lists = request.recipients.iter().map(|(backend, text)| backend.parse(text));
+    let none = Details::new();
+    let details = |backend: &dyn Backend| request.details.get(backend.name()).unwrap_or(&none);
+    let lists = request.recipients.iter().map(|(backend, text)| backend.parse_detailed(text, details(*backend)));
     Ok(lists.collect::<Result<Vec<_>>>()?.concat())
 }
 

@@ -5,7 +5,7 @@ use super::encrypt::{self, Encrypt};
 use super::keygen::{self, Outcome};
 use crate::error::{Error, Kind, Result};
 use crate::format;
-use crate::key::{Backend, Environment};
+use crate::key::{Backend, Environment, GivenDetails, Stanza};
 use crate::sys;
 use std::path::{Path, PathBuf};
 
@@ -105,7 +105,7 @@ fn rules(request: &Init, identity: Option<&Outcome>) -> Result<String> {
     let mut recipients: Vec<(&str, Vec<String>)> = Vec::new();
     for (backend, text) in &request.recipients {
         let stanzas = backend.parse(text)?;
-        recipients.push((backend.rule_field(), stanzas.iter().map(|stanza| stanza.recipient().to_owned()).collect()));
+        recipients.push((backend.rule_field(), stanzas.iter().map(Stanza::recipient).collect()));
     }
     if let Some(Outcome::Made(identity) | Outcome::Found(identity)) = identity {
         let own = identity.recipients.iter().cloned();
@@ -145,6 +145,7 @@ fn example(folder: &Path, rules: &Path) -> Result<Example> {
     let request = Encrypt {
         source,
         recipients: Vec::new(),
+        details: GivenDetails::new(),
         selection: None,
         mac_only_encrypted: false,
         shamir_threshold: None,

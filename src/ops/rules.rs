@@ -1,9 +1,8 @@
 //! The creation rule for a document, and the recipients that a rule names.
 
 use crate::config::{Config, CreationRule, KeyGroup};
-use crate::document::Value;
 use crate::error::{Error, Kind, Result};
-use crate::key::{Stanza, registry};
+use crate::key::{GivenDetails, Stanza, registry};
 use crate::trace;
 use std::path::{Path, PathBuf};
 
@@ -43,12 +42,13 @@ pub(super) fn find(config: Option<&Path>, name: &Path, warnings: &mut Vec<String
 }
 
 impl Rule {
-    /// The stanzas of each key group, not wrapped yet.
-    pub(super) fn key_groups(&self) -> Result<Vec<Vec<Stanza>>> {
-        self.rule.key_groups.iter().map(|group| self.stanzas(group)).collect()
+    /// The stanzas of each key group, not wrapped yet. What the flags say of recipients (`given`) is for those
+    /// of which the rule does not say it.
+    pub(super) fn key_groups(&self, given: &GivenDetails) -> Result<Vec<Vec<Stanza>>> {
+        self.rule.key_groups.iter().map(|group| self.stanzas(group, given)).collect()
     }
 
-    fn stanzas(&self, group: &KeyGroup) -> Result<Vec<Stanza>> {
+    fn stanzas(&self, group: &KeyGroup, given: &GivenDetails) -> Result<Vec<Stanza>> {
         let mut stanzas = Vec::new();
         for recipient in &group.recipients {
             let name = recipient.back_end;
@@ -58,15 +58,17 @@ impl Rule {
                     .because(format!("line {} names {}", recipient.line, recipient.text))
                     .hint("name age recipients instead, on the command line: --age RECIPIENT")
             })?;
-            let parsed = backend.parse(&recipient.text).map_err(|error| {
+            let mut details = recipient.fields.clone();
+            for (field, value) in given.get(name).into_iter().flatten() {
+                let said = details.keys().any(|key| key.split('.').next() == Some(field));
+                if !said {
+                    details.insert(field.clone(), value.clone());
+                }
+            }
+            let parsed = backend.parse_detailed(&recipient.text, &details).map_err(|error| {
                 error.in_file(self.file.display().to_string()).because(format!("it stands in line {}", recipient.line))
             })?;
-            for mut stanza in parsed {
-                for (field, value) in &recipient.fields {
-                    stanza.set(field, Value::Str(value.clone()));
-                }
-                stanzas.push(stanza);
-            }
+            stanzas.extend(parsed);
         }
         Ok(stanzas)
     }

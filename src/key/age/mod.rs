@@ -134,7 +134,7 @@ mod tests {
         let (_, b) = generate();
         let stanzas = Age.parse(&format!(" {a}, {b}\n{a}\r\n,")).unwrap();
         let names: Vec<_> = stanzas.iter().map(Stanza::recipient).collect();
-        assert_eq!(names, [a.as_str(), b.as_str()]);
+        assert_eq!(names, [a, b]);
         assert!(stanzas.iter().all(|stanza| !stanza.is_wrapped()));
         assert_eq!(Age.parse("").unwrap(), []);
     }
