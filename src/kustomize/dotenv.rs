@@ -82,7 +82,7 @@ fn quoted(text: &str, start: usize, quote: char) -> Result<(String, usize)> {
     let end = closing.into_iter().find(|&at| !text[..at].ends_with('\\')).ok_or_else(|| {
         Error::new(Kind::Format, "a value is missing its closing quote").at(text, start).hint("close the quote")
     })?;
-    let raw = text[inner..end].trim_matches(quote);
+    let raw = &text[inner..end];
     let value = if quote == '"' { unescape(raw) } else { raw.to_owned() };
     Ok((value, end + 1))
 }

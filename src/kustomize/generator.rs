@@ -201,7 +201,7 @@ mod tests {
             ("files: [[a]]\n", "files[0] must be a text"),
             ("secretFrom: [a]\n", "secretFrom[0] must be a map"),
             ("secretFrom: [{metadata: {labels: [a]}}]\n", "secretFrom[0].metadata.labels must be a map"),
-            ("- a\n", "the manifest must be a map"),
+            ("- a\n", "this document is a list"),
             ("# nothing\n", "the manifest is empty"),
         ] {
             assert_eq!(read(text).map_err(|error| error.message().to_owned()), Err(message.to_owned()), "{text}");
