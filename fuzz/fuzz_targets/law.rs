@@ -30,16 +30,15 @@ fn key() -> DataKey {
 /// Checks the law on `bytes` as a document of the format called `name`.
 pub fn check(name: &str, bytes: &[u8]) {
     let format = format::by_name(name).expect("a format");
-    let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let Ok(document) = format.index(text.to_owned()) else { return };
+    let Ok(document) = format.index_plaintext(bytes.to_vec()) else { return };
     if document.roots().is_empty() || !format.metadata_entries(&document).is_empty() {
         return;
     }
     let Ok(sealed) = seal::encrypt(format, &document, &key(), &mut metadata(), &Nonces::default()) else { return };
     let document = format.index(sealed).expect("what was written is read");
-    let block = format.metadata_entries(&document)[0];
-    let block = Metadata::from_value(&document.value(block)).expect("the block is read");
+    let block = format.metadata(&document).expect("there is a block");
+    let block = Metadata::from_value(&block).expect("the block is read");
     let opened =
         seal::decrypt(format, &document, &key(), &block, false, None).expect("what was encrypted is decrypted");
-    assert_eq!(opened.into_text(), text);
+    assert_eq!(opened.into_plaintext(), bytes);
 }

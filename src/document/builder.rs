@@ -25,13 +25,32 @@ impl Builder {
     /// # Errors
     /// When `text` is longer than 2 GiB, the reach of the compact table.
     pub fn new(text: String) -> Result<Self> {
-        if text.len() >= Text::IN_ARENA as usize {
-            return Err(Error::new(error::Kind::Format, "the file is larger than 2 GiB")
-                .hint("store large data outside of Git and keep only its key in a secret file"));
+        Self::check_size(text.len())?;
+        Ok(Self::over(text, None))
+    }
+
+    /// Begins a document over `bytes`, which may be no text.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn of_bytes(bytes: Vec<u8>) -> Result<Self> {
+        Self::check_size(bytes.len())?;
+        Ok(Self::over(String::new(), Some(bytes)))
+    }
+
+    fn check_size(len: usize) -> Result<()> {
+        if len < Text::IN_ARENA as usize {
+            return Ok(());
         }
-        Ok(Builder {
+        Err(Error::new(error::Kind::Format, "the file is larger than 2 GiB")
+            .hint("store large data outside of Git and keep only its key in a secret file"))
+    }
+
+    fn over(text: String, bytes: Option<Vec<u8>>) -> Self {
+        Builder {
             document: Document {
                 text: Arc::new(text),
+                bytes,
                 arena: Vec::new(),
                 entries: Vec::new(),
                 roots: Vec::new(),
@@ -42,7 +61,7 @@ impl Builder {
             open: Vec::new(),
             alias_key: None,
             clock: trace::clock(),
-        })
+        }
     }
 
     /// The source.
@@ -220,10 +239,10 @@ impl Builder {
     #[must_use]
     pub fn finish(mut self) -> Document {
         while !self.open.is_empty() {
-            self.close(self.document.text.len());
+            self.close(self.document.bytes().len());
         }
         self.document.entries.shrink_to_fit();
-        self.clock.done(|| format!("indexed {} bytes, {} entries", self.document.text.len(), self.document.len()));
+        self.clock.done(|| format!("indexed {} bytes, {} entries", self.document.bytes().len(), self.document.len()));
         self.document
     }
 

@@ -93,8 +93,9 @@ impl Flags {
     pub const COPIED: Flags = Flags(4);
     /// The span begins with a type tag that only fits the value that stands there now.
     pub const TAGGED: Flags = Flags(8);
-    /// The text ends with the value, without a line break, and one behind it would be part of the value.
-    pub const OPEN_ENDED: Flags = Flags(16);
+    /// The value may not stand as it does now in the file's other form, encrypted or plain, even where it is
+    /// not encrypted: it is always written anew there.
+    pub const REWRITTEN: Flags = Flags(16);
 
     /// Whether all facts of `other` are in this set.
     #[must_use]
@@ -228,6 +229,8 @@ impl Scalar<'_> {
 pub struct Document {
     /// Shared with the parser alone, while the table is being filled.
     text: Arc<String>,
+    /// The source instead of `text` where it is no text.
+    bytes: Option<Vec<u8>>,
     arena: Vec<u8>,
     entries: Vec<Entry>,
     roots: Vec<EntryId>,
@@ -245,16 +248,28 @@ impl Drop for Document {
 }
 
 impl Document {
-    /// The source.
+    /// The source, when it is a text; of binary data, nothing.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Gives the source back and drops the table.
+    /// The source.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.as_deref().unwrap_or(self.text.as_bytes())
+    }
+
+    /// Gives the source back, when it is a text, and drops the table.
     #[must_use]
     pub fn into_text(mut self) -> String {
         Arc::unwrap_or_clone(std::mem::take(&mut self.text))
+    }
+
+    /// Gives the source back and drops the table.
+    #[must_use]
+    pub fn into_bytes(mut self) -> Vec<u8> {
+        self.bytes.take().unwrap_or_else(|| self.into_text().into_bytes())
     }
 
     /// How many entries there are.
@@ -319,10 +334,16 @@ impl Document {
         Scalar { kind: entry.kind, bytes }
     }
 
-    /// The source at the entry's span.
+    /// The source at the entry's span, when it is a text; of binary data, nothing.
     #[must_use]
     pub fn raw(&self, id: EntryId) -> &str {
-        &self.text[self.entries[id].span()]
+        self.text.get(self.entries[id].span()).unwrap_or_default()
+    }
+
+    /// The bytes of the source at the entry's span.
+    #[must_use]
+    pub fn raw_bytes(&self, id: EntryId) -> &[u8] {
+        &self.bytes()[self.entries[id].span()]
     }
 
     /// The entries of the subtree at `id`, itself first. Comments among them included.
@@ -370,7 +391,7 @@ impl Document {
     fn resolve(&self, text: Text) -> &[u8] {
         let start = text.start as usize;
         let len = (text.len & !Text::IN_ARENA) as usize;
-        let bytes = if text.len & Text::IN_ARENA == 0 { self.text.as_bytes() } else { &self.arena };
+        let bytes = if text.len & Text::IN_ARENA == 0 { self.bytes() } else { &self.arena };
         &bytes[start..start + len]
     }
 }

@@ -7,8 +7,9 @@ pub mod json;
 pub mod yaml;
 
 use crate::document::{Document, EntryId, Kind, Scalar, Value};
-use crate::error::Result;
+use crate::error::{self, Error, Result};
 use std::ops::Range;
+use zeroize::Zeroize;
 
 /// Every format, in the order in which help lists them.
 pub static ALL: &[&dyn Format] = &[&yaml::Yaml, &json::Json];
@@ -28,11 +29,19 @@ pub trait Format: Sync {
     /// Whether a file of this name is of this format.
     fn is_named(&self, file_name: &str) -> bool;
 
-    /// Indexes `text`.
+    /// Indexes `text`, an encrypted file or a plaintext.
     ///
     /// # Errors
     /// When `text` is not of this format, or holds what sops' tree cannot: with place and reason.
     fn index(&self, text: String) -> Result<Document>;
+
+    /// Indexes a plaintext, which only in some formats may be other than UTF-8.
+    ///
+    /// # Errors
+    /// Those of [`Self::index`]; when it is not UTF-8.
+    fn index_plaintext(&self, bytes: Vec<u8>) -> Result<Document> {
+        self.index(into_text(bytes)?)
+    }
 
     /// Appends what to write over `span` of entry `id`, so that a string value `token` stands there in
     /// the style of the value that stood there.
@@ -84,6 +93,11 @@ pub trait Format: Sync {
             .collect()
     }
 
+    /// The metadata: of a stream, that of its first document.
+    fn metadata(&self, document: &Document) -> Option<Value> {
+        self.metadata_entries(document).first().map(|&block| document.value(block))
+    }
+
     /// The bytes to take out so that the metadata is gone as if it never was there; ascending.
     fn metadata_spans(&self, document: &Document) -> Vec<Range<usize>>;
 
@@ -94,13 +108,30 @@ pub trait Format: Sync {
     ///
     /// # Errors
     /// When this format has no form for something in it, with the key path and the reason.
-    fn emit(&self, document: &Document) -> Result<String>;
+    fn emit(&self, document: &Document) -> Result<Vec<u8>>;
 
     /// Prints the subtree at `id` alone, as sops does for `--extract`.
     ///
     /// # Errors
     /// As [`Self::emit`].
-    fn emit_value(&self, document: &Document, id: EntryId) -> Result<String>;
+    fn emit_value(&self, document: &Document, id: EntryId) -> Result<Vec<u8>>;
+}
+
+/// The text that `bytes` are.
+///
+/// # Errors
+/// When they are not UTF-8, with the place; they are wiped then.
+pub fn into_text(bytes: Vec<u8>) -> Result<String> {
+    String::from_utf8(bytes).map_err(|broken| {
+        let place = broken.utf8_error().valid_up_to();
+        let mut bytes = broken.into_bytes();
+        let utf16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
+        let text = String::from_utf8_lossy(&bytes[..place]);
+        let error = Error::new(error::Kind::Format, "the text is not UTF-8").at(&text, place);
+        drop(text);
+        bytes.zeroize();
+        if utf16 { error.because("it is UTF-16").hint("iconv -f UTF-16 -t UTF-8") } else { error }
+    })
 }
 
 /// The format called `name`.
@@ -152,5 +183,16 @@ fn member_span(document: &Document, root: EntryId, id: EntryId, skip: Skip) -> R
     match comma_at(end) {
         Some(after) => comma..after + 1,
         None => start..end,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_utf8_is_refused_with_its_place() {
+        let error = into_text(b"a: 1\nb: \xff\n".to_vec()).unwrap_err();
+        assert_eq!(error.place().line_column, Some((2, 4)));
     }
 }

@@ -9,7 +9,7 @@ use super::secret::Plan;
 use super::{File, Plugin, Rendered};
 use crate::document::{Document, EntryId, Kind as Type, Value};
 use crate::error::{Error, Kind, Result};
-use crate::format::{Format, yaml::Yaml};
+use crate::format::{self, Format, yaml::Yaml};
 use crate::ops::Unsealed;
 use crate::secret::SecretBytes;
 use zeroize::{Zeroize, Zeroizing};
@@ -136,11 +136,11 @@ pub(super) fn open_encrypted(plugin: &Plugin, resource: Resource, value: &Value,
     let text_of = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
     let name = text_of(value.get("metadata").and_then(|metadata| metadata.get("name")));
     let shown = format!("resource {} of the stream, {} {name}", at + 1, text_of(value.get("kind")));
-    let text = resource.to_string();
+    let file = resource.as_bytes().to_vec();
     if plugin.placeholder {
-        let text = crate::ops::placeholder::of_text(&Yaml, text).map_err(|error| error.in_file(shown))?;
-        return Ok(Zeroizing::new(text));
+        let text = crate::ops::placeholder::of_file(&Yaml, file).and_then(format::into_text);
+        return text.map(Zeroizing::new).map_err(|error| error.in_file(shown));
     }
-    let opened = Unsealed::open(text, &Yaml, &plugin.keyring, true).map_err(|error| error.in_file(shown))?;
-    Ok(Zeroizing::new(opened.plaintext().to_owned()))
+    let opened = Unsealed::open(file, &Yaml, &plugin.keyring, true).map_err(|error| error.in_file(shown))?;
+    format::into_text(opened.plaintext().to_vec()).map(Zeroizing::new)
 }

@@ -5,7 +5,7 @@ use super::unsealed::read_metadata;
 use crate::config::Config;
 use crate::document::{self, Document, Step};
 use crate::error::{Error, Kind, Result};
-use crate::format::Format;
+use crate::format::{self, Format};
 use crate::key::Keyring;
 use crate::seal;
 use crate::secret::SecretBytes;
@@ -49,20 +49,20 @@ pub fn decrypt(request: &Decrypt, keyring: &Keyring) -> Result<Decrypted> {
 }
 
 fn unseal_text(request: &Decrypt, opened: Opened, keyring: &Keyring) -> Result<Decrypted> {
-    let Opened { text, input, output } = opened;
-    let encrypted = input.index(text)?;
+    let Opened { bytes, input, output } = opened;
+    let encrypted = input.index(format::into_text(bytes)?)?;
     let metadata = read_metadata(input, &encrypted, request.ignore_mac)?;
     let data_key = metadata.unwrap(keyring)?;
     let mut opened = seal::decrypt(input, &encrypted, &data_key, &metadata, request.ignore_mac, None)?;
     let warnings = std::mem::take(&mut opened.warnings);
-    let text = opened.into_text();
+    let plaintext = opened.into_plaintext();
     let converts = input.name() != output.name();
     let plaintext = if request.extract.is_empty() && !converts {
-        SecretBytes::from(text)
+        SecretBytes::from(plaintext)
     } else {
-        let document = input.index(text)?;
+        let document = input.index_plaintext(plaintext)?;
         let part = select(&document, output, &request.extract);
-        document.into_text().zeroize();
+        document.into_bytes().zeroize();
         part?
     };
     Ok(Decrypted { plaintext, warnings })

@@ -54,8 +54,8 @@ pub fn encrypt(request: &Encrypt) -> Result<Encrypted> {
 }
 
 fn seal_text(opened: Opened, mut metadata: Metadata, warnings: &mut Vec<String>) -> Result<String> {
-    let Opened { text, input, output } = opened;
-    let mut document = input.index(text)?;
+    let Opened { bytes, input, output } = opened;
+    let mut document = input.index_plaintext(bytes)?;
     if document.roots().is_empty() {
         return Err(Error::new(Kind::NoDocument, "there is no document in the file"));
     }
@@ -63,14 +63,14 @@ fn seal_text(opened: Opened, mut metadata: Metadata, warnings: &mut Vec<String>)
         return Err(already_encrypted());
     }
     if input.name() != output.name() {
-        let converted = output.index(output.emit(&document)?);
-        document.into_text().zeroize();
+        let converted = output.index_plaintext(output.emit(&document)?);
+        document.into_bytes().zeroize();
         document = converted?;
     }
     let data_key = DataKey::generate()?;
     metadata.wrap(&data_key)?;
     let sealed = seal::encrypt(output, &document, &data_key, &mut metadata, &seal::Nonces::default());
-    document.into_text().zeroize();
+    document.into_bytes().zeroize();
     let text = sealed?;
     if !has_token(&text, &metadata) {
         let (field, text) = (metadata.selection.field(), metadata.selection.text());

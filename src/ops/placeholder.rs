@@ -4,7 +4,7 @@ use super::source::{Opened, Source};
 use super::unsealed::not_encrypted;
 use crate::document::{Document, EntryId};
 use crate::error::Result;
-use crate::format::Format;
+use crate::format::{self, Format};
 use crate::seal;
 use crate::secret::SecretBytes;
 
@@ -18,16 +18,16 @@ const BASE64: &str = "cGxhY2Vob2xkZXI=";
 /// When it cannot be read, is not encrypted, or cannot hold a placeholder.
 pub fn placeholder(source: &Source) -> Result<SecretBytes> {
     let shown = source.shown();
-    let Opened { text, input, .. } = source.open()?;
-    of_text(input, text).map(SecretBytes::from).map_err(|error| error.in_file(shown))
+    let Opened { bytes, input, .. } = source.open()?;
+    of_file(input, bytes).map(SecretBytes::from).map_err(|error| error.in_file(shown))
 }
 
-/// The encrypted document `text` with placeholders for its values.
+/// The encrypted file `file` with placeholders for its values.
 ///
 /// # Errors
 /// When it is not of `format`, is not encrypted, or cannot hold a placeholder.
-pub fn of_text(format: &dyn Format, text: String) -> Result<String> {
-    let document = format.index(text)?;
+pub fn of_file(format: &dyn Format, file: Vec<u8>) -> Result<Vec<u8>> {
+    let document = format.index(format::into_text(file)?)?;
     if format.metadata_entries(&document).is_empty() {
         return Err(not_encrypted());
     }
@@ -57,11 +57,11 @@ mod tests {
             int = token("int"),
             bool = token("bool"),
         );
-        let shown = of_text(&Yaml, text).unwrap();
+        let shown = String::from_utf8(of_file(&Yaml, text.into_bytes()).unwrap()).unwrap();
         assert_eq!(
             shown,
             "kind: Secret\ndata:\n    a: cGxhY2Vob2xkZXI=\nstringData:\n    b: placeholder\n    c: 0\n    d: false\n    e: clear\n"
         );
-        assert_eq!(of_text(&Yaml, "a: 1\n".to_owned()).unwrap_err().message(), "the file is not encrypted");
+        assert_eq!(of_file(&Yaml, b"a: 1\n".to_vec()).unwrap_err().message(), "the file is not encrypted");
     }
 }

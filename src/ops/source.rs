@@ -4,7 +4,6 @@ use crate::error::{Error, Kind, Result};
 use crate::format::{self, Format};
 use crate::sys;
 use std::path::{Path, PathBuf};
-use zeroize::Zeroize;
 
 /// Which document, what is in it, and what is to come out.
 pub struct Source {
@@ -18,10 +17,10 @@ pub struct Source {
     pub output_type: Option<&'static dyn Format>,
 }
 
-/// A document's text, and the formats to read and to write it in.
+/// A document's bytes, and the formats to read and to write it in.
 pub struct Opened {
-    /// The text.
-    pub text: String,
+    /// The bytes.
+    pub bytes: Vec<u8>,
     /// Its format.
     pub input: &'static dyn Format,
     /// The format of what is to come out.
@@ -68,31 +67,18 @@ impl Source {
             .hint(format!("say it with --input-type {types}"))
     }
 
-    /// Reads the text and tells its formats.
+    /// Reads the document and tells its formats.
     ///
     /// # Errors
-    /// Those of [`Self::formats`]; when the text cannot be read or is not UTF-8.
+    /// Those of [`Self::formats`]; when it cannot be read.
     pub fn open(&self) -> Result<Opened> {
         // Nobody should have to type a text for nothing; and of a missing file the type is no matter.
         if sys::is_stdin(&self.path) {
             self.formats()?;
         }
-        let text = self.read()?;
+        let bytes = sys::read_input(&self.path)?;
         let (input, output) = self.formats()?;
-        Ok(Opened { text, input, output })
-    }
-
-    fn read(&self) -> Result<String> {
-        String::from_utf8(sys::read_input(&self.path)?).map_err(|broken| {
-            let place = broken.utf8_error().valid_up_to();
-            let mut bytes = broken.into_bytes();
-            let utf16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
-            let text = String::from_utf8_lossy(&bytes[..place]);
-            let error = Error::new(Kind::Format, "the text is not UTF-8").at(&text, place).in_file(self.shown());
-            drop(text);
-            bytes.zeroize();
-            if utf16 { error.because("it is UTF-16").hint("iconv -f UTF-16 -t UTF-8") } else { error }
-        })
+        Ok(Opened { bytes, input, output })
     }
 }
 
@@ -115,14 +101,5 @@ mod tests {
         assert_eq!(names(Source { name: Some("x.json".into()), ..source("-") }), Some(("json", "json")));
         assert_eq!(source("b.txt").formats().err().map(|error| error.exit_code()), Some(1));
         assert_eq!(source("-").formats().err().map(|error| error.exit_code()), Some(8));
-    }
-
-    #[test]
-    fn what_is_not_utf8_is_refused_with_its_place() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.yaml");
-        std::fs::write(&path, b"a: 1\nb: \xff\n").unwrap();
-        let error = source(path.to_str().unwrap()).read().unwrap_err();
-        assert_eq!(error.place().line_column, Some((2, 4)));
     }
 }

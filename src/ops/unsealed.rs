@@ -5,7 +5,7 @@
 
 use crate::document::Document;
 use crate::error::{Error, Kind, Result};
-use crate::format::Format;
+use crate::format::{self, Format};
 use crate::key::Keyring;
 use crate::metadata::Metadata;
 use crate::seal::{self, Nonces};
@@ -22,7 +22,7 @@ pub struct Unsealed {
     pub data_key: DataKey,
     /// What the user should know though nothing failed.
     pub warnings: Vec<String>,
-    plaintext: String,
+    plaintext: Vec<u8>,
     nonces: Nonces,
 }
 
@@ -33,23 +33,23 @@ impl Drop for Unsealed {
 }
 
 impl Unsealed {
-    /// Opens the encrypted file `text`.
+    /// Opens the encrypted file `file`.
     ///
     /// # Errors
     /// When it is not encrypted, no key of `keyring` opens it, or it does not verify.
-    pub fn open(text: String, format: &'static dyn Format, keyring: &Keyring, ignore_mac: bool) -> Result<Self> {
-        let encrypted = format.index(text)?;
+    pub fn open(file: Vec<u8>, format: &'static dyn Format, keyring: &Keyring, ignore_mac: bool) -> Result<Self> {
+        let encrypted = format.index(format::into_text(file)?)?;
         let metadata = read_metadata(format, &encrypted, ignore_mac)?;
         let data_key = metadata.unwrap(keyring)?;
         let mut nonces = Nonces::default();
         let mut opened = seal::decrypt(format, &encrypted, &data_key, &metadata, ignore_mac, Some(&mut nonces))?;
         let warnings = std::mem::take(&mut opened.warnings);
-        Ok(Unsealed { format, metadata, data_key, warnings, plaintext: opened.into_text(), nonces })
+        Ok(Unsealed { format, metadata, data_key, warnings, plaintext: opened.into_plaintext(), nonces })
     }
 
     /// The plaintext of the file as it was.
     #[must_use]
-    pub fn plaintext(&self) -> &str {
+    pub fn plaintext(&self) -> &[u8] {
         &self.plaintext
     }
 
@@ -57,10 +57,10 @@ impl Unsealed {
     ///
     /// # Errors
     /// When it is not of the file's format, has a `sops` block, or could not be given back.
-    pub fn seal(&mut self, plaintext: String) -> Result<String> {
-        let document = self.format.index(plaintext)?;
+    pub fn seal(&mut self, plaintext: Vec<u8>) -> Result<String> {
+        let document = self.format.index_plaintext(plaintext)?;
         let sealed = seal::encrypt(self.format, &document, &self.data_key, &mut self.metadata, &self.nonces);
-        document.into_text().zeroize();
+        document.into_bytes().zeroize();
         sealed
     }
 }
@@ -70,8 +70,7 @@ impl Unsealed {
 /// # Errors
 /// When there is none, or it is damaged.
 pub(super) fn read_metadata(format: &dyn Format, encrypted: &Document, ignore_mac: bool) -> Result<Metadata> {
-    let block = format.metadata_entries(encrypted).into_iter().next().ok_or_else(not_encrypted)?;
-    let block = encrypted.value(block);
+    let block = format.metadata(encrypted).ok_or_else(not_encrypted)?;
     if ignore_mac { Metadata::from_value_ignoring_mac(&block) } else { Metadata::from_value(&block) }
 }
 

@@ -17,22 +17,22 @@ use zeroize::Zeroize;
 /// What came out of [`decrypt`].
 pub struct Decrypted {
     /// The plaintext: byte for byte the file that was encrypted.
-    pub text: String,
+    pub plaintext: Vec<u8>,
     /// What the user should know though nothing failed.
     pub warnings: Vec<String>,
 }
 
 impl Drop for Decrypted {
     fn drop(&mut self) {
-        self.text.zeroize();
+        self.plaintext.zeroize();
     }
 }
 
 impl Decrypted {
     /// Takes the plaintext out.
     #[must_use]
-    pub fn into_text(mut self) -> String {
-        std::mem::take(&mut self.text)
+    pub fn into_plaintext(mut self) -> Vec<u8> {
+        std::mem::take(&mut self.plaintext)
     }
 }
 
@@ -72,10 +72,10 @@ pub fn decrypt(
             Layout::default()
         }),
     };
-    let text = write(format, document, &data, &opened, layout)?;
-    clock.done(|| format!("put them in their places, {} bytes", text.len()));
+    let plaintext = write(format, document, &data, &opened, layout)?;
+    clock.done(|| format!("put them in their places, {} bytes", plaintext.len()));
     let warnings = std::mem::take(&mut opened.warnings);
-    Ok(Decrypted { text, warnings })
+    Ok(Decrypted { plaintext, warnings })
 }
 
 /// The decrypted values of a document, wiped when dropped.
@@ -247,24 +247,24 @@ fn write(
     data: &[u32],
     opened: &Opened,
     mut layout: Layout,
-) -> Result<String> {
+) -> Result<Vec<u8>> {
     let value = |id| opened.get(id).map_or(Source::Clear, Source::Sealed);
     let in_block = |id: u32| matches!(document.entry(id as usize).style(), Style::Literal | Style::Folded);
     let must_prove = !layout.is_empty() || opened.values.iter().any(|&(id, ..)| in_block(id));
     // Values instead of tokens, with some room for quotes and escapes: growing would leave copies behind.
     let tokens: usize = opened.values.iter().map(|&(id, ..)| document.entry(id as usize).span().len()).sum();
     // Copies of an alias share its span, so a hostile file can have more of them than text.
-    let len = document.text().len().saturating_sub(tokens)
+    let len = document.bytes().len().saturating_sub(tokens)
         + opened.bytes.len()
         + opened.bytes.len() / 4
         + layout.len()
         + 1024;
     loop {
-        let text = restore(format, document, data, &layout, len, value)?;
+        let plaintext = restore(format, document, data, &layout, len, value)?;
         if !must_prove {
-            return Ok(text);
+            return Ok(plaintext);
         }
-        let Some(wrong) = first_difference(format, document, data, opened, &text) else { return Ok(text) };
+        let Some(wrong) = first_difference(format, document, data, opened, &plaintext) else { return Ok(plaintext) };
         let dropped = match wrong {
             Difference::At(positions) => positions.into_iter().filter(|&at| layout.remove(at)).count(),
             Difference::Everywhere => {
@@ -293,9 +293,9 @@ fn first_difference(
     document: &Document,
     data: &[u32],
     opened: &Opened,
-    text: &str,
+    plaintext: &[u8],
 ) -> Option<Difference> {
-    let Ok(plain) = format.index(text.to_owned()) else { return Some(Difference::Everywhere) };
+    let Ok(plain) = format.index_plaintext(plaintext.to_vec()) else { return Some(Difference::Everywhere) };
     let expected = |id: EntryId| opened.get(id).unwrap_or_else(|| document.scalar(id));
     let mut wrong = Vec::new();
     let mut values = (0..plain.len()).filter(|&id| plain.entry(id).kind() != Kind::Comment);

@@ -171,7 +171,7 @@ impl Sealer<'_> {
     fn seal(&mut self, places: &[usize], only_encrypted: bool) -> Result<Sealed> {
         let Sealer { format, document, nonces, cipher, selected, moved } = self;
         let (format, document) = (*format, *document);
-        let mut splicer = Splicer::new(document.text(), document.len() * 100);
+        let mut splicer = Splicer::new(document.bytes(), document.len() * 100);
         let mut additional = AdditionalData::new(document);
         let mut mac = Mac::new(only_encrypted);
         let mut token: Vec<u8> = Vec::new();
@@ -200,7 +200,7 @@ impl Sealer<'_> {
                     mac.add(scalar.bytes);
                 }
                 if !selected[id] || scalar.bytes.is_empty() || scalar.kind == Kind::Null {
-                    let rewritten = in_copy || document.entry(id).is(Flags::OPEN_ENDED);
+                    let rewritten = in_copy || document.entry(id).is(Flags::REWRITTEN);
                     if rewritten {
                         format.write_scalar(document, id, scalar, out)?;
                     }
@@ -289,7 +289,7 @@ impl Sealer<'_> {
             }
             rendered.clear();
             let written = self.format.write_scalar(written, twin, document.scalar(id), &mut rendered);
-            if written.is_err() || rendered != document.raw(id).as_bytes() {
+            if written.is_err() || rendered != document.raw_bytes(id) {
                 layout.insert(id as u32, document.raw(id));
             }
         }
@@ -310,7 +310,7 @@ impl Sealer<'_> {
             let sealed = self.selected[id] && (is_replaced[id] || copied);
             let same = document.key_bytes(id) == written.key_bytes(twin)
                 && (sealed || before.is_same_value(&after) || was_empty);
-            if !same && document.entry(id).span().end == document.text().len() && !sealed {
+            if !same && document.entry(id).span().end == document.bytes().len() && !sealed {
                 return Err(Error::new(error::Kind::EncryptTree, "this value ends with the file")
                     .at(document.text(), document.entry(id).span().start)
                     .at_path(document.path(id))
@@ -326,13 +326,13 @@ impl Sealer<'_> {
         for &id in &sealed.replaced {
             origin[data[id] as usize] = id as u32;
         }
-        let mut text =
-            restore(self.format, written, data, &layout, document.text().len(), |twin| match origin[twin] {
+        let mut restored =
+            restore(self.format, written, data, &layout, document.bytes().len(), |twin| match origin[twin] {
                 u32::MAX => Source::Clear,
                 id => Source::Sealed(document.scalar(id as usize)),
             })?;
-        let same = text == document.text();
-        text.zeroize();
+        let same = restored == document.bytes();
+        restored.zeroize();
         if !same {
             return Err(self.unprovable(None));
         }

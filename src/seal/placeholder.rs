@@ -13,9 +13,13 @@ use crate::format::Format;
 ///
 /// # Errors
 /// When the format cannot hold such a value at its place.
-pub fn placeholder(format: &dyn Format, document: &Document, text: impl Fn(EntryId) -> &'static str) -> Result<String> {
+pub fn placeholder(
+    format: &dyn Format,
+    document: &Document,
+    text: impl Fn(EntryId) -> &'static str,
+) -> Result<Vec<u8>> {
     let data = data_entries(format, document);
-    restore(format, document, &data, &Layout::default(), document.text().len(), |id| {
+    restore(format, document, &data, &Layout::default(), document.bytes().len(), |id| {
         let token = std::str::from_utf8(document.scalar(id).bytes).ok().and_then(Token::parse);
         let Some(token) = token else { return Source::Clear };
         let kind = token.kind();

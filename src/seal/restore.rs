@@ -1,4 +1,4 @@
-//! From an encrypted document and its values to the text that was encrypted.
+//! From an encrypted document and its values to the source that was encrypted.
 //!
 //! One function for both sides: decrypting writes its result with it, and encrypting proves with it,
 //! before anything is written, that the file will come back.
@@ -26,8 +26,8 @@ pub(super) fn restore<'a>(
     layout: &Layout,
     len: usize,
     value: impl Fn(EntryId) -> Source<'a>,
-) -> Result<String> {
-    let mut splicer = Splicer::with_len(document.text(), len);
+) -> Result<Vec<u8>> {
+    let mut splicer = Splicer::with_len(document.bytes(), len);
     let mut blocks = format.metadata_spans(document).into_iter().peekable();
     let mut scratch = Vec::new();
     let mut skip_to = 0;
@@ -73,8 +73,13 @@ pub(super) fn restore<'a>(
             continue;
         }
         match (value(id), text) {
-            (Source::Clear, None) => {}
             (_, Some(text)) => splicer.replace(span).extend_from_slice(text.as_bytes()),
+            (Source::Clear, None) if entry.is(Flags::REWRITTEN) => {
+                scratch.clear();
+                format.write_scalar(document, id, document.scalar(id), &mut scratch)?;
+                splicer.replace(span).extend_from_slice(&scratch);
+            }
+            (Source::Clear, None) => {}
             (Source::Sealed(scalar), None) => {
                 scratch.clear();
                 format.write_scalar(document, id, scalar, &mut scratch)?;
@@ -88,9 +93,7 @@ pub(super) fn restore<'a>(
     for block in blocks {
         splicer.replace(block);
     }
-    // Only a leaf that was binary data could be no UTF-8, and those are written as base64.
-    Ok(String::from_utf8(splicer.finish())
-        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+    Ok(splicer.finish())
 }
 
 /// The keys that were aliases: where they are written out, in quotes, and the aliases.

@@ -134,7 +134,7 @@ pub(crate) fn decrypt(format: &dyn Format, text: &str) -> Result<String> {
     watched("decrypt", text, || {
         let document = format.index(text.to_owned())?;
         let metadata = metadata_of(format, &document)?;
-        Ok(seal::decrypt(format, &document, &data_key(), &metadata, false, None)?.into_text())
+        text_of(seal::decrypt(format, &document, &data_key(), &metadata, false, None)?)
     })
 }
 
@@ -145,8 +145,7 @@ pub(crate) fn decrypt_of_sops(format: &dyn Format, text: &str) -> Result<String>
 
 fn decrypt_with_its_key(format: &dyn Format, text: &str) -> Result<String> {
     let document = format.index(text.to_owned())?;
-    let block = *format.metadata_entries(&document).first().expect("a sops block");
-    let block = document.value(block);
+    let block = format.metadata(&document).expect("a sops block");
     let wrapped = block
         .get("age")
         .and_then(Value::as_list)
@@ -155,16 +154,18 @@ fn decrypt_with_its_key(format: &dyn Format, text: &str) -> Result<String> {
     let key = age::decrypt(&keys().identity, wrapped.as_bytes()).expect("our stanza opens");
     let key = DataKey::from_bytes(key).expect("a data key");
     let metadata = Metadata::from_value(&block)?;
-    Ok(seal::decrypt(format, &document, &key, &metadata, false, None)?.into_text())
+    text_of(seal::decrypt(format, &document, &key, &metadata, false, None)?)
 }
 
 fn metadata_of(format: &dyn Format, document: &leafcrypt::document::Document) -> Result<Metadata> {
     let block = format
-        .metadata_entries(document)
-        .first()
-        .copied()
+        .metadata(document)
         .ok_or_else(|| Error::new(Kind::Format, "the file has no sops block (said by the tests)"))?;
-    Metadata::from_value(&document.value(block))
+    Metadata::from_value(&block)
+}
+
+fn text_of(decrypted: seal::Decrypted) -> Result<String> {
+    format::into_text(decrypted.into_plaintext())
 }
 
 /// The real sops in a folder of its own.

@@ -52,12 +52,12 @@ impl Format for Json {
         metadata::insertions(document, metadata)
     }
 
-    fn emit(&self, document: &Document) -> Result<String> {
-        emit::document(document)
+    fn emit(&self, document: &Document) -> Result<Vec<u8>> {
+        emit::document(document).map(String::into_bytes)
     }
 
-    fn emit_value(&self, document: &Document, id: EntryId) -> Result<String> {
-        emit::value(document, id)
+    fn emit_value(&self, document: &Document, id: EntryId) -> Result<Vec<u8>> {
+        emit::value(document, id).map(String::into_bytes)
     }
 }
 

@@ -287,7 +287,7 @@ impl Indexer<'_> {
             let start = place::header_start(self.source, self.at);
             if !self.source[start..full.start.max(start)].contains('#') {
                 full.start = start;
-                flags = flags.with(Flags::OPEN_ENDED);
+                flags = flags.with(Flags::REWRITTEN);
             }
         }
         let leaf = Leaf { kind: resolved.kind, span: full, key: self.take_key(), value: text, style, flags, anchor };

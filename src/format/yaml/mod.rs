@@ -80,11 +80,11 @@ impl Format for Yaml {
         block::insertions(document, metadata)
     }
 
-    fn emit(&self, document: &Document) -> Result<String> {
-        emit::emit(document)
+    fn emit(&self, document: &Document) -> Result<Vec<u8>> {
+        emit::emit(document).map(String::into_bytes)
     }
 
-    fn emit_value(&self, document: &Document, id: EntryId) -> Result<String> {
-        emit::emit_value(document, id)
+    fn emit_value(&self, document: &Document, id: EntryId) -> Result<Vec<u8>> {
+        emit::emit_value(document, id).map(String::into_bytes)
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn write_token(document: &Document, id: EntryId, token: &str, out: &m
     } else if entry.is(Flags::IN_FLOW) {
         write_anchor(document, id, out);
         ("\"", "\"")
-    } else if entry.is(Flags::TAGGED) || entry.is(Flags::ALIAS) || entry.is(Flags::OPEN_ENDED) {
+    } else if entry.is(Flags::TAGGED) || entry.is(Flags::ALIAS) || entry.is(Flags::REWRITTEN) {
         write_anchor(document, id, out);
         ("", "")
     } else {
@@ -75,7 +75,7 @@ pub(super) fn write_scalar(document: &Document, id: EntryId, scalar: Scalar<'_>,
         && !entry.is(Flags::TAGGED)
         && !entry.is(Flags::ALIAS)
         && !entry.is(Flags::COPIED)
-        && !entry.is(Flags::OPEN_ENDED)
+        && !entry.is(Flags::REWRITTEN)
     {
         match entry.style() {
             Style::SingleQuoted if scalar::write_single_quoted(text, out) => return Ok(()),
@@ -89,7 +89,7 @@ pub(super) fn write_scalar(document: &Document, id: EntryId, scalar: Scalar<'_>,
     }
     // On one line where the whole text is to be replaced later, and where a comment stands behind it. What
     // is around is not looked at: a whole file in brackets may be one line.
-    if [Flags::IN_FLOW, Flags::ALIAS, Flags::COPIED, Flags::OPEN_ENDED].iter().any(|&flag| entry.is(flag)) {
+    if [Flags::IN_FLOW, Flags::ALIAS, Flags::COPIED, Flags::REWRITTEN].iter().any(|&flag| entry.is(flag)) {
         let context = Context { indent: 0, base: 0, in_flow: true, is_key: false, newline: "\n" };
         scalar::write_canonical(scalar, context, out);
         return Ok(());
