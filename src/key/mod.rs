@@ -10,7 +10,9 @@
 //! the back end itself gives.
 
 pub mod age;
+mod child;
 mod keyring;
+pub mod pgp;
 pub mod registry;
 mod stanza;
 mod wrap;

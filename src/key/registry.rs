@@ -1,10 +1,10 @@
 //! The list of key back ends. A new one is a folder beside this file and a line here.
 
-use super::{Backend, age};
+use super::{Backend, age, pgp};
 
 /// Every back end of this build, in the order in which they are asked for the data key: what is on
 /// this machine before what is across a network, as sops does by default (`age,pgp`).
-static BACKENDS: &[&dyn Backend] = &[&age::Age];
+static BACKENDS: &[&dyn Backend] = &[&age::Age, &pgp::Pgp];
 
 /// A list of stanzas in the `sops` block.
 pub struct List {

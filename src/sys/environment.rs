@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Where environment variables are read from: the process, or a fixed set.
 ///
@@ -36,6 +37,13 @@ impl Environment {
     #[must_use]
     pub fn get_filled(&self, name: &str) -> Option<OsString> {
         self.get(name).filter(|value| !value.is_empty())
+    }
+
+    /// Lets `command` run with these variables. With those of the process it does so anyway.
+    pub fn give_to(&self, command: &mut Command) {
+        if let Some(variables) = &self.0 {
+            command.env_clear().envs(variables);
+        }
     }
 
     /// The user's home folder.

@@ -17,4 +17,4 @@ pub use file::{MAX_INPUT, create_new_private, is_stdin, is_stdout, read_input};
 pub use private::{PRIVATE_FOLDER_VARIABLE, PrivateFolder};
 pub use process::{BROKEN_PIPE, find_program, harden};
 pub use replace::replace_file;
-pub use terminal::stdin_is_terminal;
+pub use terminal::{stdin_is_terminal, terminal_name};

@@ -1,9 +1,24 @@
 //! Facts about the terminal.
 
+use std::ffi::OsString;
 use std::io::IsTerminal;
 
 /// Whether somebody would have to type the standard input.
 #[must_use]
 pub fn stdin_is_terminal() -> bool {
     std::io::stdin().is_terminal()
+}
+
+/// The name of the terminal that this process talks to, such as `/dev/pts/0`.
+#[must_use]
+pub fn terminal_name() -> Option<OsString> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStringExt as _;
+        let name = |fd| rustix::termios::ttyname(fd, Vec::new()).ok();
+        let named = name(rustix::stdio::stdin()).or_else(|| name(rustix::stdio::stderr()));
+        named.map(|name| OsString::from_vec(name.into_bytes()))
+    }
+    #[cfg(not(unix))]
+    None
 }

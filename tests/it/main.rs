@@ -11,11 +11,13 @@ mod corpus;
 #[path = "../../fuzz/fuzz_targets/law.rs"]
 mod fuzz_law;
 mod generate;
+mod gnupg;
 mod harness;
 mod known;
 mod kustomize;
 mod layers;
 mod parity;
 mod peers;
+mod pgp;
 mod safety;
 mod verbose;
