@@ -251,22 +251,21 @@ fn a_stanza_of_an_unknown_back_end_is_kept_and_named() {
     let (identity, mine) = key();
     let mut metadata = Metadata::new(vec![vec![mine]], 0, Selection::default(), false);
     metadata.wrap(&DataKey::generate().unwrap()).unwrap();
-    metadata.last_modified = "2026-11-22T04:33:28Z".to_owned();
-    metadata.mac = "ENC[m]".to_owned();
-    let Value::Map(mut fields) = metadata.to_value() else { panic!("no map") };
-    fields.push(("pgp".to_owned(), list(&[pgp_item()])));
-    let mut metadata = Metadata::from_value(&Value::Map(fields)).unwrap();
+    metadata.key_groups[0].push(Stanza::new("hsm_new", vec![("enc".to_owned(), text("E"))]));
 
     assert!(metadata.unwrap(&keyring(&[&identity])).is_ok());
-    assert_eq!(metadata.to_value().get("pgp"), Some(&list(&[pgp_item()])));
+    assert_eq!(metadata.to_value().get("hsm_new"), Some(&list(&[map(&[("enc", text("E"))])])));
     let error = metadata.unwrap(&keyring(&[])).err().unwrap();
     assert_eq!(error.exit_code(), 128);
-    for note in ["the file is for pgp FBC7", "pgp FBC7: this build cannot open pgp keys", "SOPS_AGE_KEY_FILE: not set"]
-    {
+    for note in [
+        "the file is for hsm_new (unnamed)",
+        "hsm_new (unnamed): this build cannot open hsm_new keys",
+        "SOPS_AGE_KEY_FILE: not set",
+    ] {
         assert!(error.notes().iter().any(|line| line == note), "{error}");
     }
     let before = metadata.to_value();
-    assert!(metadata.wrap(&DataKey::generate().unwrap()).unwrap_err().to_string().contains("no pgp keys"));
+    assert!(metadata.wrap(&DataKey::generate().unwrap()).unwrap_err().to_string().contains("no hsm_new keys"));
     assert_eq!(metadata.to_value(), before);
 }
 
