@@ -28,6 +28,8 @@ pub enum Kind {
     Config,
     /// Arguments that exclude each other: 8.
     ConflictingArguments,
+    /// A value to set that is no JSON: 7.
+    SetFormat,
     /// The tree could not be encrypted: 23.
     EncryptTree,
     /// The MAC could not be decrypted: 24.
@@ -44,6 +46,8 @@ pub enum Kind {
     Interrupted,
     /// A key path that cannot be understood: 91.
     TreePath,
+    /// A key path that leads nowhere: 1.
+    NoSuchPath,
     /// The input holds no document: 92.
     NoDocument,
     /// No file was named: 100.
@@ -61,12 +65,13 @@ impl Kind {
     #[must_use]
     pub fn exit_code(self) -> u8 {
         match self {
-            Kind::Generic => 1,
+            Kind::Generic | Kind::NoSuchPath => 1,
             Kind::ReadInput => 2,
             Kind::WriteOutput => 3,
             Kind::Format => 4,
             Kind::Config => 5,
             Kind::ConflictingArguments => 8,
+            Kind::SetFormat => 7,
             Kind::EncryptTree => 23,
             Kind::DecryptMac => 24,
             Kind::DecryptTree => 25,
@@ -199,6 +204,13 @@ impl Error {
             notes: Vec::new(),
             hints: Vec::new(),
         }))
+    }
+
+    /// Makes it a failure of another kind: what is one thing to a room may be another to its caller.
+    #[must_use]
+    pub fn with_kind(mut self, kind: Kind) -> Self {
+        self.0.kind = kind;
+        self
     }
 
     /// Says in which file, if that is not known yet.

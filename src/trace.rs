@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 /// What the records of this crate are filed under; those of the libraries below have names of their own.
 pub const TARGET: &str = "leafcrypt";
 
-/// The time that a step takes.
+/// The time that a step takes. The default one counts none.
+#[derive(Default)]
 #[must_use]
 pub struct Clock(Option<Instant>);
 

@@ -2,7 +2,7 @@
 
 use super::args::{self, InputArgs, OutputArgs};
 use super::report;
-use crate::document::parse_path;
+use crate::document::KeyPath;
 use crate::error::Result;
 use crate::key::Keyring;
 use crate::ops::decrypt::{self, Decrypt};
@@ -40,7 +40,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args) -> Result<()> {
     let (source, destination) = args::source_and_destination(args.input, &args.output)?;
-    let extract = parse_path(args.extract.as_deref().unwrap_or_default())?;
+    let extract = KeyPath::parse(args.extract.as_deref().unwrap_or_default())?;
     let request = Decrypt { source, extract, ignore_mac: args.ignore_mac, config: args.config };
     let decrypted = decrypt::decrypt(&request, &Keyring::of_process())?;
     report::warnings(&decrypted.warnings);

@@ -6,7 +6,9 @@ use crate::trace;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Builds a [`Document`]; what an index of a format writes into.
+/// Builds a [`Document`]; what an index of a format writes into. The default one has no text: its values
+/// are made of whatever is known otherwise.
+#[derive(Default)]
 pub struct Builder {
     document: Document,
     open: Vec<u32>,
@@ -47,21 +49,11 @@ impl Builder {
     }
 
     fn over(text: String, bytes: Option<Vec<u8>>) -> Self {
-        Builder {
-            document: Document {
-                text: Arc::new(text),
-                bytes,
-                arena: Vec::new(),
-                entries: Vec::new(),
-                roots: Vec::new(),
-                aliases: Vec::new(),
-                alias_keys: Vec::new(),
-                comments: Vec::new(),
-            },
-            open: Vec::new(),
-            alias_key: None,
-            clock: trace::clock(),
-        }
+        let mut builder = Builder::default();
+        builder.document.text = Arc::new(text);
+        builder.document.bytes = bytes;
+        builder.clock = trace::clock();
+        builder
     }
 
     /// The source.

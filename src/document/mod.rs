@@ -8,12 +8,14 @@
 //! cipher, what a rule or a recipient is.
 
 mod builder;
+mod edit;
 mod path;
 mod splice;
 mod value;
 
 pub use builder::Builder;
-pub use path::{Step, parse_path};
+pub use edit::{Node, Place, Splice};
+pub use path::{KeyPath, Step};
 pub use splice::Splicer;
 pub use value::Value;
 
@@ -226,6 +228,7 @@ impl Scalar<'_> {
 }
 
 /// A source text and the table of its entries.
+#[derive(Default)]
 pub struct Document {
     /// Shared with the parser alone, while the table is being filled.
     text: Arc<String>,
@@ -374,6 +377,11 @@ impl Document {
     pub fn alias_target(&self, id: EntryId) -> Option<EntryId> {
         let found = self.aliases.binary_search_by_key(&(id as u32), |&(alias, _)| alias).ok()?;
         Some(self.aliases[found].1 as usize)
+    }
+
+    /// The aliases and what each refers to, in the order of the text.
+    pub fn aliases(&self) -> impl Iterator<Item = (EntryId, EntryId)> + '_ {
+        self.aliases.iter().map(|&(alias, target)| (alias as usize, target as usize))
     }
 
     /// The keys that are aliases of values, in the order of the text.

@@ -1,6 +1,6 @@
 //! A small tree of values, for data that is read as a whole: the `sops` block, the layout record.
 
-use super::{Document, EntryId, Kind};
+use super::{Builder, Document, EntryId, Flags, Kind, Style, Text};
 
 /// A value without style, order of map keys kept.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +45,41 @@ impl Value {
             Value::List(items) => Some(items),
             _ => None,
         }
+    }
+}
+
+impl Value {
+    /// A document of this value alone, to be written in any format. Recursive, as such values are small.
+    #[must_use]
+    pub fn to_document(&self) -> Document {
+        let mut builder = Builder::default();
+        self.add_to(&mut builder, None);
+        builder.finish()
+    }
+
+    fn add_to(&self, builder: &mut Builder, key: Option<Text>) {
+        let (kind, text) = match self {
+            Value::Null => (Kind::Null, String::new()),
+            Value::Bool(true) => (Kind::Bool, "True".to_owned()),
+            Value::Bool(false) => (Kind::Bool, "False".to_owned()),
+            Value::Int(number) => (Kind::Int, number.to_string()),
+            Value::Str(text) => (Kind::Str, text.clone()),
+            Value::List(items) => {
+                builder.open(Kind::List, 0, key, Style::Flow, Flags::NONE);
+                items.iter().for_each(|item| item.add_to(builder, None));
+                return builder.close(0);
+            }
+            Value::Map(items) => {
+                builder.open(Kind::Map, 0, key, Style::Flow, Flags::NONE);
+                for (name, item) in items {
+                    let name = builder.intern(name.as_bytes());
+                    item.add_to(builder, Some(name));
+                }
+                return builder.close(0);
+            }
+        };
+        let text = builder.intern(text.as_bytes());
+        builder.leaf(kind, 0..0, key, text, Style::Plain, Flags::NONE);
     }
 }
 

@@ -3,10 +3,11 @@
 //! A format is one folder and one line of [`ALL`]. Owns: syntax. Must not know: ciphers, rules,
 //! recipients, files on a disk.
 
+pub mod change;
 pub mod json;
 pub mod yaml;
 
-use crate::document::{Document, EntryId, Kind, Scalar, Value};
+use crate::document::{Document, EntryId, Kind, Node, Place, Scalar, Splice, Value};
 use crate::error::{self, Error, Result};
 use std::ops::Range;
 use zeroize::Zeroize;
@@ -103,6 +104,21 @@ pub trait Format: Sync {
 
     /// Where to put `metadata` in a document that has none: byte positions, ascending, and texts.
     fn metadata_insertions(&self, document: &Document, metadata: &Value) -> Vec<(usize, String)>;
+
+    /// The splices that put `value` in `place`, laid out, indented and quoted as what stands around it. No
+    /// other line changes. Aliases are the caller's to look at, and so is whether the result is what was
+    /// wanted: see [`change::set`], which reads it again.
+    ///
+    /// # Errors
+    /// When the format has no form for the value in this place.
+    fn put(&self, document: &Document, place: &Place, value: Node<'_>) -> Result<Vec<Splice>>;
+
+    /// The splices that take the value `id`, which is no root, out of its container, with its key. Comments
+    /// that sops does not count to the value stay.
+    ///
+    /// # Errors
+    /// When the format cannot be without it.
+    fn remove(&self, document: &Document, id: EntryId) -> Result<Vec<Splice>>;
 
     /// Prints a document of any format in this one: the plaintext of a conversion, as sops prints it.
     ///

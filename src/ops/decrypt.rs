@@ -3,7 +3,7 @@
 use super::source::{Opened, Source};
 use super::unsealed::read_metadata;
 use crate::config::Config;
-use crate::document::{self, Document, Step};
+use crate::document::{self, Document, KeyPath};
 use crate::error::{Error, Kind, Result};
 use crate::format::{self, Format};
 use crate::key::Keyring;
@@ -17,7 +17,7 @@ pub struct Decrypt {
     /// The document.
     pub source: Source,
     /// The part that is wanted; empty for all.
-    pub extract: Vec<Step>,
+    pub extract: KeyPath,
     /// Whether a MAC that does not match is no failure.
     pub ignore_mac: bool,
     /// A `.sops.yaml` to check, which is all it is good for here; sops reads it as well.
@@ -57,7 +57,7 @@ fn unseal_text(request: &Decrypt, opened: Opened, keyring: &Keyring) -> Result<D
     let warnings = std::mem::take(&mut opened.warnings);
     let plaintext = opened.into_plaintext();
     let converts = input.name() != output.name();
-    let plaintext = if request.extract.is_empty() && !converts {
+    let plaintext = if request.extract.steps().is_empty() && !converts {
         SecretBytes::from(plaintext)
     } else {
         let document = input.index_plaintext(plaintext)?;
@@ -70,24 +70,16 @@ fn unseal_text(request: &Decrypt, opened: Opened, keyring: &Keyring) -> Result<D
 
 /// The part at `path` as sops prints it: a string as it is, without a newline; all else in the output's
 /// format.
-fn select(document: &Document, output: &dyn Format, path: &[Step]) -> Result<SecretBytes> {
-    if path.is_empty() {
+fn select(document: &Document, output: &dyn Format, path: &KeyPath) -> Result<SecretBytes> {
+    if path.steps().is_empty() {
         return output.emit(document).map(SecretBytes::from);
     }
     // sops looks into the first document of a stream.
     let root = *document.roots().first().ok_or_else(|| Error::new(Kind::NoDocument, "there is no document"))?;
-    let found = document.find(root, path).map_err(not_in_it)?;
+    let found = document.find(root, path.steps()).map_err(|error| path.judge(error))?;
     let scalar = document.scalar(found);
     if scalar.kind == document::Kind::Str {
         return Ok(SecretBytes::from(scalar.bytes.to_vec()));
     }
     output.emit_value(document, found).map(SecretBytes::from)
-}
-
-/// A path that leads nowhere has no code of its own in sops; only one that is no path has.
-fn not_in_it(error: Error) -> Error {
-    let place = error.place().key_path.clone().unwrap_or_default();
-    let found = Error::new(Kind::Generic, error.message());
-    let found = if place.is_empty() { found } else { found.at_path(place) };
-    error.notes().iter().fold(found, Error::because)
 }

@@ -219,7 +219,7 @@ mod tests {
         let path = example.file.path().to_path_buf();
         let request = Decrypt {
             source: Source { path, name: None, input_type: None, output_type: None },
-            extract: Vec::new(),
+            extract: Default::default(),
             ignore_mac: false,
             config: None,
         };

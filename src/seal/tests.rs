@@ -1,7 +1,7 @@
 //! What sealing promises, on documents small enough to read.
 
 use super::*;
-use crate::document::Value;
+use crate::document::{KeyPath, Value};
 use crate::format::{json::Json, yaml::Yaml};
 use crate::key::Stanza;
 use crate::metadata::{Metadata, Selection};
@@ -164,7 +164,7 @@ fn the_additional_data_is_the_path() {
     for id in 0..document.len() {
         assert_eq!(additional.of(id), document.additional_data(id), "{id}");
     }
-    let leaf = document.find(0, &crate::document::parse_path(r#"["a"][0]["b"]"#).unwrap()).unwrap();
+    let leaf = document.find(0, KeyPath::parse(r#"["a"][0]["b"]"#).unwrap().steps()).unwrap();
     assert_eq!(document.additional_data(leaf), b"a:b:");
 }
 

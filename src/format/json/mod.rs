@@ -5,10 +5,12 @@
 //!
 //! `docs/json.md` says for users what is decided here, and why.
 
+mod edit;
 mod emit;
 mod fault;
 mod index;
 mod keys;
+mod layout;
 mod metadata;
 mod number;
 #[cfg(test)]
@@ -16,7 +18,7 @@ mod tests;
 mod write;
 
 use super::Format;
-use crate::document::{Document, EntryId, Scalar, Value};
+use crate::document::{Document, EntryId, Node, Place, Scalar, Splice, Value};
 use crate::error::{Error, Kind, Result};
 use std::ops::Range;
 
@@ -50,6 +52,14 @@ impl Format for Json {
 
     fn metadata_insertions(&self, document: &Document, metadata: &Value) -> Vec<(usize, String)> {
         metadata::insertions(document, metadata)
+    }
+
+    fn put(&self, document: &Document, place: &Place, value: Node<'_>) -> Result<Vec<Splice>> {
+        edit::put(document, place, value)
+    }
+
+    fn remove(&self, document: &Document, id: EntryId) -> Result<Vec<Splice>> {
+        Ok(edit::remove(document, id))
     }
 
     fn emit(&self, document: &Document) -> Result<Vec<u8>> {

@@ -372,3 +372,60 @@ fn a_flat_object_of_a_million_keys_is_no_trouble() {
     let error = refused(&format!("{text}\n\"key0\":0}}"));
     assert!(error.message().contains("\"key0\" stands twice"));
 }
+
+/// A document, a path, a value (none to take it out), and the document then.
+#[test]
+fn changes_are_laid_out_as_what_is_around() {
+    use crate::document::{KeyPath, Node};
+    use crate::format::change;
+    for (text, path, value, expected) in [
+        ("{\"a\":1,\"b\":[2]}", "b[0]", Some("{\"x\": [1, null]}"), "{\"a\":1,\"b\":[{\"x\":[1,null]}]}"),
+        ("{\"a\":1,\"b\":[2]}", "c", Some("\"<\""), "{\"a\":1,\"b\":[2],\"c\":\"\\u003c\"}"),
+        ("{\"a\": 1, \"b\": [2]}\n", "b[9]", Some("3.50"), "{\"a\": 1, \"b\": [2, 3.5]}\n"),
+        (
+            "{\n  \"a\": 1\n}\n",
+            "b",
+            Some("{\"x\": [1, {}]}"),
+            "{\n  \"a\": 1,\n  \"b\": {\n    \"x\": [\n      1,\n      {}\n    ]\n  }\n}\n",
+        ),
+        ("{\n\t\"a\": {}\n}", "a.b", Some("1"), "{\n\t\"a\": {\n\t\t\"b\": 1\n\t}\n}"),
+        (
+            "{\n\t\"a\": 1\n}",
+            "a.b[7].c",
+            Some("true"),
+            "{\n\t\"a\": {\n\t\t\"b\": [\n\t\t\t{\n\t\t\t\t\"c\": true\n\t\t\t}\n\t\t]\n\t}\n}",
+        ),
+        ("{\r\n  \"a\" : [\r\n    1\r\n  ]\r\n}", "a[1]", Some("2"), "{\r\n  \"a\" : [\r\n    1,\r\n    2\r\n  ]\r\n}"),
+        ("{}", "a", Some("1"), "{\n\t\"a\": 1\n}"),
+        ("{\"a\": {\"b\": 1}}", "a", Some("[]"), "{\"a\": []}"),
+        ("{\"a\": 1, \"b\": 2, \"c\": 3}", "a", None, "{\"b\": 2, \"c\": 3}"),
+        ("{\"a\": 1, \"b\": 2, \"c\": 3}", "b", None, "{\"a\": 1, \"c\": 3}"),
+        ("{\"a\": 1, \"b\": 2, \"c\": 3}", "c", None, "{\"a\": 1, \"b\": 2}"),
+        ("{\n  \"a\": 1,\n  \"b\": 2\n}\n", "a", None, "{\n  \"b\": 2\n}\n"),
+        ("{\n  \"a\": 1,\n  \"b\": 2\n}\n", "b", None, "{\n  \"a\": 1\n}\n"),
+        ("{\n  \"a\": [\n    1\n  ]\n}\n", "a[0]", None, "{\n  \"a\": []\n}\n"),
+        ("{\n  \"a\": 1\n}\n", "a", None, "{}\n"),
+    ] {
+        let document = Json.index(text.to_owned()).unwrap();
+        let path = KeyPath::parse(path).unwrap();
+        let changed = match value {
+            Some(value) => {
+                let value = Json.index(format!("{{\"value\": {value}}}")).unwrap();
+                change::set(&Json, &document, 0, path.steps(), Node { document: &value, id: 1 })
+            }
+            None => change::unset(&Json, &document, 0, path.steps()),
+        };
+        assert_eq!(changed.unwrap().into_text(), expected, "{text} {value:?}");
+    }
+}
+
+#[test]
+fn a_binary_value_has_no_form() {
+    use crate::document::{KeyPath, Node};
+    use crate::format::{change, yaml::Yaml};
+    let document = Json.index("{\"a\": 1}".to_owned()).unwrap();
+    let value = Yaml.index("v: !!binary /w==\n".to_owned()).unwrap();
+    let path = KeyPath::parse("a").unwrap();
+    let error = change::set(&Json, &document, 0, path.steps(), Node { document: &value, id: 1 }).err().unwrap();
+    assert!(error.notes()[0].contains("binary data"), "{error}");
+}

@@ -4,8 +4,8 @@
 //! In a document in braces it is the last member. A file that does not end with a line break still does
 //! not with the block, which is how its removal knows.
 
-use super::emit;
 use super::place::{line_start, newline_of, next_line, skip_to_mark};
+use super::{edit, emit};
 use crate::document::{Document, EntryId, Kind, Style, Value};
 use crate::format::METADATA_KEY;
 use std::ops::Range;
@@ -44,7 +44,7 @@ fn insertion(document: &Document, root: EntryId, metadata: &Value) -> (usize, St
     let entry = document.entry(root);
     let text = document.text();
     if entry.kind() == Kind::Map && entry.style() == Style::Flow {
-        let member = format!("\"{METADATA_KEY}\": {}", emit::emit_flow(metadata));
+        let member = format!("\"{METADATA_KEY}\": {}", edit::emit_flow(metadata));
         return crate::format::member_insertion(document, root, &member, " ", skip_to_mark);
     }
     let span = entry.span();
@@ -65,7 +65,7 @@ fn insertion(document: &Document, root: EntryId, metadata: &Value) -> (usize, St
 }
 
 /// Where the document that has its last value before `from` ends: before the next `---` or `...`.
-fn document_end(text: &str, from: usize) -> usize {
+pub(super) fn document_end(text: &str, from: usize) -> usize {
     let mut at = from;
     // `from` may be at the start of a line already: behind a block scalar, or in an empty document.
     let mut at_line_start = line_start(text, from) == from;

@@ -10,7 +10,8 @@
 
 mod printer;
 
-use crate::document::{Document, EntryId, Kind, Scalar, Value};
+use super::edit::habit::Habit;
+use crate::document::{Document, EntryId, Kind, Node, Value};
 use crate::error::{self, Error, Result};
 use printer::{Container, Printer};
 use std::collections::HashMap;
@@ -21,7 +22,7 @@ use std::collections::HashMap;
 /// None for what an index of a format gives; an internal inconsistency is one.
 pub(super) fn emit(document: &Document) -> Result<String> {
     let comments = Comments::of(document);
-    let mut printer = Printer::new(0, "\n");
+    let mut printer = Printer::new(0, 0, Habit::of_sops("\n"));
     for (at, &root) in document.roots().iter().enumerate() {
         if at > 0 {
             printer.document_marker();
@@ -50,82 +51,26 @@ pub(super) fn emit_value(document: &Document, id: EntryId) -> Result<String> {
         });
     }
     let comments = Comments::of(document);
-    let mut printer = Printer::new(0, "\n");
+    let mut printer = Printer::new(0, 0, Habit::of_sops("\n"));
     Walk { document, comments: &comments, printer: &mut printer }.root(id);
     printer.finish()
 }
 
 /// Prints a map as the lines of a block mapping whose keys stand at column `indent`, four columns a
 /// level.
-///
-/// Recursive, as [`Value`] is only used for small trees.
 pub(super) fn emit_block(value: &Value, indent: usize, newline: &'static str) -> String {
-    let mut printer = Printer::new(indent, newline);
-    print_value(value, &mut printer);
+    let document = value.to_document();
+    let mut printer = Printer::new(indent, indent, Habit::of_sops(newline));
+    Walk { document: &document, comments: &Comments::of(&document), printer: &mut printer }.root(0);
     printer.finish().unwrap_or_default()
 }
 
-fn print_value(value: &Value, printer: &mut Printer) {
-    match value {
-        Value::Null => printer.scalar(Scalar { kind: Kind::Null, bytes: b"" }),
-        Value::Bool(true) => printer.scalar(Scalar { kind: Kind::Bool, bytes: b"True" }),
-        Value::Bool(false) => printer.scalar(Scalar { kind: Kind::Bool, bytes: b"False" }),
-        Value::Int(number) => printer.scalar(Scalar { kind: Kind::Int, bytes: number.to_string().as_bytes() }),
-        Value::Str(text) => printer.scalar(Scalar { kind: Kind::Str, bytes: text.as_bytes() }),
-        Value::List(items) if items.is_empty() => printer.empty(Container::List),
-        Value::Map(items) if items.is_empty() => printer.empty(Container::Map),
-        Value::List(items) => {
-            printer.open(Container::List);
-            for item in items {
-                printer.item();
-                print_value(item, printer);
-            }
-            printer.close();
-        }
-        Value::Map(items) => {
-            printer.open(Container::Map);
-            for (key, item) in items {
-                printer.key(key);
-                print_value(item, printer);
-            }
-            printer.close();
-        }
-    }
-}
-
-/// Prints a value on one line, all strings in double quotes, so that it can stand in braces.
-pub(super) fn emit_flow(value: &Value) -> String {
-    let mut out = Vec::new();
-    write_flow(value, &mut out);
-    // Made of `str` pieces alone.
-    String::from_utf8(out).unwrap_or_default()
-}
-
-fn write_flow(value: &Value, out: &mut Vec<u8>) {
-    match value {
-        Value::Null => out.extend_from_slice(b"null"),
-        Value::Bool(truth) => out.extend_from_slice(truth.to_string().as_bytes()),
-        Value::Int(number) => out.extend_from_slice(number.to_string().as_bytes()),
-        Value::Str(text) => super::scalar::write_double_quoted(text, out),
-        Value::List(items) => {
-            out.push(b'[');
-            for (at, item) in items.iter().enumerate() {
-                out.extend_from_slice(if at > 0 { b", " } else { b"" });
-                write_flow(item, out);
-            }
-            out.push(b']');
-        }
-        Value::Map(items) => {
-            out.push(b'{');
-            for (at, (key, item)) in items.iter().enumerate() {
-                out.extend_from_slice(if at > 0 { b", " } else { b"" });
-                super::scalar::write_double_quoted(key, out);
-                out.extend_from_slice(b": ");
-                write_flow(item, out);
-            }
-            out.push(b'}');
-        }
-    }
+/// Prints `node` as the lines of a block at column `indent`, with the habits of another document.
+pub(super) fn print(node: Node<'_>, indent: usize, habit: &Habit) -> Result<String> {
+    let Node { document, id } = node;
+    let mut printer = Printer::new(indent, 0, *habit);
+    Walk { document, comments: &Comments::of(document), printer: &mut printer }.root(id);
+    printer.finish()
 }
 
 /// The comments of a document by place: the container and the child that they precede, or none when

@@ -1,11 +1,12 @@
 //! YAML, as go-yaml v3 reads it and sops holds it.
 //!
 //! Owns: the index ([`index`]), which values plain scalars have ([`resolve`]), where sops sees comments
-//! ([`comments`]), writing into a place ([`place`], [`scalar`]), the `sops` block ([`block`]) and whole
-//! documents ([`emit`]). Must not know: ciphers, rules, recipients.
+//! ([`comments`]), writing into a place ([`place`], [`scalar`]), changing the tree ([`mod@edit`]), the `sops` block
+//! ([`block`]) and whole documents ([`emit`]). Must not know: ciphers, rules, recipients.
 
 mod block;
 mod comments;
+mod edit;
 mod emit;
 mod index;
 mod place;
@@ -13,7 +14,7 @@ mod resolve;
 mod scalar;
 
 use super::Format;
-use crate::document::{Document, EntryId, Kind, Scalar, Value};
+use crate::document::{Document, EntryId, Kind, Node, Place, Scalar, Splice, Value};
 use crate::error::Result;
 use std::ops::Range;
 
@@ -78,6 +79,14 @@ impl Format for Yaml {
 
     fn metadata_insertions(&self, document: &Document, metadata: &Value) -> Vec<(usize, String)> {
         block::insertions(document, metadata)
+    }
+
+    fn put(&self, document: &Document, place: &Place, value: Node<'_>) -> Result<Vec<Splice>> {
+        edit::put(document, place, value)
+    }
+
+    fn remove(&self, document: &Document, id: EntryId) -> Result<Vec<Splice>> {
+        edit::remove(document, id)
     }
 
     fn emit(&self, document: &Document) -> Result<Vec<u8>> {

@@ -14,7 +14,7 @@
 //! Must not know: documents, comments, containers, where in a file it writes.
 
 use super::resolve::{Resolved, resolve_plain};
-use crate::document::{Kind, Scalar};
+use crate::document::{Kind, Scalar, Style};
 use base64::Engine;
 use std::fmt::Write;
 
@@ -32,6 +32,40 @@ pub(super) struct Context {
     pub(super) is_key: bool,
     /// The line break of the file.
     pub(super) newline: &'static str,
+}
+
+/// The quotes that a string gets where it could do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Quotes {
+    /// None.
+    None,
+    /// Single ones.
+    Single,
+    /// Double ones.
+    Double,
+}
+
+impl Quotes {
+    /// Those of a value in this style.
+    pub(super) fn of(style: Style) -> Self {
+        match style {
+            Style::SingleQuoted => Quotes::Single,
+            Style::DoubleQuoted => Quotes::Double,
+            _ => Quotes::None,
+        }
+    }
+}
+
+/// Appends `scalar` as [`write_canonical`] does, but a string of one line in `quotes` where they can hold it.
+pub(super) fn write_quoted(scalar: Scalar<'_>, quotes: Quotes, context: Context, out: &mut Vec<u8>) {
+    let text = std::str::from_utf8(scalar.bytes).ok();
+    let text =
+        text.filter(|text| scalar.kind == Kind::Str && (context.in_flow || context.is_key || !text.contains('\n')));
+    match (text, quotes) {
+        (Some(text), Quotes::Single) if write_single_quoted(text, out) => {}
+        (Some(text), Quotes::Single | Quotes::Double) => write_double_quoted(text, out),
+        _ => write_canonical(scalar, context, out),
+    }
 }
 
 /// Appends `scalar` as real sops prints it. The line break that ends the last line of a block scalar is

@@ -1,16 +1,13 @@
 //! Puts the pieces of a block document on their lines.
 //!
-//! Owns: lines, columns and indents, as go-yaml v3's emitter sets them with an indent of 4.
-//! Must not know: where the pieces come from.
+//! Owns: lines, columns and indents, as go-yaml v3's emitter sets them with an indent of 4, or as the habits
+//! of a document are. Must not know: where the pieces come from.
 
+use crate::document::Kind;
 use crate::document::Scalar;
 use crate::error::{self, Error, Result};
-use crate::format::yaml::scalar::{Context, is_complex_key, write_canonical};
-
-/// The columns of one level.
-const STEP: usize = 4;
-/// The width of a dash and its space.
-const DASH: usize = 2;
+use crate::format::yaml::edit::habit::Habit;
+use crate::format::yaml::scalar::{Context, is_complex_key, write_quoted};
 
 /// A kind of container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,9 +20,11 @@ pub(super) enum Container {
 /// [`Self::scalar`], [`Self::empty`] and [`Self::open`]; each opened container is closed.
 pub(super) struct Printer {
     out: Vec<u8>,
-    newline: &'static str,
+    habit: Habit,
     /// The column of the root's keys.
     origin: usize,
+    /// The column from which whole steps are counted.
+    base: usize,
     levels: Vec<Level>,
     /// What the next node stands behind.
     behind: Behind,
@@ -44,14 +43,16 @@ enum Behind {
     Nothing,
     /// `key:`, the value of a block begins on the next line.
     Key,
-    /// `-` or the `:` of a key on lines of its own: a block begins on this line.
+    /// The `:` of a key on lines of its own: a block begins on this line.
     Mark,
+    /// `-`: likewise, and so does a scalar, as far behind it as the habit is.
+    Dash,
 }
 
 impl Printer {
-    /// Begins with the keys of the root at column `origin`.
-    pub(super) fn new(origin: usize, newline: &'static str) -> Printer {
-        Printer { out: Vec::new(), newline, origin, levels: Vec::new(), behind: Behind::Nothing, column: 0 }
+    /// Begins with the keys of the root at column `origin`; whole steps are counted from `base`.
+    pub(super) fn new(origin: usize, base: usize, habit: Habit) -> Printer {
+        Printer { out: Vec::new(), habit, origin, base, levels: Vec::new(), behind: Behind::Nothing, column: 0 }
     }
 
     /// Separates two documents.
@@ -81,8 +82,8 @@ impl Printer {
             self.write(b"? ");
         }
         let context = Context { is_key: !complex, ..self.context() };
-        let key = Scalar { kind: crate::document::Kind::Str, bytes: key.as_bytes() };
-        write_canonical(key, context, &mut self.out);
+        let key = Scalar { kind: Kind::Str, bytes: key.as_bytes() };
+        write_quoted(key, self.habit.key_quotes, context, &mut self.out);
         if complex {
             self.end_line();
             self.move_to(indent);
@@ -96,14 +97,14 @@ impl Printer {
         let indent = self.levels.last().map_or(self.origin, |level| level.indent);
         self.move_to(indent);
         self.write(b"-");
-        self.behind = Behind::Mark;
+        self.behind = Behind::Dash;
     }
 
     /// A leaf.
     pub(super) fn scalar(&mut self, scalar: Scalar<'_>) {
         self.space();
         let context = self.context();
-        write_canonical(scalar, context, &mut self.out);
+        write_quoted(scalar, self.habit.quotes, context, &mut self.out);
         self.end_line();
     }
 
@@ -120,7 +121,7 @@ impl Printer {
             self.end_line();
         }
         self.behind = Behind::Nothing;
-        let indent = if self.levels.is_empty() { self.origin } else { self.content_indent() };
+        let indent = if self.levels.is_empty() { self.origin } else { self.content_indent(container) };
         self.levels.push(Level { container, indent });
     }
 
@@ -138,26 +139,33 @@ impl Printer {
             .map_err(|_| Error::new(error::Kind::Format, "a number or a time of the document is not text"))
     }
 
-    /// The column of what is indented below an entry of the open container.
-    fn content_indent(&self) -> usize {
+    /// The column of a container or of lines that are indented below an entry of the open container.
+    fn content_indent(&self, kind: Container) -> usize {
+        let kind = if kind == Container::Map { Kind::Map } else { Kind::List };
         match self.levels.last() {
-            Some(Level { container: Container::List, indent }) => indent + DASH,
-            Some(Level { container: Container::Map, indent }) => {
-                // Everything but the entries of a list aligns to whole steps.
-                self.origin + (indent - self.origin + STEP) / STEP * STEP
+            Some(Level { container, indent }) => {
+                self.base + self.habit.below(indent - self.base, *container == Container::List, kind)
             }
-            None => self.origin + STEP,
+            None => self.origin + self.habit.step,
         }
     }
 
     fn context(&self) -> Context {
         let base = self.levels.last().map_or(self.origin, |level| level.indent);
-        Context { indent: self.content_indent(), base, in_flow: false, is_key: false, newline: self.newline }
+        Context {
+            indent: self.content_indent(Container::Map),
+            base,
+            in_flow: false,
+            is_key: false,
+            newline: self.habit.newline,
+        }
     }
 
     fn space(&mut self) {
-        if self.behind != Behind::Nothing {
-            self.write(b" ");
+        match self.behind {
+            Behind::Nothing => {}
+            Behind::Key | Behind::Mark => self.write(b" "),
+            Behind::Dash => self.move_to(self.column + self.habit.dash - 1),
         }
         self.behind = Behind::Nothing;
     }
@@ -175,7 +183,7 @@ impl Printer {
     }
 
     fn end_line(&mut self) {
-        self.out.extend_from_slice(self.newline.as_bytes());
+        self.out.extend_from_slice(self.habit.newline.as_bytes());
         self.column = 0;
     }
 }

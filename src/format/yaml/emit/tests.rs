@@ -1,5 +1,6 @@
 //! What sops 3.11 printed for the same trees, and that all of it reads back.
 
+use super::super::edit::emit_flow;
 use super::*;
 use crate::document::{Builder, Flags, Style};
 use crate::format::yaml::resolve::{resolve_plain, resolve_tagged};
