@@ -56,6 +56,8 @@ pub enum Kind {
     NoRecipient,
     /// No identity could open the data key: 128.
     NoDataKey,
+    /// There is no editor, or it failed: 201.
+    NoEditor,
     /// The file is encrypted already: 203.
     AlreadyEncrypted,
 }
@@ -84,6 +86,7 @@ impl Kind {
             Kind::NoFile => 100,
             Kind::NoRecipient => 111,
             Kind::NoDataKey => 128,
+            Kind::NoEditor => 201,
             Kind::AlreadyEncrypted => 203,
         }
     }

@@ -59,7 +59,7 @@ impl ConfigArgs {
 }
 
 /// Reads the name of a format; help and errors list them all.
-fn format_parser() -> impl TypedValueParser<Value = &'static dyn Format> {
+pub(super) fn format_parser() -> impl TypedValueParser<Value = &'static dyn Format> {
     PossibleValuesParser::new(format::ALL.iter().map(|format| format.name()))
         .try_map(|name| format::by_name(&name).ok_or("there is no such format"))
 }

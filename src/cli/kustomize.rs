@@ -110,7 +110,7 @@ fn install(install: &Install) -> Result<()> {
         .map_err(|error| Error::new(Kind::ReadInput, "this program does not know where it is").because(error))?;
     let mut programs = vec![(this, "ksops")];
     if install.with_kustomize {
-        let kustomize = sys::find_program("kustomize").ok_or_else(|| {
+        let kustomize = sys::find_program("kustomize", &sys::Environment::of_process()).ok_or_else(|| {
             Error::new(Kind::ReadInput, "there is no kustomize on the PATH").hint("leave --with-kustomize away")
         })?;
         programs.push((kustomize, "kustomize"));

@@ -1,6 +1,6 @@
 //! The spellings that sops accepts and clap does not, turned into those that it does.
 //!
-//! Owns: the old forms `-e|-d [FLAGS] FILE`, flags before the subcommand (`--config FILE encrypt`), and
+//! Owns: the old forms `-e|-d [FLAGS] FILE` and `[FLAGS] FILE` (which edits), flags before the subcommand (`--config FILE encrypt`), and
 //! what Go's flag parser allows everywhere: one dash before a long name (`-in-place`), two before a short
 //! one (`--i`), a value for a switch (`--in-place=true`).
 //! Must not know: what a flag means. Which flags there are is asked of clap, so that a new one cannot
@@ -24,11 +24,13 @@ pub(super) fn rewrite(args: Vec<OsString>, command: &clap::Command) -> Result<Ve
     let mut mode: Option<&str> = None;
     let mut named: Option<OsString> = None;
     let mut files = 0;
+    let mut edits: Option<bool> = None;
 
     while let Some(word) = words.next() {
         let Some(text) = word.to_str() else {
             rewritten.push(word);
             files += 1;
+            edits.get_or_insert(true);
             continue;
         };
         if text == "--" {
@@ -49,7 +51,10 @@ pub(super) fn rewrite(args: Vec<OsString>, command: &clap::Command) -> Result<Ve
         match flags.read(text) {
             None if mode.is_none() && named.is_none() && command.find_subcommand(text).is_some() => named = Some(word),
             None => {
-                files += usize::from(!text.starts_with('-') || text == "-");
+                if !text.starts_with('-') || text == "-" {
+                    files += 1;
+                    edits.get_or_insert_with(|| is_file_name(text));
+                }
                 rewritten.push(word);
             }
             Some(Flag::Off) => {}
@@ -68,10 +73,16 @@ pub(super) fn rewrite(args: Vec<OsString>, command: &clap::Command) -> Result<Ve
         // The new forms read the standard input then; the old ones never did.
         return Err(Error::new(Kind::NoFile, "no file is named").hint(format!("leafcrypt {mode} FILE")));
     }
+    let mode = mode.or((edits == Some(true)).then_some("edit"));
     if let Some(subcommand) = named.or(mode.map(OsString::from)) {
         rewritten.insert(1.min(rewritten.len()), subcommand);
     }
     Ok(rewritten)
+}
+
+/// Whether a word that is no subcommand is a file to edit, there or not, rather than a subcommand with a typing error.
+fn is_file_name(word: &str) -> bool {
+    word.contains(['.', '/', '\\']) || std::path::Path::new(word).exists()
 }
 
 /// Reads `-e`, `--encrypt`, `-encrypt`, and `-di` as people write it; what is left of it, if anything.
@@ -164,6 +175,13 @@ mod tests {
             ("-i decrypt a.yaml", "decrypt -i a.yaml"),
             ("-d /dev/stdin", "decrypt /dev/stdin"),
             ("-d encrypt", "decrypt encrypt"),
+            ("a.yaml", "edit a.yaml"),
+            ("./a", "edit ./a"),
+            ("Cargo.toml", "edit Cargo.toml"),
+            ("-s a.yaml", "edit -s a.yaml"),
+            ("a.yaml -s", "edit a.yaml -s"),
+            ("--age age1x a.yaml", "edit --age age1x a.yaml"),
+            ("--config .sops.yaml --in-place a.yaml", "edit --config .sops.yaml --in-place a.yaml"),
         ] {
             assert_eq!(rewritten(old), new, "{old}");
         }
@@ -180,7 +198,8 @@ mod tests {
             "decrypt --nonsense a.yaml",
             "decrypt --extract [\"-d\"] a.yaml",
             "keygen --output -",
-            "a.yaml",
+            "encryt a",
+            "--age age1x",
         ] {
             assert_eq!(rewritten(line), line);
         }

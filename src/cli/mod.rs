@@ -9,6 +9,7 @@
 
 mod args;
 mod decrypt;
+mod edit;
 mod encrypt;
 mod init;
 mod keygen;
@@ -20,7 +21,7 @@ mod report;
 use crate::error::{Error, Kind};
 use crate::sys;
 use crate::trace;
-use clap::error::{ContextKind, ErrorKind};
+use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::Path;
@@ -41,10 +42,11 @@ use std::process::ExitCode;
 Examples:
   leafcrypt init                                 an identity and a .sops.yaml for this folder
   leafcrypt encrypt -i secrets/prod.yaml         encrypt in place, by the rules of .sops.yaml
+  leafcrypt edit secrets/prod.yaml               change it in your editor
   leafcrypt decrypt secrets/prod.yaml            print the plaintext
   leafcrypt decrypt --extract '[\"db\"][\"password\"]' secrets/prod.yaml
 
-The old forms of sops work too: leafcrypt -e -i FILE, leafcrypt -d FILE."
+The old forms of sops work too: leafcrypt -e -i FILE, leafcrypt -d FILE, leafcrypt FILE."
 )]
 struct Cli {
     /// Print the version
@@ -61,6 +63,7 @@ struct Cli {
 enum Command {
     Encrypt(encrypt::Args),
     Decrypt(decrypt::Args),
+    Edit(Box<edit::Args>),
     Init(init::Args),
     Keygen(keygen::Args),
     Kustomize(kustomize::Args),
@@ -84,12 +87,12 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
                     report::show_steps();
                 }
                 let clock = trace::clock();
-                command.run().inspect(|()| clock.done(|| "done"))
+                command.run().inspect(|_| clock.done(|| "done"))
             }
         },
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err((error, code)) => fail(&error, code),
     }
 }
@@ -108,15 +111,17 @@ fn fail(error: &Error, code: u8) -> ExitCode {
 }
 
 impl Command {
-    /// Runs the subcommand; a failure comes with the exit code that sops gives for it.
-    fn run(self) -> Result<(), (Error, u8)> {
+    /// Runs the subcommand and gives its exit code; a failure comes with the one that sops gives for it.
+    fn run(self) -> Result<ExitCode, (Error, u8)> {
         let encrypts = matches!(self, Command::Encrypt(_));
+        let done = |()| ExitCode::SUCCESS;
         match self {
-            Command::Encrypt(args) => encrypt::run(args),
-            Command::Decrypt(args) => decrypt::run(args),
-            Command::Init(args) => init::run(args),
-            Command::Keygen(args) => keygen::run(args),
-            Command::Kustomize(args) => kustomize::run(args),
+            Command::Encrypt(args) => encrypt::run(args).map(done),
+            Command::Decrypt(args) => decrypt::run(args).map(done),
+            Command::Edit(args) => edit::run(*args),
+            Command::Init(args) => init::run(args).map(done),
+            Command::Keygen(args) => keygen::run(args).map(done),
+            Command::Kustomize(args) => kustomize::run(args).map(done),
         }
         .map_err(|error| {
             let code = exit_code(&error, encrypts);
@@ -142,15 +147,6 @@ fn exit_code(error: &Error, encrypts: bool) -> u8 {
 
 /// Prints what clap has to say (help and version are among it) and gives the exit code of sops for it.
 fn explain_usage(usage: &clap::Error) -> ExitCode {
-    if usage.kind() == ErrorKind::InvalidSubcommand
-        && let Some(name) = usage.get(ContextKind::InvalidSubcommand).map(ToString::to_string)
-        && Path::new(&name).exists()
-    {
-        // `sops FILE` opens an editor, which this version does not have yet.
-        let error = Error::new(Kind::Generic, format!("what should be done with {name}?"))
-            .hint(format!("leafcrypt decrypt {name}"));
-        return fail(&error, error.exit_code());
-    }
     let printed = usage.print();
     ExitCode::from(match usage.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion if printed.is_err() => sys::BROKEN_PIPE,

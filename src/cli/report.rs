@@ -40,6 +40,13 @@ pub(super) fn warnings(warnings: &[String]) {
     }
 }
 
+/// Prints something to try.
+pub(super) fn hint(text: &str) {
+    let mut line = String::new();
+    labelled(&mut line, HINT, "hint", text);
+    print(&line);
+}
+
 /// Prints `line` as it is.
 pub(super) fn note(line: &str) {
     print(&format!("{line}\n"));

@@ -30,6 +30,9 @@ pub trait Format: Sync {
     /// Whether a file of this name is of this format.
     fn is_named(&self, file_name: &str) -> bool;
 
+    /// What a new file begins with in the editor.
+    fn example(&self) -> &'static str;
+
     /// Indexes `text`, an encrypted file or a plaintext.
     ///
     /// # Errors

@@ -92,7 +92,7 @@ fn has_token(text: &str, metadata: &Metadata) -> bool {
 }
 
 /// For whom and how much: what is given goes before what the rule says, as in sops.
-fn metadata(request: &Encrypt, warnings: &mut Vec<String>) -> Result<Metadata> {
+pub(super) fn metadata(request: &Encrypt, warnings: &mut Vec<String>) -> Result<Metadata> {
     let rule = match rules::find(request.config.as_deref(), request.source.name(), warnings) {
         // sops stops here; but whoever names recipients needs no rule.
         Err(error) if error.kind() == Kind::ConfigMissing && !request.recipients.is_empty() => None,

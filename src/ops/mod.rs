@@ -5,6 +5,7 @@
 //! be written by whoever asked, so that no step can leave half a result on a disk.
 
 pub mod decrypt;
+pub mod edit;
 pub mod encrypt;
 pub mod init;
 pub mod keygen;

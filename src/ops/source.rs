@@ -47,7 +47,7 @@ impl Source {
     ///
     /// # Errors
     /// When neither the name nor a type says what the input is.
-    fn formats(&self) -> Result<(&'static dyn Format, &'static dyn Format)> {
+    pub(super) fn formats(&self) -> Result<(&'static dyn Format, &'static dyn Format)> {
         let named = format::by_file_name(&self.name().to_string_lossy());
         let input = self.input_type.or(named).ok_or_else(|| self.unknown_type())?;
         Ok((input, self.output_type.or(named).unwrap_or(input)))

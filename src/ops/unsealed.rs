@@ -47,6 +47,13 @@ impl Unsealed {
         Ok(Unsealed { format, metadata, data_key, warnings, plaintext: opened.into_plaintext(), nonces })
     }
 
+    /// A file that is yet to be made, with nothing in it, for the recipients of `metadata`.
+    #[must_use]
+    pub fn new(format: &'static dyn Format, metadata: Metadata, data_key: DataKey) -> Self {
+        let (plaintext, nonces) = (Vec::new(), Nonces::default());
+        Unsealed { format, metadata, data_key, warnings: Vec::new(), plaintext, nonces }
+    }
+
     /// The plaintext of the file as it was.
     #[must_use]
     pub fn plaintext(&self) -> &[u8] {
@@ -59,6 +66,14 @@ impl Unsealed {
     /// When it is not of the file's format, has a `sops` block, or could not be given back.
     pub fn seal(&mut self, plaintext: Vec<u8>) -> Result<String> {
         let document = self.format.index_plaintext(plaintext)?;
+        if document.roots().is_empty() {
+            return Err(Error::new(Kind::NoDocument, "there is no document in the file"));
+        }
+        if self.format.metadata(&document).is_some() {
+            return Err(Error::new(Kind::AlreadyEncrypted, "the plaintext has a top-level key `sops`")
+                .because("that is where sops keeps what it knows of a file")
+                .hint("use another name for the key"));
+        }
         let sealed = seal::encrypt(self.format, &document, &self.data_key, &mut self.metadata, &self.nonces);
         document.into_bytes().zeroize();
         sealed

@@ -67,6 +67,17 @@ impl Environment {
         self.home().map(|home| home.join(below_home))
     }
 
+    /// The folder for what a program keeps between two runs and the user need not look after: by the XDG Base
+    /// Directory Specification, and on Windows that of local application data.
+    #[must_use]
+    pub fn state_folder(&self) -> Option<PathBuf> {
+        if cfg!(windows) {
+            return self.get_filled("LocalAppData").map(PathBuf::from);
+        }
+        let named = self.get_filled("XDG_STATE_HOME").map(PathBuf::from).filter(|folder| folder.is_absolute());
+        named.or_else(|| self.home().map(|home| home.join(".local/state")))
+    }
+
     /// A path as it is shown in messages, with `~` for the home folder.
     #[must_use]
     pub fn show(&self, path: &Path) -> String {

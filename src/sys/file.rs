@@ -102,6 +102,16 @@ pub fn create_new_private(path: &Path, bytes: &[u8]) -> Result<()> {
     })
 }
 
+/// Makes a folder that only its owner may enter, and those on its way, where they are missing.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn create_private_folder(path: &Path) -> Result<()> {
+    private_folders().create(path).map_err(|error| {
+        Error::new(Kind::WriteOutput, format!("the folder {} cannot be made", path.display())).because(error)
+    })
+}
+
 fn private_folders() -> std::fs::DirBuilder {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);

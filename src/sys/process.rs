@@ -1,4 +1,7 @@
-//! The process itself.
+//! The process itself, and the programs it may start.
+
+use super::Environment;
+use std::path::{Path, PathBuf};
 
 /// The exit code of a program whose reader went away: what a shell shows for SIGPIPE, 128 + 13.
 pub const BROKEN_PIPE: u8 = 141;
@@ -20,10 +23,24 @@ pub fn harden() {
     }
 }
 
-/// The program called `name` on the PATH.
+/// The file that is run for the command `name`: itself when it is a path, else the first in the folders of
+/// `PATH` that this user may run.
 #[must_use]
-pub fn find_program(name: &str) -> Option<std::path::PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
-    std::env::split_paths(&path).map(|folder| folder.join(&file)).find(|program| program.is_file())
+pub fn find_program(name: &str, environment: &Environment) -> Option<PathBuf> {
+    if Path::new(name).components().count() > 1 {
+        return Some(PathBuf::from(name)).filter(|file| is_program(file));
+    }
+    let folders = environment.get("PATH")?;
+    std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|file| is_program(file))
+}
+
+#[cfg(unix)]
+fn is_program(file: &Path) -> bool {
+    use rustix::fs::{Access, access};
+    file.is_file() && access(file, Access::EXEC_OK).is_ok()
+}
+
+#[cfg(not(unix))]
+fn is_program(file: &Path) -> bool {
+    file.is_file() || ["exe", "cmd", "bat"].iter().any(|extension| file.with_extension(extension).is_file())
 }

@@ -26,6 +26,43 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// Puts a new file at `path`, whole or not at all, and never in the place of one that is there.
+///
+/// # Errors
+/// When it cannot be done, or something is there; no temporary file is left.
+pub fn create_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    let create = || {
+        let target = follow_links(path)?;
+        let folder = folder_of(&target);
+        let draft = write_draft(folder, &target, bytes, None)?;
+        draft.persist_noclobber(&target).map_err(|failed| failed.error)?;
+        sync_folder(folder)
+    };
+    create().map_err(|error| cannot_write(path, &error))
+}
+
+/// Says early what [`replace_file`], or [`create_file`] where there is no file yet, would run into: before
+/// somebody has spent an hour on what then cannot be written.
+///
+/// # Errors
+/// When the file is a folder or read-only, or its folder is missing or may not be written to.
+pub fn require_replaceable(path: &Path) -> Result<()> {
+    let check = || {
+        let target = match std::fs::metadata(path) {
+            Ok(facts) if facts.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+            Ok(facts) if !facts.is_file() => return Ok(()),
+            Ok(_) => path.canonicalize()?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => follow_links(path)?,
+            Err(error) => return Err(error),
+        };
+        if target.exists() {
+            require_writable(&target)?;
+        }
+        require_writable(folder_of(&target))
+    };
+    check().map_err(|error| cannot_write(path, &error))
+}
+
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let (target, old) = match std::fs::metadata(path) {
         Ok(facts) if facts.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
@@ -37,13 +74,14 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if old.is_some() {
         require_writable(&target)?;
     }
-    let folder = match target.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(&target);
     let draft = write_draft(folder, &target, bytes, old.as_ref())?;
     draft.persist(&target).map_err(|failed| failed.error)?;
     sync_folder(folder)
+}
+
+fn folder_of(target: &Path) -> &Path {
+    target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// The file that `path` leads to, which does not exist; `canonicalize` is for those that do.

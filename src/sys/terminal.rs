@@ -22,3 +22,9 @@ pub fn terminal_name() -> Option<OsString> {
     #[cfg(not(unix))]
     None
 }
+
+/// Whether somebody is there to be asked something: they see the standard error and can type.
+#[must_use]
+pub fn is_interactive() -> bool {
+    stdin_is_terminal() && std::io::stderr().is_terminal()
+}

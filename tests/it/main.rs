@@ -7,6 +7,7 @@
 mod builder;
 mod cli;
 mod corpus;
+mod edit;
 #[allow(unreachable_pub, reason = "the fuzz targets include the same file")]
 #[path = "../../fuzz/fuzz_targets/law.rs"]
 mod fuzz_law;

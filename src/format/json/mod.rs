@@ -34,6 +34,10 @@ impl Format for Json {
         file_name.ends_with(".json")
     }
 
+    fn example(&self) -> &'static str {
+        include_str!("example.json")
+    }
+
     fn index(&self, text: String) -> Result<Document> {
         index::index(text)
     }

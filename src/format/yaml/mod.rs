@@ -36,6 +36,10 @@ impl Format for Yaml {
         file_name.ends_with(".yaml") || file_name.ends_with(".yml")
     }
 
+    fn example(&self) -> &'static str {
+        include_str!("example.yaml")
+    }
+
     fn index(&self, text: String) -> Result<Document> {
         index::index(text)
     }

@@ -1,0 +1,148 @@
+//! `leafcrypt edit`.
+
+use super::args::{ConfigArgs, RecipientArgs, SelectionArgs, format_parser};
+use super::report;
+use crate::error::{Error, Kind, Result};
+use crate::format::Format;
+use crate::key::{Environment, Keyring};
+use crate::ops::Source;
+use crate::ops::edit::{self, Choice, Conversation, Edit, Outcome};
+use crate::ops::encrypt::Encrypt;
+use crate::sys::{self, Answer, Signals};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// The exit code of sops for a file that was not changed.
+const UNCHANGED: u8 = 200;
+
+/// Edit an encrypted file in your editor
+///
+/// The editor is that of SOPS_EDITOR or EDITOR, or else vim, nano or vi. The plaintext is in a private folder in
+/// memory until the editor is closed. A file that is not there is made, with an example to begin with; the
+/// recipients and selectors below count for a new file alone.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  leafcrypt edit secrets/prod.yaml
+  leafcrypt secrets/prod.yaml                     the same, as in sops
+  EDITOR='code --wait' leafcrypt edit secrets/prod.yaml
+  leafcrypt edit --age age1… secrets/new.yaml     a new file, without a .sops.yaml
+  leafcrypt edit --show-master-keys secrets/prod.yaml")]
+pub(super) struct Args {
+    /// The file
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+
+    /// Edit the sops block as well: recipients that are added there get the data key
+    #[arg(short, long)]
+    show_master_keys: bool,
+
+    /// Open the file even if it was tampered with or damaged
+    #[arg(long)]
+    ignore_mac: bool,
+
+    /// Go on with what an edit before could not save
+    #[arg(long, value_name = "DRAFT")]
+    draft: Option<PathBuf>,
+
+    /// What the file is, whatever its name says
+    #[arg(long, value_name = "TYPE", value_parser = format_parser())]
+    input_type: Option<&'static dyn Format>,
+
+    /// Convert the file to this type
+    #[arg(long, value_name = "TYPE", value_parser = format_parser())]
+    output_type: Option<&'static dyn Format>,
+
+    /// Take this name for the file: for its type, and to find its rule
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
+    filename_override: Option<PathBuf>,
+
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
+    recipients: RecipientArgs,
+    #[command(flatten)]
+    selection: SelectionArgs,
+
+    /// Protect only encrypted values by the MAC, so that the others may be edited by hand
+    #[arg(long)]
+    mac_only_encrypted: bool,
+
+    /// How many key groups are needed to decrypt
+    #[arg(long, value_name = "NUMBER")]
+    shamir_secret_sharing_threshold: Option<usize>,
+
+    /// Said of an edit by some scripts for sops; there is no other way
+    #[arg(short, long, hide = true)]
+    in_place: bool,
+}
+
+pub(super) fn run(args: Args) -> Result<ExitCode> {
+    let Some(path) = args.file else {
+        return Err(Error::new(Kind::NoFile, "no file is named").hint("leafcrypt edit FILE"));
+    };
+    let shown = path.display().to_string();
+    let request = Edit {
+        encrypt: Encrypt {
+            source: Source {
+                path,
+                name: args.filename_override,
+                input_type: args.input_type,
+                output_type: args.output_type,
+            },
+            recipients: args.recipients.given,
+            details: args.recipients.details,
+            selection: args.selection.selection(),
+            mac_only_encrypted: args.mac_only_encrypted,
+            shamir_threshold: args.shamir_secret_sharing_threshold.filter(|&threshold| threshold > 0),
+            config: args.config.path(),
+        },
+        ignore_mac: args.ignore_mac,
+        show_master_keys: args.show_master_keys,
+        draft: args.draft,
+    };
+    match edit::edit(&request, &Keyring::of_process(), &Environment::of_process(), &mut Terminal)? {
+        Outcome::Saved => Ok(ExitCode::SUCCESS),
+        Outcome::Unchanged { returned_at_once } => {
+            report::note(&format!("nothing was changed; {shown} is as it was"));
+            if returned_at_once && sys::is_interactive() {
+                report::hint(
+                    "if the editor opens a window, tell it to wait until that is closed, as in EDITOR='code --wait'",
+                );
+            }
+            Ok(ExitCode::from(UNCHANGED))
+        }
+        Outcome::Interrupted { signal, draft } => {
+            report::note(&format!("interrupted; {shown} is as it was"));
+            draft.iter().for_each(|line| report::note(line));
+            Ok(Signals::end_by(signal))
+        }
+    }
+}
+
+/// The person at the terminal, if there is one.
+struct Terminal;
+
+impl Conversation for Terminal {
+    fn warn(&mut self, warnings: &[String]) {
+        report::warnings(warnings);
+    }
+
+    fn choose(&mut self, error: &Error, signals: &mut Signals) -> Choice {
+        if !sys::is_interactive() {
+            return Choice::Nobody;
+        }
+        report::error(error);
+        loop {
+            report::note(
+                "Press Enter to edit the same text again; to give up, type q and press Enter (a draft is kept).",
+            );
+            match signals.read_line() {
+                Ok(Answer::Line(line)) if line.trim().is_empty() => return Choice::Again,
+                Ok(Answer::Line(line)) if ["q", "quit"].contains(&line.trim()) => return Choice::GiveUp,
+                Ok(Answer::Line(_)) => {}
+                Ok(Answer::End | Answer::Signal(_)) | Err(_) => return Choice::GiveUp,
+            }
+        }
+    }
+}
