@@ -36,6 +36,8 @@ pub enum Kind {
     DecryptMac,
     /// A leaf could not be decrypted: 25.
     DecryptTree,
+    /// Keys of a file that does not exist were to be changed: 49.
+    NoFileToRekey,
     /// The MAC does not match the values: 51.
     MacMismatch,
     /// The file has no MAC: 52.
@@ -54,6 +56,8 @@ pub enum Kind {
     NoFile,
     /// No recipient to encrypt for: 111.
     NoRecipient,
+    /// A decryption order that names a kind of key twice: 112.
+    DuplicateKeyType,
     /// No identity could open the data key: 128.
     NoDataKey,
     /// There is no editor, or it failed: 201.
@@ -77,6 +81,7 @@ impl Kind {
             Kind::EncryptTree => 23,
             Kind::DecryptMac => 24,
             Kind::DecryptTree => 25,
+            Kind::NoFileToRekey => 49,
             Kind::MacMismatch => 51,
             Kind::MacMissing => 52,
             Kind::ConfigMissing => 61,
@@ -85,6 +90,7 @@ impl Kind {
             Kind::NoDocument => 92,
             Kind::NoFile => 100,
             Kind::NoRecipient => 111,
+            Kind::DuplicateKeyType => 112,
             Kind::NoDataKey => 128,
             Kind::NoEditor => 201,
             Kind::AlreadyEncrypted => 203,

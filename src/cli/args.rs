@@ -3,7 +3,7 @@
 use super::output::Destination;
 use crate::error::{Error, Kind, Result};
 use crate::format::{self, Format};
-use crate::key::{Backend, GivenDetails, registry};
+use crate::key::{Backend, GivenDetails, Keyring, registry};
 use crate::metadata::Selection;
 use crate::ops::Source;
 use crate::sys;
@@ -85,6 +85,25 @@ pub(super) fn source_and_destination(input: InputArgs, output: &OutputArgs) -> R
     let source =
         Source { path, name: input.filename_override, input_type: input.input_type, output_type: output.output_type };
     Ok((source, destination))
+}
+
+/// With which keys to open a file.
+#[derive(Args)]
+pub(super) struct KeyArgs {
+    /// Ask these kinds of keys first: age,pgp,kms,…
+    #[arg(long, value_name = "KINDS", env = "SOPS_DECRYPTION_ORDER", hide_env_values = true)]
+    decryption_order: Option<String>,
+}
+
+impl KeyArgs {
+    /// All keys of this process' user, in the order that was asked for.
+    pub(super) fn keyring(self) -> Result<Keyring> {
+        let mut warnings = Vec::new();
+        let order = self.decryption_order.unwrap_or_default();
+        let keyring = Keyring::of_process().in_order(&order, &mut warnings);
+        super::report::warnings(&warnings);
+        keyring
+    }
 }
 
 /// Which values are encrypted; at most one.

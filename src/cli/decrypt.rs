@@ -1,10 +1,9 @@
 //! `leafcrypt decrypt`.
 
-use super::args::{self, InputArgs, OutputArgs};
+use super::args::{self, InputArgs, KeyArgs, OutputArgs};
 use super::report;
 use crate::document::KeyPath;
 use crate::error::Result;
-use crate::key::Keyring;
 use crate::ops::decrypt::{self, Decrypt};
 use std::path::PathBuf;
 
@@ -24,6 +23,8 @@ pub(super) struct Args {
     input: InputArgs,
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    keys: KeyArgs,
 
     /// Read this .sops.yaml and say what is wrong in it; it has no say in how a file is decrypted
     #[arg(long, value_name = "FILE", hide_short_help = true)]
@@ -42,7 +43,7 @@ pub(super) fn run(args: Args) -> Result<()> {
     let (source, destination) = args::source_and_destination(args.input, &args.output)?;
     let extract = KeyPath::parse(args.extract.as_deref().unwrap_or_default())?;
     let request = Decrypt { source, extract, ignore_mac: args.ignore_mac, config: args.config };
-    let decrypted = decrypt::decrypt(&request, &Keyring::of_process())?;
+    let decrypted = decrypt::decrypt(&request, &args.keys.keyring()?)?;
     report::warnings(&decrypted.warnings);
     destination.write(decrypted.plaintext.expose())
 }

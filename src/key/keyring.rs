@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::stanza::printable;
 use super::{Answer, Environment, Opener, Search, Stanza, registry};
+use crate::error::{Error, Kind, Result};
 use crate::secret::SecretBytes;
 use crate::trace;
 
@@ -18,22 +19,45 @@ pub struct Keyring {
     environment: Environment,
     /// Beside the registry's back ends, in their order.
     openers: Vec<OnceLock<Arc<dyn Opener>>>,
+    /// Who is asked, one phase after the other.
+    phases: Vec<Phase>,
 }
 
-/// The parts that were opened, and why the others were not, by group.
+/// Back ends that are asked for one group after the other before those of the next phase are asked for any.
+struct Phase {
+    /// By their place in the registry.
+    backends: Vec<usize>,
+    /// Whether they are services, which are asked for several groups at the same time.
+    remote: bool,
+}
+
+/// The groups that were opened, and why the others were not.
 pub struct Opened {
-    /// Parts of the data key, or the whole one.
-    pub parts: Vec<SecretBytes>,
-    /// The groups that were tried and did not open.
+    /// What was in those that opened.
+    pub shares: Vec<Share>,
+    /// The groups that did not open, and what was tried.
     pub refused: Vec<(usize, Search)>,
 }
+
+/// What was in a group.
+pub struct Share {
+    /// The group, by its place.
+    pub group: usize,
+    /// The stanza that opened, by its place in the group.
+    pub by: usize,
+    /// The data key, or a share of it.
+    pub part: SecretBytes,
+}
+
+/// The stanza that opened, by its place in its group, and what was in it.
+type Found = (usize, SecretBytes);
 
 impl Keyring {
     /// A keyring on the keys that `environment` leads to.
     #[must_use]
     pub fn new(environment: Environment) -> Self {
         let openers = registry::backends().iter().map(|_| OnceLock::new()).collect();
-        Keyring { environment, openers }
+        Keyring { environment, openers, phases: phases(&[]) }
     }
 
     /// A keyring on the keys of this process' user.
@@ -42,57 +66,63 @@ impl Keyring {
         Self::new(Environment::of_process())
     }
 
-    /// Opens one stanza of each of `groups` until `needed` groups are open. What this machine can open by
-    /// itself is tried in all groups before any service is asked, and no more groups are opened than are needed.
-    #[must_use]
-    pub fn unwrap_groups(&self, groups: &[Vec<Stanza>], needed: usize) -> Opened {
-        let mut parts = Vec::new();
-        let mut refused = Vec::new();
-        for (at, group) in groups.iter().enumerate() {
-            if parts.len() == needed {
-                break;
-            }
-            match self.unwrap_local(group) {
-                Ok(part) => parts.push(part),
-                Err(tried) => refused.push((at, tried)),
-            }
-        }
-        // As many at the same time as are missing, and the next ones for those that fail.
-        let mut at = 0;
-        while parts.len() < needed && at < refused.len() {
-            let wave = (needed - parts.len()).min(refused.len() - at);
-            let asked: Vec<usize> = refused[at..at + wave].iter().map(|(group, _)| *group).collect();
-            let answers = self.unwrap_remote_of(groups, &asked);
-            let mut opened = Vec::new();
-            for (place, answer) in (at..).zip(answers) {
-                match answer {
-                    Ok(part) => {
-                        parts.push(part);
-                        opened.push(place);
-                    }
-                    Err(search) => refused[place].1.extend(search),
-                }
-            }
-            at += wave;
-            for place in opened.into_iter().rev() {
-                refused.remove(place);
-                at -= 1;
-            }
-        }
-        Opened { parts, refused }
-    }
-
-    /// Opens one of `group`, whose stanzas all wrap the same bytes.
+    /// The same keyring, asked in another order: the back ends that `names` lists between commas go
+    /// before the others, as in sops. An empty list changes nothing. Names that nobody knows are added
+    /// to `warnings`; sops passes over them in silence.
     ///
     /// # Errors
-    /// What was tried, when none opens.
-    pub fn unwrap(&self, group: &[Stanza]) -> Result<SecretBytes, Search> {
-        self.unwrap_local(group).or_else(|mut tried| {
-            self.unwrap_remote(group).map_err(|search| {
-                tried.extend(search);
-                tried
-            })
-        })
+    /// When a name is given twice, as in sops.
+    pub fn in_order(mut self, names: &str, warnings: &mut Vec<String>) -> Result<Self> {
+        let names: Vec<&str> = names.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+        for (at, name) in names.iter().enumerate() {
+            if names[..at].contains(name) {
+                return Err(Error::new(Kind::DuplicateKeyType, "the decryption order names a kind of key twice")
+                    .because(format!("{} is in it more than once", printable(name)))
+                    .hint(format!("name each once, out of {}", known())));
+            }
+            if registry::list(name).is_none() {
+                let name = printable(name);
+                warnings.push(format!("the decryption order names {name}, which is none of {}", known()));
+            }
+        }
+        self.phases = phases(&names);
+        Ok(self)
+    }
+
+    /// Opens one stanza of each of `groups` until `needed` groups are open. What this machine can open by
+    /// itself is tried in all groups before any service is asked, unless the order says otherwise, and no more
+    /// groups are opened than are needed.
+    #[must_use]
+    pub fn unwrap_groups(&self, groups: &[Vec<Stanza>], needed: usize) -> Opened {
+        let mut shares = Vec::new();
+        let mut refused: Vec<(usize, Search)> = (0..groups.len()).map(|group| (group, Search::default())).collect();
+        for phase in &self.phases {
+            let mut at = 0;
+            while shares.len() < needed && at < refused.len() {
+                // As many at the same time as are missing, and the next ones for those that fail.
+                let wave = if phase.remote { needed - shares.len() } else { 1 };
+                let wave: Vec<_> = refused.drain(at..(at + wave).min(refused.len())).collect();
+                let asked: Vec<&[Stanza]> = wave.iter().map(|(group, _)| groups[*group].as_slice()).collect();
+                let answers = self.unwrap_at_once(&asked, phase);
+                for ((group, mut tried), answer) in wave.into_iter().zip(answers) {
+                    match answer {
+                        Ok((by, part)) => shares.push(Share { group, by, part }),
+                        Err(search) => {
+                            tried.extend(search);
+                            refused.insert(at, (group, tried));
+                            at += 1;
+                        }
+                    }
+                }
+            }
+        }
+        for (group, tried) in &mut refused {
+            for stanza in groups[*group].iter().filter(|stanza| registry::backend(stanza.list()).is_none()) {
+                let kind = printable(stanza.list());
+                tried.looked_at.push(format!("{}: this build cannot open {kind} keys", stanza.title()));
+            }
+        }
+        Opened { shares, refused }
     }
 
     fn opener(&self, backend: usize) -> Arc<dyn Opener> {
@@ -100,34 +130,16 @@ impl Keyring {
         Arc::clone(self.openers[backend].get_or_init(make))
     }
 
-    /// With the keys on this machine alone.
-    fn unwrap_local(&self, group: &[Stanza]) -> Result<SecretBytes, Search> {
-        let mut tried = Search::default();
-        for (at, backend) in registry::backends().iter().enumerate().filter(|(_, backend)| !backend.is_remote()) {
-            let stanzas: Vec<&Stanza> = group.iter().filter(|stanza| stanza.list() == backend.name()).collect();
-            if stanzas.is_empty() {
-                continue;
-            }
-            // Said before as well: an agent or a person may take long to answer.
-            match asked(backend.name(), || self.opener(at).unwrap(&stanzas)) {
-                Answer::Here(part) => return Ok(part),
-                Answer::NotMine(search) | Answer::Failed(search) => tried.extend(search),
-            }
-        }
-        for stanza in group.iter().filter(|stanza| registry::backend(stanza.list()).is_none()) {
-            let kind = printable(stanza.list());
-            tried.looked_at.push(format!("{}: this build cannot open {kind} keys", stanza.title()));
-        }
-        Err(tried)
-    }
-
-    /// Of several groups at the same time.
-    fn unwrap_remote_of(&self, groups: &[Vec<Stanza>], asked: &[usize]) -> Vec<Result<SecretBytes, Search>> {
-        if let [only] = asked {
-            return vec![self.unwrap_remote(&groups[*only])];
+    /// With the back ends of `phase`, for several groups at the same time.
+    fn unwrap_at_once(&self, groups: &[&[Stanza]], phase: &Phase) -> Vec<Result<Found, Search>> {
+        let unwrap = |group| {
+            if phase.remote { self.unwrap_remote(group, phase) } else { self.unwrap_local(group, phase) }
+        };
+        if let [only] = groups {
+            return vec![unwrap(only)];
         }
         std::thread::scope(|scope| {
-            let threads: Vec<_> = asked.iter().map(|at| scope.spawn(|| self.unwrap_remote(&groups[*at]))).collect();
+            let threads: Vec<_> = groups.iter().map(|group| scope.spawn(|| unwrap(group))).collect();
             let join = |thread: std::thread::ScopedJoinHandle<'_, _>| thread.join();
             threads
                 .into_iter()
@@ -136,17 +148,35 @@ impl Keyring {
         })
     }
 
+    /// With keys on this machine. A back end is given all of its stanzas, so that it can begin with the cheapest.
+    fn unwrap_local(&self, group: &[Stanza], phase: &Phase) -> Result<Found, Search> {
+        let mut tried = Search::default();
+        for &backend in &phase.backends {
+            let (places, stanzas): (Vec<usize>, Vec<&Stanza>) = of(backend, group).unzip();
+            if stanzas.is_empty() {
+                continue;
+            }
+            // Said before as well: an agent or a person may take long to answer.
+            match asked(registry::backends()[backend].name(), &stanzas, || self.opener(backend).unwrap(&stanzas)) {
+                Answer::Here { part, by } => return Ok((places[by], part)),
+                Answer::NotMine(search) | Answer::Failed(search) => tried.extend(search),
+            }
+        }
+        Err(tried)
+    }
+
     /// With the services that the stanzas name, one after the other; but one that keeps us waiting does
     /// not keep the next from being asked. The first that opens ends it: a thread that still waits for
     /// its service is left behind, and what it hears is dropped and wiped.
-    fn unwrap_remote(&self, group: &[Stanza]) -> Result<SecretBytes, Search> {
-        let remote = registry::backends().iter().enumerate().filter(|(_, backend)| backend.is_remote());
-        let of = |name: &'static str| group.iter().filter(move |stanza| stanza.list() == name);
-        let jobs: Vec<(usize, &Stanza)> =
-            remote.flat_map(|(at, backend)| of(backend.name()).map(move |stanza| (at, stanza))).collect();
-        if let [(backend, stanza)] = jobs[..] {
-            return match asked(&stanza.title(), || self.opener(backend).unwrap(&[stanza])) {
-                Answer::Here(part) => Ok(part),
+    fn unwrap_remote(&self, group: &[Stanza], phase: &Phase) -> Result<Found, Search> {
+        let jobs: Vec<(usize, usize, &Stanza)> = phase
+            .backends
+            .iter()
+            .flat_map(|&backend| of(backend, group).map(move |(place, stanza)| (backend, place, stanza)))
+            .collect();
+        if let [(backend, place, stanza)] = jobs[..] {
+            return match asked(&stanza.title(), &[stanza], || self.opener(backend).unwrap(&[stanza])) {
+                Answer::Here { part, .. } => Ok((place, part)),
                 Answer::NotMine(search) | Answer::Failed(search) => Err(search),
             };
         }
@@ -158,13 +188,13 @@ impl Keyring {
         let mut report = Some(report);
         let mut waiting = jobs.into_iter().enumerate();
         loop {
-            if let Some((place, (backend, stanza))) = waiting.next() {
+            if let Some((job, (backend, place, stanza))) = waiting.next() {
                 // With the last thread goes the last sender, so that the end of all threads is noticed.
                 let sender = if waiting.len() > 0 { report.clone() } else { report.take() };
                 let (opener, stanza) = (self.opener(backend), stanza.clone());
                 std::thread::spawn(move || {
-                    let answer = asked(&stanza.title(), || opener.unwrap(&[&stanza]));
-                    sender.map(|report| report.send((place, answer)))
+                    let answer = asked(&stanza.title(), &[&stanza], || opener.unwrap(&[&stanza]));
+                    sender.map(|report| report.send((job, place, answer)))
                 });
             }
             let answer = match waiting.len() {
@@ -172,8 +202,8 @@ impl Keyring {
                 _ => reports.recv_timeout(PATIENCE),
             };
             match answer {
-                Ok((_, Answer::Here(part))) => return Ok(part),
-                Ok((place, Answer::NotMine(search) | Answer::Failed(search))) => searches[place] = search,
+                Ok((_, place, Answer::Here { part, .. })) => return Ok((place, part)),
+                Ok((job, _, Answer::NotMine(search) | Answer::Failed(search))) => searches[job] = search,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -184,13 +214,37 @@ impl Keyring {
     }
 }
 
+/// The stanzas of a back end in `group`, with their places.
+fn of(backend: usize, group: &[Stanza]) -> impl Iterator<Item = (usize, &Stanza)> {
+    let name = registry::backends()[backend].name();
+    group.iter().enumerate().filter(move |(_, stanza)| stanza.list() == name)
+}
+
+/// The back ends called `first` before the others, in phases.
+fn phases(first: &[&str]) -> Vec<Phase> {
+    let backends = registry::backends();
+    let mut order: Vec<usize> = (0..backends.len()).collect();
+    order.sort_by_key(|&at| first.iter().position(|name| *name == backends[at].name()).unwrap_or(first.len()));
+    let alike = |a: &usize, b: &usize| backends[*a].is_remote() == backends[*b].is_remote();
+    let phase = |run: &[usize]| Phase { backends: run.to_vec(), remote: backends[run[0]].is_remote() };
+    order.chunk_by(alike).map(phase).collect()
+}
+
+/// The names that a decryption order may have.
+fn known() -> String {
+    let names: Vec<&str> = registry::LISTS.iter().map(|list| list.name).collect();
+    names.join(", ")
+}
+
 /// Asks, and says so.
-fn asked(whom: &str, ask: impl FnOnce() -> Answer) -> Answer {
+fn asked(whom: &str, stanzas: &[&Stanza], ask: impl FnOnce() -> Answer) -> Answer {
     trace::note(|| format!("asking {whom} to open the data key"));
     let clock = trace::clock();
     let answer = ask();
-    let opened = if matches!(answer, Answer::Here(_)) { "opened" } else { "did not open" };
-    clock.done(|| format!("{whom} {opened} the data key"));
+    clock.done(|| match &answer {
+        Answer::Here { by, .. } => format!("{} opened the data key", stanzas[*by].title()),
+        _ => format!("{whom} did not open the data key"),
+    });
     answer
 }
 
@@ -207,5 +261,38 @@ impl Search {
         add(&mut self.failures, other.failures);
         add(&mut self.looked_at, other.looked_at);
         add(&mut self.hints, other.hints);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_names_each_kind_once_and_only_known_ones() {
+        let order = |names: &str| -> Result<(Vec<&str>, Vec<String>)> {
+            let mut warnings = Vec::new();
+            let keyring = Keyring::new(Environment::of([])).in_order(names, &mut warnings)?;
+            let asked = keyring.phases.iter().flat_map(|phase| &phase.backends);
+            Ok((asked.map(|&at| registry::backends()[at].name()).collect(), warnings))
+        };
+        let usual: Vec<&str> = registry::backends().iter().map(|backend| backend.name()).collect();
+        for names in ["", ",", " age ,", "kms,pgp"] {
+            let (asked, warnings) = order(names).unwrap();
+            let first = names.split(',').map(str::trim).find(|name| usual.contains(name));
+            assert_eq!(asked.first().copied(), first.or(usual.first().copied()), "{names:?}");
+            assert_eq!((asked.len(), warnings), (usual.len(), Vec::new()), "{names:?}");
+        }
+        let last = *usual.last().unwrap();
+        assert_eq!(order(last).unwrap().0[0], last);
+        assert_eq!(order("age,pgp,age").unwrap_err().exit_code(), 112);
+        assert!(order("age,gpg").unwrap().1[0].contains("names gpg"));
+    }
+
+    #[test]
+    fn what_is_on_this_machine_is_asked_before_any_service() {
+        let phases = phases(&[]);
+        assert!(!phases[0].remote);
+        assert!(phases.len() <= 2, "the registry lists local back ends before remote ones");
     }
 }

@@ -18,7 +18,7 @@ mod stanza;
 mod wrap;
 
 pub use crate::sys::Environment;
-pub use keyring::{Keyring, Opened};
+pub use keyring::{Keyring, Opened, Share};
 pub use stanza::Stanza;
 pub use wrap::wrap_all;
 
@@ -121,8 +121,13 @@ pub trait Opener: Send + Sync {
 
 /// What a back end says when asked to open a stanza.
 pub enum Answer {
-    /// Opened: the data key, or a share of it.
-    Here(SecretBytes),
+    /// Opened.
+    Here {
+        /// The data key, or a share of it.
+        part: SecretBytes,
+        /// Which of the stanzas it was that opened, by its place among those asked for.
+        by: usize,
+    },
     /// This machine has no key for any of them.
     NotMine(Search),
     /// There is a key that should open one, and it did not.

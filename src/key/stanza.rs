@@ -37,10 +37,16 @@ impl Stanza {
         &self.fields
     }
 
+    /// The value of a field.
+    #[must_use]
+    pub fn get(&self, field: &str) -> Option<&Value> {
+        self.fields.iter().find(|(name, _)| name == field).map(|(_, value)| value)
+    }
+
     /// The text of a field; empty when it is missing or no text.
     #[must_use]
     pub fn text(&self, field: &str) -> &str {
-        self.fields.iter().find(|(name, _)| name == field).and_then(|(_, value)| value.as_str()).unwrap_or_default()
+        self.get(field).and_then(Value::as_str).unwrap_or_default()
     }
 
     /// Sets a field, in its old place or at the end.
@@ -69,6 +75,20 @@ impl Stanza {
         }
     }
 
+    /// Whether both are for the same key, whatever is wrapped in them and when it was.
+    ///
+    /// A version that one of them does not say is that of the other: whoever wraps for the newest
+    /// version of an Azure key writes down which one it was.
+    #[must_use]
+    pub fn is_same_key(&self, other: &Stanza) -> bool {
+        let same = |field: &str| {
+            let (ours, theirs) = (said(self.get(field)), said(other.get(field)));
+            ours == theirs || (field == "version" && (ours.is_none() || theirs.is_none()))
+        };
+        let mut names = self.fields.iter().chain(&other.fields).map(|(name, _)| name.as_str());
+        self.list == other.list && names.all(|name| WRAPPING.contains(&name) || same(name))
+    }
+
     /// What it is called in a message: its list and its recipient. The text comes from a file that
     /// anyone may have written, so control characters are escaped and a long name is cut.
     #[must_use]
@@ -80,6 +100,24 @@ impl Stanza {
     #[must_use]
     pub fn is_wrapped(&self) -> bool {
         !self.text(Self::ENC).is_empty()
+    }
+}
+
+/// The fields that wrapping sets; all others say for which key.
+const WRAPPING: [&str; 2] = [Stanza::ENC, "created_at"];
+
+/// What a field says, if anything: to sops an empty one and none are the same, and the order of a map is
+/// none that it keeps.
+fn said(value: Option<&Value>) -> Option<Value> {
+    match value? {
+        Value::Null => None,
+        Value::Str(text) if text.is_empty() => None,
+        Value::Map(fields) => {
+            let mut fields = fields.clone();
+            fields.sort_by(|a, b| a.0.cmp(&b.0));
+            (!fields.is_empty()).then_some(Value::Map(fields))
+        }
+        other => Some(other.clone()),
     }
 }
 
@@ -122,5 +160,35 @@ mod tests {
         assert_eq!(of("azure_kv", &azure), "https://v.vault.azure.net/keys/k");
         assert_eq!(of("kms", &[("arn", "arn:aws:kms:x")]), "arn:aws:kms:x");
         assert_eq!(of("nothing", &[]), "(unnamed)");
+    }
+
+    fn stanza(list: &str, fields: &[(&str, &str)]) -> Stanza {
+        let field = |(name, value): &(&str, &str)| ((*name).to_owned(), Value::Str((*value).to_owned()));
+        Stanza::new(list, fields.iter().map(field).collect())
+    }
+
+    fn kms(context: &[(&str, &str)], more: &[(&str, &str)]) -> Stanza {
+        let mut kms = stanza("kms", &[("arn", "arn:1")]);
+        let pairs = context.iter().map(|(name, value)| ((*name).to_owned(), Value::Str((*value).to_owned())));
+        kms.set("context", Value::Map(pairs.collect()));
+        more.iter().for_each(|(name, value)| kms.set(name, Value::Str((*value).to_owned())));
+        kms
+    }
+
+    #[test]
+    fn a_key_is_the_same_whatever_is_wrapped_for_it() {
+        let age = |enc: &str| stanza("age", &[("recipient", "age1x"), ("enc", enc)]);
+        assert!(age("a").is_same_key(&age("b")));
+        assert!(!age("a").is_same_key(&stanza("age", &[("recipient", "age1y")])));
+        assert!(!age("a").is_same_key(&stanza("pgp", &[("recipient", "age1x")])));
+        assert!(kms(&[("a", "1"), ("b", "2")], &[("role", "")]).is_same_key(&kms(&[("b", "2"), ("a", "1")], &[])));
+        assert!(kms(&[], &[]).is_same_key(&stanza("kms", &[("arn", "arn:1"), ("created_at", "now")])));
+        assert!(!kms(&[("a", "1")], &[]).is_same_key(&kms(&[("a", "2")], &[])));
+        for field in ["role", "aws_profile"] {
+            assert!(!kms(&[], &[(field, "x")]).is_same_key(&kms(&[], &[])), "{field}");
+        }
+        let azure = |version: &str| stanza("azure_kv", &[("vault_url", "v"), ("name", "k"), ("version", version)]);
+        assert!(azure("1").is_same_key(&azure("")) && azure("").is_same_key(&azure("1")));
+        assert!(!azure("1").is_same_key(&azure("2")));
     }
 }

@@ -18,8 +18,9 @@ pub use selection::Selection;
 use crate::crypto::shamir;
 use crate::document::Value;
 use crate::error::{Error, Kind, Result};
-use crate::key::{self, Keyring, Opened, Search, Stanza};
+use crate::key::{self, Keyring, Opened, Search, Share, Stanza};
 use crate::secret::{DataKey, SecretBytes};
+use crate::trace;
 
 /// The version of sops' format that new files declare: the newest whose reader and writer this one was
 /// checked against, both ways. Real sops refuses a file whose version is no semantic version.
@@ -125,6 +126,20 @@ impl Metadata {
     /// When there is no recipient, a group is empty, the threshold does not fit the groups, or this
     /// build lacks a back end; those of the back ends.
     pub fn wrap(&mut self, data_key: &DataKey) -> Result<()> {
+        self.wrap_for(data_key, |_| true)
+    }
+
+    /// As [`Self::wrap`] with a single group, but for those alone for whom nothing is wrapped yet: the
+    /// others must hold this data key.
+    ///
+    /// # Errors
+    /// Those of [`Self::wrap`].
+    pub fn wrap_for_new(&mut self, data_key: &DataKey) -> Result<()> {
+        let split = self.key_groups.len() > 1;
+        self.wrap_for(data_key, |stanza| split || !stanza.is_wrapped())
+    }
+
+    fn wrap_for(&mut self, data_key: &DataKey, wanted: impl Fn(&Stanza) -> bool) -> Result<()> {
         if self.key_groups.iter().all(Vec::is_empty) {
             return Err(Error::new(Kind::NoRecipient, "there is no recipient to encrypt for")
                 .hint("name one with --age, or write a creation rule: leafcrypt init"));
@@ -140,7 +155,8 @@ impl Metadata {
         };
         let mut wrapped = self.key_groups.clone();
         let with_part = wrapped.iter_mut().zip(&parts);
-        key::wrap_all(with_part.flat_map(|(group, part)| group.iter_mut().map(|stanza| (stanza, part.expose()))))?;
+        let stanzas = with_part.flat_map(|(group, part)| group.iter_mut().map(|stanza| (stanza, part.expose())));
+        key::wrap_all(stanzas.filter(|(stanza, _)| wanted(stanza)))?;
         self.key_groups = wrapped;
         self.shamir_threshold = threshold;
         Ok(())
@@ -153,14 +169,16 @@ impl Metadata {
     /// looked for a key, and what was found there.
     pub fn unwrap(&self, keyring: &Keyring) -> Result<DataKey> {
         let needed = self.groups_needed();
-        let Opened { parts, refused } = keyring.unwrap_groups(&self.key_groups, needed);
-        if parts.len() < needed || parts.is_empty() {
-            return Err(self.no_data_key(parts.len(), refused));
+        let Opened { shares, refused } = keyring.unwrap_groups(&self.key_groups, needed);
+        if self.key_groups.len() > 1 {
+            shares.iter().for_each(|share| trace::note(|| self.opened_by(share)));
         }
-        let bytes = match &parts[..] {
-            [whole] if self.key_groups.len() == 1 => whole.expose().to_vec(),
-            shares => shamir::combine(shares)?.expose().to_vec(),
-        };
+        if shares.len() < needed || shares.is_empty() {
+            return Err(self.no_data_key(&shares, refused));
+        }
+        let mut parts: Vec<SecretBytes> = shares.into_iter().map(|share| share.part).collect();
+        let bytes = if self.key_groups.len() == 1 { parts.remove(0) } else { shamir::combine(&parts)? };
+        let bytes = bytes.expose().to_vec();
         let size = bytes.len();
         DataKey::from_bytes(bytes).ok_or_else(|| {
             Error::new(Kind::NoDataKey, "the data key is damaged")
@@ -168,13 +186,19 @@ impl Metadata {
         })
     }
 
-    fn no_data_key(&self, opened: usize, refused: Vec<(usize, Search)>) -> Error {
+    /// Which key opened a group, for people.
+    fn opened_by(&self, share: &Share) -> String {
+        format!("key group {} was opened by {}", share.group + 1, self.key_groups[share.group][share.by].title())
+    }
+
+    fn no_data_key(&self, opened: &[Share], refused: Vec<(usize, Search)>) -> Error {
         let many = self.key_groups.len() > 1;
         let mut error = Error::new(
             Kind::NoDataKey,
             if many {
                 format!(
-                    "{opened} of {} key groups opened, and {} are needed",
+                    "{} of {} key groups opened, and {} are needed",
+                    opened.len(),
                     self.key_groups.len(),
                     self.groups_needed()
                 )
@@ -182,15 +206,21 @@ impl Metadata {
                 "no key on this machine opens the file".to_owned()
             },
         );
+        if many {
+            error = opened.iter().fold(error, |error, share| error.because(self.opened_by(share)));
+        }
         let mut listed = 0;
         let mut search = Search::default();
-        for (at, tried) in refused {
+        for (at, mut tried) in refused {
             let whose = if many { format!("key group {}", at + 1) } else { "the file".to_owned() };
             for stanza in &self.key_groups[at] {
                 if listed < RECIPIENTS_LISTED {
                     error = error.because(format!("{whose} is for {}", stanza.title()));
                 }
                 listed += 1;
+            }
+            if many {
+                tried.failures.iter_mut().for_each(|failure| *failure = format!("{whose}: {failure}"));
             }
             search.extend(tried);
         }

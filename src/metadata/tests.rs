@@ -232,7 +232,17 @@ fn several_groups_share_the_key() {
     let error = two.unwrap(&keyring(&[&keys[0].0, &keys[3].0])).err().unwrap();
     assert_eq!(error.kind(), Kind::NoDataKey);
     assert_eq!(error.message(), "1 of 3 key groups opened, and 2 are needed");
-    let note = format!("key group 2 is for age {}", keys[1].1.recipient());
+    for note in [
+        format!("key group 1 was opened by age {}", keys[0].1.recipient()),
+        format!("key group 2 is for age {}", keys[1].1.recipient()),
+        format!("key group 3 is for age {}", keys[2].1.recipient()),
+    ] {
+        assert!(error.notes().contains(&note), "{error}");
+    }
+
+    two.key_groups[1][0].set("enc", text("damaged"));
+    let error = two.unwrap(&keyring(&[&keys[0].0, &keys[1].0])).err().unwrap();
+    let note = format!("key group 2: {}: the age file in enc is damaged", keys[1].1.recipient());
     assert!(error.notes().contains(&note), "{error}");
 
     let mut all = Metadata::new(groups(), 0, Selection::default(), false);
@@ -244,6 +254,24 @@ fn several_groups_share_the_key() {
     let mut one = Metadata::new(groups(), 1, Selection::default(), false);
     assert!(one.wrap(&data_key).unwrap_err().to_string().contains("at least 2"));
     assert!(one.stanzas().all(|stanza| !stanza.is_wrapped()));
+}
+
+#[test]
+fn what_is_wrapped_stays_as_it_is_unless_the_key_is_split() {
+    let (a, b) = (key(), key());
+    let data_key = DataKey::generate().unwrap();
+    let mut metadata = Metadata::new(vec![vec![a.1.clone()]], 0, Selection::default(), false);
+    metadata.wrap(&data_key).unwrap();
+    let before = metadata.key_groups[0][0].clone();
+    metadata.key_groups[0].insert(0, b.1.clone());
+    metadata.wrap_for_new(&data_key).unwrap();
+    assert_eq!(metadata.key_groups[0][1], before);
+    assert_eq!(metadata.unwrap(&keyring(&[&b.0])).unwrap().expose(), data_key.expose());
+
+    metadata.key_groups.push(vec![b.1]);
+    metadata.wrap_for_new(&data_key).unwrap();
+    assert_ne!(metadata.key_groups[0][1], before);
+    assert_eq!(metadata.unwrap(&keyring(&[&a.0, &b.0])).unwrap().expose(), data_key.expose());
 }
 
 #[test]

@@ -125,3 +125,23 @@ fn yaml_and_json_are_converted() {
     let expected = test.sops("decrypt --output-type json b.yaml").code(0).text();
     test.run("decrypt --output-type json b.yaml").code(0).stdout(expected);
 }
+
+/// The order in which kinds of keys are asked: the flag and the variable, with sops' exit codes.
+#[test]
+fn the_decryption_order_is_checked_as_in_sops() {
+    let test = test();
+    let encrypted = test.run("encrypt a.yaml").code(0).stdout;
+    let test = test.file("e.yaml", encrypted);
+    for order in ["age", "pgp,age", "age,,pgp", " kms"] {
+        let line = format!("decrypt --decryption-order '{order}' e.yaml");
+        assert_eq!(test.run(&line).code(0).stderr_lacks("warning").code, test.sops(&line).code);
+    }
+    for line in ["decrypt --decryption-order age,pgp,age e.yaml", "-d --decryption-order age,age e.yaml"] {
+        test.run(line).fails().code(112).stderr_has("age is in it more than once");
+        test.sops(line).code(112);
+    }
+    test.run("decrypt --decryption-order gpg e.yaml").code(0).stderr_has("names gpg, which is none of");
+    let test = test.env("SOPS_DECRYPTION_ORDER", "age,age");
+    test.run("decrypt e.yaml").fails().code(112);
+    test.run("decrypt --decryption-order age e.yaml").code(0);
+}

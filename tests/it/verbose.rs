@@ -13,10 +13,7 @@ fn steps_are_shown_with_their_times_and_without_secrets() {
     let test = test.file("a.yaml", encrypted);
     test.run("decrypt a.yaml").code(0).stderr_lacks("verbose:").stdout(PLAIN);
     for (line, steps) in [
-        (
-            "decrypt --verbose a.yaml",
-            &["read a.yaml, ", "age opened the data key (", "decrypted 3 values", "done ("][..],
-        ),
+        ("decrypt --verbose a.yaml", &["read a.yaml, ", " opened the data key (", "decrypted 3 values", "done ("][..]),
         ("--verbose decrypt a.yaml", &["read a.yaml, ", "done ("]),
         ("-d a.yaml --verbose", &["read a.yaml, ", "done ("]),
         (

@@ -55,19 +55,19 @@ impl Opener for Identities {
     /// command is run only when no key at rest is named, and stanzas are tried with keys that they do
     /// not name only when nothing else is left: the name beside a stanza is a hint and may be wrong.
     fn unwrap(&self, stanzas: &[&Stanza]) -> Answer {
-        let by_name: HashMap<&str, &Stanza> = stanzas.iter().map(|stanza| (stanza.text(RECIPIENT), *stanza)).collect();
+        let by_name = ByName::new(stanzas);
         let mut failures = Vec::new();
         let fixed = self.fixed();
-        if let Some(part) = open_named(&by_name, fixed, &mut failures) {
-            return Answer::Here(part);
+        if let Some(opened) = by_name.open(fixed, &mut failures) {
+            return opened;
         }
 
         let command = sources::command(&self.environment);
         let mut from_command = Vec::new();
         for stanza in stanzas.iter().filter(|_| command.is_some()) {
             let found = self.by_command(command.as_deref().unwrap_or_default(), stanza.text(RECIPIENT));
-            if let Some(part) = open_named(&by_name, &found, &mut failures) {
-                return Answer::Here(part);
+            if let Some(opened) = by_name.open(&found, &mut failures) {
+                return opened;
             }
             from_command.push(found);
         }
@@ -80,9 +80,9 @@ impl Opener for Identities {
             .map(|(_, identity)| identity)
             .collect();
         if !all.is_empty() {
-            for stanza in stanzas {
+            for (by, stanza) in stanzas.iter().enumerate() {
                 if let Ok(part) = open(stanza, all.iter().copied()) {
-                    return Answer::Here(part);
+                    return Answer::Here { part, by };
                 }
             }
         }
@@ -122,21 +122,33 @@ fn hints(public: Option<&str>) -> Vec<String> {
     vec!["name the file with the matching identity: export SOPS_AGE_KEY_FILE=KEYFILE".to_owned(), then]
 }
 
-/// Opens a stanza that names one of the identities found; notes those that should open and do not.
-fn open_named(by_name: &HashMap<&str, &Stanza>, found: &Found, failures: &mut Vec<String>) -> Option<SecretBytes> {
-    for (public, identity) in &found.identities {
-        let Some(stanza) = by_name.get(public.as_str()) else { continue };
-        match open(stanza, [identity]) {
-            Ok(part) => return Some(part),
-            Err(why) => {
-                let line = format!("{public}: {why}");
-                if failures.len() < FAILURES_LISTED && !failures.contains(&line) {
-                    failures.push(line);
+/// The stanzas, and the place of each by the public key that it names.
+struct ByName<'a> {
+    stanzas: &'a [&'a Stanza],
+    places: HashMap<&'a str, usize>,
+}
+
+impl<'a> ByName<'a> {
+    fn new(stanzas: &'a [&'a Stanza]) -> Self {
+        ByName { stanzas, places: stanzas.iter().map(|stanza| stanza.text(RECIPIENT)).zip(0..).collect() }
+    }
+
+    /// Opens a stanza that names one of the identities found; notes those that should open and do not.
+    fn open(&self, found: &Found, failures: &mut Vec<String>) -> Option<Answer> {
+        for (public, identity) in &found.identities {
+            let Some(&by) = self.places.get(public.as_str()) else { continue };
+            match open(self.stanzas[by], [identity]) {
+                Ok(part) => return Some(Answer::Here { part, by }),
+                Err(why) => {
+                    let line = format!("{public}: {why}");
+                    if failures.len() < FAILURES_LISTED && !failures.contains(&line) {
+                        failures.push(line);
+                    }
                 }
             }
         }
+        None
     }
-    None
 }
 
 /// Opens a stanza with one of `identities`.

@@ -39,13 +39,14 @@ impl SecretKeys {
     }
 
     /// Those that gpg may be able to open.
-    fn candidates<'a>(&self, stanzas: &[&'a Stanza]) -> Vec<&'a Stanza> {
+    fn candidates<'a>(&self, stanzas: &[&'a Stanza]) -> Vec<(usize, &'a Stanza)> {
+        let all = stanzas.iter().copied().enumerate();
         // Whether there is a key for a single one is best told by trying.
         if stanzas.len() < 2 {
-            return stanzas.to_vec();
+            return all.collect();
         }
         let Ok(list) = self.list() else { return Vec::new() };
-        stanzas.iter().copied().filter(|stanza| list.may_open(stanza)).collect()
+        all.filter(|(_, stanza)| list.may_open(stanza)).collect()
     }
 }
 
@@ -54,9 +55,9 @@ impl Opener for SecretKeys {
     /// its keys takes another run, one for all files.
     fn unwrap(&self, stanzas: &[&Stanza]) -> Answer {
         let mut search = Search::default();
-        for stanza in self.candidates(stanzas) {
+        for (by, stanza) in self.candidates(stanzas) {
             let trouble = match open(&self.environment, stanza) {
-                Ok(part) => return Answer::Here(part),
+                Ok(part) => return Answer::Here { part, by },
                 Err(trouble) if trouble.reason == Reason::NoSecretKey => continue,
                 Err(trouble) => trouble,
             };

@@ -29,13 +29,13 @@ fn unwrap(variables: &[(&str, &str)], stanzas: &[&Stanza]) -> Answer {
 }
 
 fn is_here(answer: Answer) -> bool {
-    matches!(answer, Answer::Here(part) if part.expose() == [7; 32])
+    matches!(answer, Answer::Here { part, .. } if part.expose() == [7; 32])
 }
 
 fn not_mine(answer: Answer) -> Search {
     match answer {
         Answer::NotMine(search) => search,
-        Answer::Here(_) => panic!("opened"),
+        Answer::Here { .. } => panic!("opened"),
         Answer::Failed(search) => panic!("{search:?}"),
     }
 }
