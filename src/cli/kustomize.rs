@@ -2,8 +2,8 @@
 
 use super::{output, report};
 use crate::error::{Error, Kind, Result};
-use crate::key::Keyring;
-use crate::kustomize::{CONCURRENCY, Plugin, krm, legacy};
+use crate::key::{Environment, Keyring};
+use crate::kustomize::{CONCURRENCY, Plugin, argocd, krm, legacy};
 use crate::sys;
 use clap::builder::FalseyValueParser;
 use std::num::NonZero;
@@ -24,6 +24,7 @@ Examples:
   leafcrypt kustomize secret-generator.yaml                print what a generator gives
   leafcrypt kustomize --placeholder secret-generator.yaml  the same without keys, to look at
   LEAFCRYPT_PLACEHOLDER=1 kustomize build --enable-alpha-plugins --enable-exec overlays/prod
+  leafcrypt kustomize --argocd                             the command of Argo CD's plugin.yaml
   leafcrypt kustomize install /custom-tools                in an init container"
 )]
 pub(super) struct Args {
@@ -38,6 +39,10 @@ pub(super) struct Args {
     /// Put placeholders for the encrypted values: no key is needed, and the output is always the same
     #[arg(long, env = "LEAFCRYPT_PLACEHOLDER", value_parser = FalseyValueParser::new())]
     placeholder: bool,
+
+    /// Render the working folder as a config-management plugin of Argo CD: a kustomization, a Helm chart, or plain manifests
+    #[arg(long, conflicts_with = "manifest")]
+    argocd: bool,
 
     /// How many files are decrypted at once
     #[arg(long, value_name = "NUMBER", env = "KSOPS_CONCURRENCY_LIMIT", hide_env_values = true, default_value_t = CONCURRENCY)]
@@ -70,10 +75,11 @@ pub(super) fn run(args: Args) -> Result<()> {
     if let Some(Action::Install(install)) = args.action {
         return self::install(&install);
     }
-    let root = if args.root_only { Some(working_folder()?) } else { None };
+    let root = if args.root_only || args.argocd { Some(working_folder()?) } else { None };
     let plugin =
         Plugin { keyring: Keyring::of_process(), root, placeholder: args.placeholder, concurrency: args.concurrency };
     let rendered = match &args.manifest {
+        None if args.argocd => argocd::render(&plugin, &working_folder()?, &Environment::of_process())?,
         Some(manifest) => legacy::run(&plugin, read(manifest)?, &manifest.display().to_string(), stream)?,
         None if sys::stdin_is_terminal() => {
             return Err(Error::new(Kind::NoFile, "there is no manifest and no ResourceList")

@@ -6,13 +6,13 @@
 use super::generator::{self, Generator};
 use super::resource::{self, Resource};
 use super::secret::Plan;
+use super::stream::open_encrypted;
 use super::{File, Plugin, Rendered};
 use crate::document::{Document, EntryId, Kind as Type, Value};
 use crate::error::{Error, Kind, Result};
-use crate::format::{self, Format, yaml::Yaml};
-use crate::ops::Unsealed;
+use crate::format::{Format, yaml::Yaml};
 use crate::secret::SecretBytes;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroize;
 
 /// Runs as a function on `input`.
 ///
@@ -122,25 +122,4 @@ pub(super) fn generate(plugin: &Plugin, manifest: &Value, warnings: &mut Vec<Str
         resources.push(plan.render(&files[range.clone()], &texts[range]).map_err(|error| error.because(&shown))?);
     }
     Ok(resources)
-}
-
-/// Decrypts a resource of the stream, if it is encrypted.
-///
-/// Its MAC is not looked at: it is over the order and the clear values of the file, both of which kustomize
-/// changes. Each value is authenticated by itself, with its key path. Nor do warnings matter, which are about
-/// the MAC, comments and spelling.
-pub(super) fn open_encrypted(plugin: &Plugin, resource: Resource, value: &Value, at: usize) -> Result<Resource> {
-    if value.get("sops").is_none_or(|block| block.get("mac").is_none()) {
-        return Ok(resource);
-    }
-    let text_of = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
-    let name = text_of(value.get("metadata").and_then(|metadata| metadata.get("name")));
-    let shown = format!("resource {} of the stream, {} {name}", at + 1, text_of(value.get("kind")));
-    let file = resource.as_bytes().to_vec();
-    if plugin.placeholder {
-        let text = crate::ops::placeholder::of_file(&Yaml, file).and_then(format::into_text);
-        return text.map(Zeroizing::new).map_err(|error| error.in_file(shown));
-    }
-    let opened = Unsealed::open(file, &Yaml, &plugin.keyring, true).map_err(|error| error.in_file(shown))?;
-    format::into_text(opened.plaintext().to_vec()).map(Zeroizing::new)
 }

@@ -4,8 +4,9 @@
 //! standard input.
 
 use super::generator;
-use super::krm::{generate, open_encrypted};
+use super::krm::generate;
 use super::resource;
+use super::stream::decrypt_stream;
 use super::{Plugin, Rendered};
 use crate::error::{Error, Result};
 use crate::secret::SecretBytes;
@@ -30,11 +31,7 @@ pub fn run(
         _ => None,
     };
     if let Some(stream) = stream {
-        for (at, found) in resource::split(&stream)?.into_iter().enumerate() {
-            let value = generator::index(found.to_string())?;
-            let value = value.value(value.roots()[0]);
-            resources.push(open_encrypted(plugin, found, &value, at)?);
-        }
+        resources = decrypt_stream(plugin, &stream)?;
     } else {
         for &root in document.roots() {
             resources.extend(generate(plugin, &document.value(root), &mut warnings).map_err(in_manifest)?);

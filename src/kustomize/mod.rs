@@ -7,12 +7,14 @@
 //!
 //! Source: `ksops.go` of KSOPS 4.4, and kustomize's description of exec KRM functions and exec plugins.
 
+pub mod argocd;
 mod dotenv;
 mod generator;
 pub mod krm;
 pub mod legacy;
 mod resource;
 mod secret;
+mod stream;
 
 use crate::error::{Error, Kind, Result};
 use crate::key::Keyring;

@@ -1,5 +1,6 @@
 //! `decrypt`: an encrypted document to its plaintext, or a part of it.
 
+use super::manifest;
 use super::source::{Opened, Source};
 use super::unsealed::read_metadata;
 use crate::config::Config;
@@ -54,8 +55,11 @@ fn unseal_text(request: &Decrypt, opened: Opened, keyring: &Keyring) -> Result<D
     let metadata = read_metadata(input, &encrypted, request.ignore_mac)?;
     let data_key = metadata.unwrap(keyring)?;
     let mut opened = seal::decrypt(input, &encrypted, &data_key, &metadata, request.ignore_mac, None)?;
-    let warnings = std::mem::take(&mut opened.warnings);
+    let mut warnings = std::mem::take(&mut opened.warnings);
     let plaintext = opened.into_plaintext();
+    if request.extract.is_empty() {
+        warnings.extend(manifest::before_use(input, &plaintext));
+    }
     let converts = input.name() != output.name();
     let plaintext = if request.extract.steps().is_empty() && !converts {
         SecretBytes::from(plaintext)

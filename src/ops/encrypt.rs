@@ -1,5 +1,6 @@
 //! `encrypt`: a plaintext document, by rules or by the options given.
 
+use super::manifest;
 use super::rules;
 use super::source::{Opened, Source};
 use crate::error::{Error, Kind, Result};
@@ -67,6 +68,7 @@ fn seal_text(opened: Opened, mut metadata: Metadata, warnings: &mut Vec<String>)
         document.into_bytes().zeroize();
         document = converted?;
     }
+    warnings.extend(manifest::before_encryption(&document, &metadata.selection)?);
     let data_key = DataKey::generate()?;
     metadata.wrap(&data_key)?;
     let sealed = seal::encrypt(output, &document, &data_key, &mut metadata, &seal::Nonces::default());

@@ -9,6 +9,7 @@ pub mod edit;
 pub mod encrypt;
 pub mod init;
 pub mod keygen;
+mod manifest;
 pub mod placeholder;
 mod rules;
 mod source;

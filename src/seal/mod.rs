@@ -16,6 +16,7 @@ mod tests;
 pub use decrypt::{Decrypted, decrypt};
 pub use encrypt::{Nonces, encrypt};
 pub use placeholder::placeholder;
+pub use select::select;
 
 use crate::document::{Document, EntryId};
 use crate::format::Format;

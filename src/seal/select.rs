@@ -9,7 +9,10 @@ use crate::metadata::Selection;
 use crate::pattern::Pattern;
 
 /// For each entry, whether the selection wants it encrypted.
-pub(super) fn select(document: &Document, selection: &Selection) -> Result<Vec<bool>> {
+///
+/// # Errors
+/// When its pattern is none.
+pub fn select(document: &Document, selection: &Selection) -> Result<Vec<bool>> {
     let by_key =
         |encrypted_on_match: bool, matches: &dyn Fn(&str) -> bool| select_by_key(document, encrypted_on_match, matches);
     Ok(match selection {

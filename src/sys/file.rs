@@ -76,6 +76,17 @@ fn cannot_read(path: &Path, error: &io::Error) -> Error {
     }
 }
 
+/// Makes `to` another name of the file `from`; a copy of it where links need rights that users lack.
+///
+/// # Errors
+/// When it cannot be made, or is there already.
+pub fn link(from: &Path, to: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    return std::os::unix::fs::symlink(from, to);
+    #[cfg(not(unix))]
+    return std::fs::copy(from, to).map(drop);
+}
+
 /// Writes a new file that only its owner may read, and the folders on its way likewise.
 ///
 /// # Errors

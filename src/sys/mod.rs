@@ -13,7 +13,7 @@ mod terminal;
 
 pub use child::{Answer, Ended, Signal, Signals};
 pub use environment::Environment;
-pub use file::{MAX_INPUT, create_new_private, create_private_folder, is_stdin, is_stdout, read_input};
+pub use file::{MAX_INPUT, create_new_private, create_private_folder, is_stdin, is_stdout, link, read_input};
 pub use private::{PRIVATE_FOLDER_VARIABLE, PrivateFolder};
 pub use process::{BROKEN_PIPE, find_program, harden};
 pub use replace::{create_file, replace_file, require_replaceable};

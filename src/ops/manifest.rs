@@ -1,0 +1,149 @@
+//! Kubernetes manifests: what is pointed out because a cluster, or a tool on the way to it, would refuse it.
+//!
+//! Source: the Secret of the Kubernetes API (`data` is base64, `stringData` is text), and Flux' and Argo CD's need to
+//! read `apiVersion`, `kind` and `metadata` of a manifest before it is decrypted.
+
+use crate::document::{Document, EntryId, Kind};
+use crate::error::Result;
+use crate::format::{Format, yaml::Yaml};
+use crate::metadata::Selection;
+use crate::seal;
+use base64::prelude::{BASE64_STANDARD, Engine};
+use zeroize::Zeroize;
+
+/// A larger Secret is refused by the API server (1 MiB in all), whatever is in it.
+const LARGEST: usize = 4 << 20;
+
+/// Where a root names itself a manifest: its `kind`.
+fn kind_of(document: &Document, root: EntryId) -> Option<&[u8]> {
+    if document.entry(root).kind() != Kind::Map {
+        return None;
+    }
+    child(document, root, "apiVersion")?;
+    child(document, root, "kind").map(|kind| document.scalar(kind).bytes)
+}
+
+fn child(document: &Document, id: EntryId, key: &str) -> Option<EntryId> {
+    if document.entry(id).kind() != Kind::Map {
+        return None;
+    }
+    document.children(id).find(|&child| document.key(child) == key)
+}
+
+/// What is wrong with encrypting the plaintext `document` by `selection`, for whom it is a manifest.
+///
+/// # Errors
+/// When a pattern of the selection is wrong.
+pub(super) fn before_encryption(document: &Document, selection: &Selection) -> Result<Vec<String>> {
+    let manifests = || document.roots().iter().copied().filter(|&root| kind_of(document, root).is_some());
+    if manifests().next().is_none() {
+        return Ok(Vec::new());
+    }
+    let mut warnings = Vec::new();
+    let selected = seal::select(document, selection)?;
+    let is_sealed = |id: EntryId| {
+        let scalar = document.scalar(id);
+        selected[id] && !scalar.bytes.is_empty() && !matches!(scalar.kind, Kind::Null | Kind::Comment)
+    };
+    let hidden = |key: &&str| {
+        let of_root = |root| child(document, root, key).is_some_and(|id| document.subtree(id).any(is_sealed));
+        manifests().any(of_root)
+    };
+    let hidden: Vec<&str> = ["apiVersion", "kind", "metadata"].into_iter().filter(hidden).collect();
+    if !hidden.is_empty() {
+        warnings.push(format!(
+            "{} of a Kubernetes manifest {} encrypted: kustomize, Flux and Argo CD cannot read it then\n\
+             encrypt only its data: encrypted_regex: ^(data|stringData)$",
+            hidden.join(", "),
+            if hidden.len() == 1 { "is" } else { "are" },
+        ));
+    }
+    warnings.extend(of_secrets(document));
+    Ok(warnings)
+}
+
+/// What a cluster would refuse of the file `plaintext`. Looks only at what may be a Secret.
+pub(super) fn before_use(format: &dyn Format, plaintext: &[u8]) -> Vec<String> {
+    let may_be = format.name() == Yaml.name() || format.name() == "json";
+    if !may_be || plaintext.len() > LARGEST || memchr::memmem::find(plaintext, b"Secret").is_none() {
+        return Vec::new();
+    }
+    let Ok(document) = format.index_plaintext(plaintext.to_vec()) else { return Vec::new() };
+    let warnings = of_secrets(&document);
+    document.into_bytes().zeroize();
+    warnings
+}
+
+fn of_secrets(document: &Document) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for &root in document.roots().iter().filter(|&&root| kind_of(document, root) == Some(b"Secret")) {
+        let mut check = |field: &str, refused: &dyn Fn(EntryId) -> Option<&'static str>| {
+            let values = child(document, root, field).filter(|&id| document.entry(id).kind() == Kind::Map);
+            for id in values.into_iter().flat_map(|id| document.children(id)) {
+                if let Some(reason) = refused(id) {
+                    warnings.push(format!("{}: a cluster will refuse this Secret: {reason}", document.path(id)));
+                }
+            }
+        };
+        check("stringData", &|id| {
+            let is_text = matches!(document.scalar(id).kind, Kind::Str | Kind::Null);
+            (!is_text).then_some("the value is no text; put it in quotes")
+        });
+        check("data", &|id| match document.scalar(id) {
+            scalar if scalar.kind == Kind::Null => None,
+            scalar if scalar.kind != Kind::Str => Some("the value is no text in base64"),
+            scalar if is_base64(scalar.bytes) => None,
+            _ => Some("the value is not base64; text goes below stringData"),
+        });
+    }
+    warnings
+}
+
+/// Whether Go's decoder takes it, which skips line breaks.
+fn is_base64(bytes: &[u8]) -> bool {
+    let mut digits: Vec<u8> = bytes.iter().copied().filter(|byte| !matches!(byte, b'\n' | b'\r')).collect();
+    let mut decoded = BASE64_STANDARD.decode(&digits);
+    digits.zeroize();
+    if let Ok(decoded) = &mut decoded {
+        decoded.zeroize();
+    }
+    decoded.is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn warned(text: &str, pattern: &str) -> Vec<String> {
+        let document = Yaml.index(text.to_owned()).unwrap();
+        before_encryption(&document, &Selection::EncryptedRegex(pattern.to_owned())).unwrap()
+    }
+
+    #[test]
+    fn what_a_cluster_cannot_read_is_pointed_out() {
+        let secret = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: x\nstringData:\n  a: b\n";
+        assert!(warned(secret, "^(data|stringData)$").is_empty());
+        assert!(warned(secret, "name")[0].starts_with("metadata of a Kubernetes manifest is encrypted"));
+        assert!(warned(secret, ".")[0].starts_with("apiVersion, kind, metadata of a Kubernetes manifest are"));
+        assert!(warned("kind: x\nmetadata: y\n", ".").is_empty(), "no manifest");
+    }
+
+    #[test]
+    fn what_a_cluster_refuses_is_pointed_out() {
+        let secret = |rest: &str| format!("apiVersion: v1\nkind: Secret\n{rest}");
+        for (rest, path) in [
+            ("stringData: {port: 5432}\n", "stringData.port: "),
+            ("stringData: {on: true}\n", "stringData.on: "),
+            ("data: {a: 'not base64!'}\n", "data.a: "),
+            ("data: {a: 1234}\n", "data.a: "),
+        ] {
+            let warnings = before_use(&Yaml, secret(rest).as_bytes());
+            assert!(warnings.len() == 1 && warnings[0].starts_with(path), "{rest}: {warnings:?}");
+        }
+        for rest in ["stringData: {port: '5432', none: }\n", "data: {a: aGk=, b: '', c: \"aG\\nk=\"}\n", "data: [a]\n"]
+        {
+            assert_eq!(before_use(&Yaml, secret(rest).as_bytes()), [""; 0], "{rest}");
+        }
+        assert_eq!(before_use(&Yaml, b"kind: Secret\ndata: {a: '!'}\n"), [""; 0], "no apiVersion");
+    }
+}
