@@ -51,11 +51,11 @@ fn kustomize(plugin: &Plugin, environment: &Environment, warnings: &mut Vec<Stri
     for folder in [tools.path(), &legacy] {
         sys::link(&this, &folder.join("ksops")).map_err(failed)?;
     }
-    let mut path = OsString::from(tools.path());
-    if let Some(rest) = environment.get("PATH") {
-        path.push(if cfg!(windows) { ";" } else { ":" });
-        path.push(rest);
-    }
+    let path = environment.get("PATH").unwrap_or_default();
+    let folders = std::iter::once(tools.path().to_owned()).chain(std::env::split_paths(&path));
+    let path = std::env::join_paths(folders).map_err(|error| {
+        Error::new(Kind::Generic, "the PATH has a folder in it that cannot be named").because(error)
+    })?;
     let mut command = if let Some(program) = sys::find_program("kustomize") {
         let mut command = Command::new(program);
         command.args(["build", "--enable-alpha-plugins", "--enable-exec"]);
