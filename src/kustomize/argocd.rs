@@ -56,11 +56,11 @@ fn kustomize(plugin: &Plugin, environment: &Environment, warnings: &mut Vec<Stri
     let path = std::env::join_paths(folders).map_err(|error| {
         Error::new(Kind::Generic, "the PATH has a folder in it that cannot be named").because(error)
     })?;
-    let mut command = if let Some(program) = sys::find_program("kustomize") {
+    let mut command = if let Some(program) = sys::find_program("kustomize", environment) {
         let mut command = Command::new(program);
         command.args(["build", "--enable-alpha-plugins", "--enable-exec"]);
         command
-    } else if let Some(program) = sys::find_program("kubectl") {
+    } else if let Some(program) = sys::find_program("kubectl", environment) {
         warnings.push(
             "there is no kustomize on the PATH; the one in kubectl skips generators with an exec function".to_owned(),
         );
@@ -84,7 +84,7 @@ fn helm(
     environment: &Environment,
     warnings: &mut Vec<String>,
 ) -> Result<Zeroizing<String>> {
-    let helm = sys::find_program("helm").ok_or_else(|| missing("helm"))?;
+    let helm = sys::find_program("helm", environment).ok_or_else(|| missing("helm"))?;
     if folder.join("Chart.lock").is_file() && !folder.join("charts").is_dir() {
         let mut command = Command::new(&helm);
         command.args(["dependency", "build", "."]);

@@ -57,7 +57,7 @@ fn unseal_text(request: &Decrypt, opened: Opened, keyring: &Keyring) -> Result<D
     let mut opened = seal::decrypt(input, &encrypted, &data_key, &metadata, request.ignore_mac, None)?;
     let mut warnings = std::mem::take(&mut opened.warnings);
     let plaintext = opened.into_plaintext();
-    if request.extract.is_empty() {
+    if request.extract.steps().is_empty() {
         warnings.extend(manifest::before_use(input, &plaintext));
     }
     let converts = input.name() != output.name();
