@@ -61,6 +61,10 @@ enum Action {
 ///
 /// For an init container without a shell.
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  leafcrypt kustomize install /custom-tools                   as /custom-tools/ksops
+  leafcrypt kustomize install --with-kustomize /custom-tools  with the kustomize of the PATH beside it")]
 struct Install {
     /// Copy the kustomize of the PATH as well
     #[arg(long)]

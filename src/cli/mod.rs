@@ -8,6 +8,7 @@
 //! standard error, so that a pipe never carries a message.
 
 mod args;
+mod completion;
 mod decrypt;
 mod edit;
 mod encrypt;
@@ -67,6 +68,15 @@ enum Command {
     Init(init::Args),
     Keygen(keygen::Args),
     Kustomize(kustomize::Args),
+    Completion(completion::Args),
+}
+
+pub use completion::script as completion_script;
+
+/// Every command, flag and help text, for the reference and the man pages.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs the program on its arguments, the first of which is its own name.
@@ -74,6 +84,7 @@ enum Command {
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     sys::harden();
     report::install_panic_hook();
+    completion::answer(Cli::command);
     let command = Cli::command();
     let parsed = legacy::rewrite(under_other_name(args.into_iter().collect()), &command)
         .map(|args| command.try_get_matches_from(args));
@@ -122,6 +133,7 @@ impl Command {
             Command::Init(args) => init::run(args).map(done),
             Command::Keygen(args) => keygen::run(args).map(done),
             Command::Kustomize(args) => kustomize::run(args).map(done),
+            Command::Completion(args) => completion::run(&args).map(done),
         }
         .map_err(|error| {
             let code = exit_code(&error, encrypts);

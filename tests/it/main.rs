@@ -20,5 +20,6 @@ mod layers;
 mod parity;
 mod peers;
 mod pgp;
+mod reference;
 mod safety;
 mod verbose;

@@ -1,0 +1,153 @@
+//! `leafcrypt completion`, and the values that a shell completes.
+//!
+//! The scripts ask the program itself (`COMPLETE=SHELL leafcrypt …`), so that they know every command and flag
+//! of the version that is installed, the files, the key paths of the file that is named, and the recipients of
+//! the rules. Completers are put on arguments by what these are called, here alone: a new command gets them by itself.
+
+use super::output;
+use crate::config::Config;
+use crate::document::{Document, EntryId, Kind as Type};
+use crate::error::{Error, Kind, Result};
+use crate::format;
+use crate::key::registry;
+use crate::sys;
+use clap::Command;
+use clap_complete::env::Shells;
+use clap_complete::{ArgValueCompleter, CompleteEnv, CompletionCandidate, PathCompleter};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+/// Completions are offered for so much of a file; a shell waits for them.
+const LARGEST: u64 = 16 << 20;
+/// No more are offered.
+const MOST: usize = 500;
+/// The variable by which a script asks for completions.
+const VARIABLE: &str = "COMPLETE";
+
+/// Print the completion script of a shell
+///
+/// The script asks leafcrypt itself, so it stays right when leafcrypt is updated.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  source <(leafcrypt completion bash)               in ~/.bashrc
+  source <(leafcrypt completion zsh)                in ~/.zshrc
+  leafcrypt completion fish | source                in ~/.config/fish/config.fish
+  leafcrypt completion powershell | Out-String | Invoke-Expression
+
+Under another name, such as a link called sops, it prints the script for that name.")]
+pub(super) struct Args {
+    /// The shell
+    #[arg(value_name = "SHELL", value_parser = ["bash", "zsh", "fish", "powershell", "elvish"])]
+    shell: String,
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    let called = std::env::args_os().next().map(PathBuf::from);
+    let name = called.as_deref().and_then(Path::file_stem).and_then(OsStr::to_str).unwrap_or("leafcrypt");
+    output::print(&script(&args.shell, name)?)
+}
+
+/// The script by which `shell` completes the program called `name`.
+///
+/// # Errors
+/// When the shell is not known.
+pub fn script(shell: &str, name: &str) -> Result<Vec<u8>> {
+    let unknown = || Error::new(Kind::Generic, format!("there is no completion for {shell}"));
+    let mut script = Vec::new();
+    let shells = Shells::builtins();
+    let completer = shells.completer(shell).ok_or_else(unknown)?;
+    completer
+        .write_registration(VARIABLE, &name.replace(['-', '.'], "_"), name, name, &mut script)
+        .map_err(|error| unknown().because(error))?;
+    Ok(script)
+}
+
+/// Answers a shell that asks for completions, and does not return then.
+pub(super) fn answer(command: fn() -> Command) {
+    CompleteEnv::with_factory(move || with_completers(command())).var(VARIABLE).complete();
+}
+
+/// Puts completers on all arguments that are called like something that is known here.
+fn with_completers(command: Command) -> Command {
+    let recipients = |flag: &str| {
+        let flag = flag.strip_prefix("add-").or_else(|| flag.strip_prefix("rm-")).unwrap_or(flag);
+        registry::backends().iter().find(|backend| backend.flag() == flag).map(|backend| backend.name())
+    };
+    command
+        .mut_args(|arg| {
+            if let Some(back_end) = arg.get_long().and_then(recipients) {
+                return arg.add(ArgValueCompleter::new(move |current: &OsStr| known_recipients(back_end, current)));
+            }
+            let value = arg.get_value_names().and_then(|names| names.first()).map(ToString::to_string);
+            match value.as_deref() {
+                Some("PATH") => arg.add(ArgValueCompleter::new(key_paths)),
+                Some("FILE" | "FILES" | "NAME" | "MANIFEST") => arg.add(ArgValueCompleter::new(PathCompleter::any())),
+                Some("FOLDER") => arg.add(ArgValueCompleter::new(PathCompleter::dir())),
+                _ => arg,
+            }
+        })
+        .mut_subcommands(with_completers)
+}
+
+/// The recipients of the rules that are in force here.
+fn known_recipients(back_end: &str, current: &OsStr) -> Vec<CompletionCandidate> {
+    let given = current.to_string_lossy();
+    // A list: what stands before the last comma stays.
+    let (before, last) = given.rfind(',').map_or(("", &given[..]), |comma| given.split_at(comma + 1));
+    let Ok(folder) = std::env::current_dir() else { return Vec::new() };
+    let Some(config) = Config::find(None, &folder).path.and_then(|path| Config::load(&path).ok()) else {
+        return Vec::new();
+    };
+    let groups = config.creation_rules.iter().flatten().flat_map(|rule| &rule.key_groups);
+    let mut known: Vec<&str> = groups
+        .flat_map(|group| &group.recipients)
+        .filter(|recipient| recipient.back_end == back_end && recipient.text.starts_with(last))
+        .map(|recipient| recipient.text.as_str())
+        .collect();
+    known.sort_unstable();
+    known.dedup();
+    known.into_iter().take(MOST).map(|text| CompletionCandidate::new(format!("{before}{text}"))).collect()
+}
+
+/// The key paths of the file that is named on the command line, a step further than what is typed. Keys are
+/// not encrypted, so no identity is needed.
+fn key_paths(current: &OsStr) -> Vec<CompletionCandidate> {
+    let Some(document) = named_file().and_then(|path| index(&path)) else { return Vec::new() };
+    let typed = current.to_string_lossy();
+    let mut found = Vec::new();
+    for &root in document.roots() {
+        offer(&document, root, &typed, &mut found);
+    }
+    found.sort();
+    found.dedup();
+    found.into_iter().take(MOST).map(CompletionCandidate::new).collect()
+}
+
+/// Goes down along what is typed, and offers the children of where that ends.
+fn offer(document: &Document, from: EntryId, typed: &str, found: &mut Vec<String>) {
+    let mut level = vec![from];
+    let blocks: Vec<EntryId> = format::ALL.iter().flat_map(|format| format.metadata_entries(document)).collect();
+    while let Some(container) = level.pop() {
+        for child in document.children(container).filter(|child| !blocks.contains(child)) {
+            let path = document.path(child);
+            if path.starts_with(typed) {
+                found.push(path);
+            } else if typed.starts_with(&path) && document.entry(child).kind() != Type::Comment {
+                level.push(child);
+            }
+        }
+    }
+}
+
+/// The last word of the command line that is a file.
+fn named_file() -> Option<PathBuf> {
+    let words: Vec<_> = std::env::args_os().skip(3).map(PathBuf::from).collect();
+    words.into_iter().rev().find(|word| word.is_file())
+}
+
+fn index(path: &Path) -> Option<Document> {
+    let is_small = path.metadata().is_ok_and(|facts| facts.len() <= LARGEST);
+    let format = format::by_file_name(&path.to_string_lossy()).filter(|_| is_small)?;
+    format.index(String::from_utf8(sys::read_input(path).ok()?).ok()?).ok()
+}
