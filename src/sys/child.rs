@@ -9,7 +9,8 @@
 //! Who sent a signal decides what it means while a child runs. What the terminal sends for a key (Ctrl-C, Ctrl-\)
 //! goes to the child as well, and is the child's affair: to an editor it may be a command. Signals that a
 //! process sends (`kill`, a supervisor), and all SIGTERM and SIGHUP, ask to end: they are handed on, and a child that does not end
-//! within [`GRACE`] is killed.
+//! within [`GRACE`] is killed. But where this program is only a wrapper ([`Signals::hand_on`]), the signals are the child's affair
+//! altogether: it gets SIGUSR1 and SIGUSR2 as well, and takes as long as it likes.
 
 use std::io;
 use std::process::{Child, Command, ExitCode, ExitStatus};
@@ -46,6 +47,12 @@ impl Ended {
     #[must_use]
     pub fn interrupted(&self) -> Option<Signal> {
         self.asked.or_else(|| platform::died_of_key(self.status))
+    }
+
+    /// The signal of which the child died.
+    #[must_use]
+    pub fn signal(&self) -> Option<Signal> {
+        platform::signal(self.status)
     }
 
     /// The exit code that a shell would show for the child.
@@ -111,6 +118,8 @@ mod platform {
 
     /// Those that ask to end.
     const ASKING: [i32; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
+    /// Those that mean something to the child alone.
+    const FOR_CHILD: [i32; 2] = [libc::SIGUSR1, libc::SIGUSR2];
     /// Those that a key of the terminal sends, to all processes of the foreground.
     const KEYS: [i32; 2] = [libc::SIGINT, libc::SIGQUIT];
 
@@ -121,6 +130,8 @@ mod platform {
         caught: OwnedFd,
         handlers: Vec<signal_hook_registry::SigId>,
         asked: Option<Signal>,
+        /// How long a child may take to end after it was asked to.
+        grace: Option<Duration>,
     }
 
     impl Drop for Signals {
@@ -143,10 +154,22 @@ mod platform {
         /// # Errors
         /// When the system refuses.
         pub fn catch() -> io::Result<Self> {
+            Self::begin(&ASKING, Some(GRACE))
+        }
+
+        /// Begins, for a child that is to have all signals as if it ran alone, and all the time it takes.
+        ///
+        /// # Errors
+        /// When the system refuses.
+        pub fn hand_on() -> io::Result<Self> {
+            Self::begin(&[ASKING.as_slice(), &FOR_CHILD].concat(), None)
+        }
+
+        fn begin(wanted: &[i32], grace: Option<Duration>) -> io::Result<Self> {
             let (caught, notes) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
             let notes = std::sync::Arc::new(notes);
-            let mut signals = Signals { caught, handlers: Vec::new(), asked: None };
-            let wanted = ASKING.into_iter().filter(|&number| !is_ignored(number));
+            let mut signals = Signals { caught, handlers: Vec::new(), asked: None, grace };
+            let wanted = wanted.iter().copied().filter(|&number| !is_ignored(number));
             for number in wanted.chain([libc::SIGCHLD, libc::SIGCONT]) {
                 let notes = std::sync::Arc::clone(&notes);
                 let action = move |facts: &libc::siginfo_t| {
@@ -205,7 +228,7 @@ mod platform {
             };
             if let Some(signal) = self.asked {
                 send(signal.0);
-                deadline = Some(Instant::now() + GRACE);
+                deadline = self.grace.map(|grace| Instant::now() + grace);
             }
             let mut continued = false;
             loop {
@@ -233,8 +256,9 @@ mod platform {
                     Event::Signal { number, .. } if ASKING.contains(&number) => {
                         self.note(number);
                         send(number);
-                        deadline.get_or_insert(Instant::now() + GRACE);
+                        deadline = deadline.or(self.grace.map(|grace| Instant::now() + grace));
                     }
+                    Event::Signal { number, .. } if FOR_CHILD.contains(&number) => send(number),
                     Event::Signal { number: libc::SIGCONT, .. } => {
                         continued = true;
                         send(libc::SIGCONT);
@@ -300,6 +324,10 @@ mod platform {
 
     pub(super) fn died_of_key(status: ExitStatus) -> Option<Signal> {
         status.signal().filter(|number| KEYS.contains(number)).map(Signal)
+    }
+
+    pub(super) fn signal(status: ExitStatus) -> Option<Signal> {
+        status.signal().map(Signal)
     }
 
     pub(super) fn exit_code(status: ExitStatus) -> u8 {
@@ -372,6 +400,14 @@ mod platform {
             Ok(Signals(()))
         }
 
+        /// Begins.
+        ///
+        /// # Errors
+        /// None.
+        pub fn hand_on() -> io::Result<Self> {
+            Ok(Signals(()))
+        }
+
         /// None.
         pub fn asked(&mut self) -> Option<Signal> {
             None
@@ -403,6 +439,10 @@ mod platform {
     pub(super) fn die_of(_number: i32) {}
 
     pub(super) fn died_of_key(_status: ExitStatus) -> Option<Signal> {
+        None
+    }
+
+    pub(super) fn signal(_status: ExitStatus) -> Option<Signal> {
         None
     }
 

@@ -5,16 +5,22 @@
 
 mod child;
 mod environment;
+mod fifo;
 mod file;
 mod private;
 mod process;
 mod replace;
+mod run;
 mod terminal;
+mod user;
 
 pub use child::{Answer, Ended, Signal, Signals};
 pub use environment::Environment;
+pub use fifo::Fifo;
 pub use file::{MAX_INPUT, create_new_private, create_private_folder, is_stdin, is_stdout, link, read_input};
 pub use private::{PRIVATE_FOLDER_VARIABLE, PrivateFolder};
 pub use process::{BROKEN_PIPE, find_program, harden};
 pub use replace::{create_file, replace_file, require_replaceable};
+pub use run::{Back, Program, Side, detach, replace_process, variable_text};
 pub use terminal::{is_interactive, stdin_is_terminal, terminal_name};
+pub use user::User;

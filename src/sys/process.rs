@@ -10,16 +10,18 @@ pub const BROKEN_PIPE: u8 = 141;
 ///
 /// Best effort: a system that refuses is no reason not to work.
 pub fn harden() {
-    #[cfg(unix)]
-    {
-        use rustix::process::{Resource, Rlimit, setrlimit};
-        let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
-    }
+    // A core limit does not bind a `core_pattern` that pipes to a program, and programs that this one starts would
+    // inherit it. This ends with the next execve(2).
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
-        // A core limit does not bind a `core_pattern` that pipes to a program; this does.
         use rustix::process::{DumpableBehavior, set_dumpable_behavior};
         let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    }
+    // The soft limit alone, which a program that this one starts may raise again.
+    #[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), ..getrlimit(Resource::Core) });
     }
 }
 
