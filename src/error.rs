@@ -58,6 +58,10 @@ pub enum Kind {
     NoRecipient,
     /// A decryption order that names a kind of key twice: 112.
     DuplicateKeyType,
+    /// The command to run could not be started: 126, as in shells.
+    NotRunnable,
+    /// The command to run was not found: 127, as in shells.
+    NoCommand,
     /// No identity could open the data key: 128.
     NoDataKey,
     /// There is no editor, or it failed: 201.
@@ -91,6 +95,8 @@ impl Kind {
             Kind::NoFile => 100,
             Kind::NoRecipient => 111,
             Kind::DuplicateKeyType => 112,
+            Kind::NotRunnable => 126,
+            Kind::NoCommand => 127,
             Kind::NoDataKey => 128,
             Kind::NoEditor => 201,
             Kind::AlreadyEncrypted => 203,

@@ -4,8 +4,11 @@
 //! recipients, files on a disk.
 
 pub mod change;
+mod flat;
 pub mod json;
 pub mod yaml;
+
+pub use flat::flat;
 
 use crate::document::{Document, EntryId, Kind, Node, Place, Scalar, Splice, Value};
 use crate::error::{self, Error, Result};

@@ -50,18 +50,9 @@ pub fn decrypt(
     ignore_mac: bool,
     nonces: Option<&mut Nonces>,
 ) -> Result<Decrypted> {
-    let clock = trace::clock();
     let cipher = Cipher::new(data_key);
     let data = data_entries(format, document);
-    let selected = select(document, &metadata.selection)?;
-    let mut opened = open(document, &data, &selected, &cipher, metadata.mac_only_encrypted, nonces)?;
-    if let Err(error) = verify(metadata, &cipher, &opened.mac) {
-        if !ignore_mac {
-            return Err(error);
-        }
-        opened.warnings.push(format!("{}; the values may have been changed", error.message()));
-    }
-    clock.done(|| format!("decrypted {} values and comments and compared the MAC", opened.values.len()));
+    let mut opened = open_verified(document, &data, &cipher, metadata, ignore_mac, nonces)?;
     let clock = trace::clock();
     let layout = match &metadata.layout {
         None => Layout::default(),
@@ -76,6 +67,41 @@ pub fn decrypt(
     clock.done(|| format!("put them in their places, {} bytes", plaintext.len()));
     let warnings = std::mem::take(&mut opened.warnings);
     Ok(Decrypted { plaintext, warnings })
+}
+
+/// The values of an encrypted document, for those who write none.
+pub struct Values {
+    /// What the user should know though nothing failed.
+    pub warnings: Vec<String>,
+    data: Vec<u32>,
+    opened: Opened,
+}
+
+impl Values {
+    /// The value of entry `id` of `document`, the one that these are the values of; `None` for what is part of the `sops` block. A
+    /// comment that sops wrote as an item of a list is a comment here.
+    #[must_use]
+    pub fn get<'a>(&'a self, document: &'a Document, id: EntryId) -> Option<Scalar<'a>> {
+        self.data.binary_search(&(id as u32)).ok()?;
+        Some(self.opened.get(id).unwrap_or_else(|| document.scalar(id)))
+    }
+}
+
+/// Decrypts the values of `document` and verifies its MAC as [`decrypt`] does, but puts them in no text. They have the types
+/// under which they were encrypted, which a text does not always tell: a float of 1 is printed as `1`.
+///
+/// # Errors
+/// Those of [`decrypt`].
+pub fn decrypt_values(
+    format: &dyn Format,
+    document: &Document,
+    data_key: &DataKey,
+    metadata: &Metadata,
+    ignore_mac: bool,
+) -> Result<Values> {
+    let data = data_entries(format, document);
+    let mut opened = open_verified(document, &data, &Cipher::new(data_key), metadata, ignore_mac, None)?;
+    Ok(Values { warnings: std::mem::take(&mut opened.warnings), data, opened })
 }
 
 /// The decrypted values of a document, wiped when dropped.
@@ -104,6 +130,27 @@ impl Opened {
         let (_, kind, start, len) = self.values[found];
         Some(Scalar { kind, bytes: &self.bytes[start as usize..(start + len) as usize] })
     }
+}
+
+fn open_verified(
+    document: &Document,
+    data: &[u32],
+    cipher: &Cipher,
+    metadata: &Metadata,
+    ignore_mac: bool,
+    nonces: Option<&mut Nonces>,
+) -> Result<Opened> {
+    let clock = trace::clock();
+    let selected = select(document, &metadata.selection)?;
+    let mut opened = open(document, data, &selected, cipher, metadata.mac_only_encrypted, nonces)?;
+    if let Err(error) = verify(metadata, cipher, &opened.mac) {
+        if !ignore_mac {
+            return Err(error);
+        }
+        opened.warnings.push(format!("{}; the values may have been changed", error.message()));
+    }
+    clock.done(|| format!("decrypted {} values and comments and compared the MAC", opened.values.len()));
+    Ok(opened)
 }
 
 fn open(

@@ -13,7 +13,7 @@ mod select;
 #[cfg(test)]
 mod tests;
 
-pub use decrypt::{Decrypted, decrypt};
+pub use decrypt::{Decrypted, Values, decrypt, decrypt_values};
 pub use encrypt::{Nonces, encrypt};
 pub use placeholder::placeholder;
 pub use select::select;

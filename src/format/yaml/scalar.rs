@@ -13,6 +13,7 @@
 //!
 //! Must not know: documents, comments, containers, where in a file it writes.
 
+use super::super::flat::short_float;
 use super::resolve::{Resolved, resolve_plain};
 use crate::document::{Kind, Scalar, Style};
 use base64::Engine;
@@ -294,15 +295,7 @@ fn float(canonical: &[u8]) -> String {
     let Some(value) = canonical.parse::<f64>().ok().filter(|value| value.is_finite()) else {
         return canonical.into_owned();
     };
-    let scientific = format!("{value:e}");
-    match scientific.split_once('e').and_then(|(mantissa, power)| Some((mantissa, power.parse::<i32>().ok()?))) {
-        // Go switches at 10⁻⁵ and, for shortest digits, at 10⁶.
-        Some((mantissa, power)) if !(-4..6).contains(&power) => {
-            let sign = if power < 0 { '-' } else { '+' };
-            format!("{mantissa}e{sign}{:02}", power.abs())
-        }
-        _ => value.to_string(),
-    }
+    short_float(value)
 }
 
 /// Whether `text` stands plain on one line for any reader, whatever it then means. Between brackets
