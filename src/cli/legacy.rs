@@ -115,19 +115,22 @@ impl Flags<'_> {
     fn read(&self, word: &str) -> Option<Flag> {
         let name = word.strip_prefix("--").or_else(|| word.strip_prefix('-'))?;
         let (name, value) = name.split_once('=').map_or((name, None), |(name, value)| (name, Some(value)));
-        let takes_value = self.find(name)?;
+        let flag = self.find(name)?;
+        let takes_value = flag.get_action().takes_values();
+        let may_stand_alone = flag.get_num_args().is_some_and(|values| values.min_values() == 0);
         let dashes = if name.chars().count() == 1 { "-" } else { "--" };
         Some(match (takes_value, value) {
-            (true, None) => Flag::WithValue(format!("{dashes}{name}")),
+            (true, None) if !may_stand_alone => Flag::WithValue(format!("{dashes}{name}")),
             (true, Some(value)) => Flag::Switch(format!("{dashes}{name}={value}")),
+            (true, None) => Flag::Switch(format!("{dashes}{name}")),
             (false, None | Some("true" | "t" | "T" | "TRUE" | "True" | "1")) => Flag::Switch(format!("{dashes}{name}")),
             (false, Some("false" | "f" | "F" | "FALSE" | "False" | "0")) => Flag::Off,
             (false, Some(_)) => return None,
         })
     }
 
-    /// Whether the flag called `name` takes a value.
-    fn find(&self, name: &str) -> Option<bool> {
+    /// The flag called `name`.
+    fn find(&self, name: &str) -> Option<&clap::Arg> {
         let mut letters = name.chars();
         let letter = letters.next().filter(|_| letters.next().is_none());
         self.0
@@ -135,7 +138,6 @@ impl Flags<'_> {
             .chain(self.0.get_subcommands().flat_map(clap::Command::get_arguments))
             .filter(|flag| !flag.is_positional())
             .find(|flag| if letter.is_some() { flag.get_short() == letter } else { flag.get_long() == Some(name) })
-            .map(|flag| flag.get_action().takes_values())
     }
 }
 
@@ -216,6 +218,8 @@ mod tests {
             ("encrypt --in-place=false a.yaml", "encrypt a.yaml"),
             ("encrypt -age=age1x a.yaml", "encrypt --age=age1x a.yaml"),
             ("encrypt --a age1x a.yaml", "encrypt -a age1x a.yaml"),
+            ("exec-env -flatten -pristine a.yaml env", "exec-env --flatten --pristine a.yaml env"),
+            ("exec-env -flatten=1 a.yaml -- a -pristine", "exec-env --flatten=1 a.yaml -- a -pristine"),
         ] {
             assert_eq!(rewritten(go), clap, "{go}");
         }

@@ -12,6 +12,10 @@ mod completion;
 mod decrypt;
 mod edit;
 mod encrypt;
+mod exec;
+mod exec_dir;
+mod exec_env;
+mod exec_file;
 mod init;
 mod keygen;
 mod kustomize;
@@ -46,6 +50,7 @@ Examples:
   leafcrypt edit secrets/prod.yaml               change it in your editor
   leafcrypt decrypt secrets/prod.yaml            print the plaintext
   leafcrypt decrypt --extract '[\"db\"][\"password\"]' secrets/prod.yaml
+  leafcrypt exec-env secrets/prod.env -- ./server   run a program with the values in its environment
 
 The old forms of sops work too: leafcrypt -e -i FILE, leafcrypt -d FILE, leafcrypt FILE."
 )]
@@ -65,6 +70,9 @@ enum Command {
     Encrypt(encrypt::Args),
     Decrypt(decrypt::Args),
     Edit(Box<edit::Args>),
+    ExecEnv(exec_env::Args),
+    ExecFile(exec_file::Args),
+    ExecDir(exec_dir::Args),
     Init(init::Args),
     Keygen(keygen::Args),
     Kustomize(kustomize::Args),
@@ -125,26 +133,32 @@ impl Command {
     /// Runs the subcommand and gives its exit code; a failure comes with the one that sops gives for it.
     fn run(self) -> Result<ExitCode, (Error, u8)> {
         let encrypts = matches!(self, Command::Encrypt(_));
+        let executes = matches!(self, Command::ExecEnv(_) | Command::ExecFile(_) | Command::ExecDir(_));
         let done = |()| ExitCode::SUCCESS;
         match self {
             Command::Encrypt(args) => encrypt::run(args).map(done),
             Command::Decrypt(args) => decrypt::run(args).map(done),
             Command::Edit(args) => edit::run(*args),
+            Command::ExecEnv(args) => exec_env::run(args),
+            Command::ExecFile(args) => exec_file::run(args),
+            Command::ExecDir(args) => exec_dir::run(args),
             Command::Init(args) => init::run(args).map(done),
             Command::Keygen(args) => keygen::run(args).map(done),
             Command::Kustomize(args) => kustomize::run(args).map(done),
             Command::Completion(args) => completion::run(&args).map(done),
         }
         .map_err(|error| {
-            let code = exit_code(&error, encrypts);
+            let code = exit_code(&error, encrypts, executes);
             (error, code)
         })
     }
 }
 
 /// The exit code of sops 3.11, in which the same failure has other codes in other commands.
-fn exit_code(error: &Error, encrypts: bool) -> u8 {
+fn exit_code(error: &Error, encrypts: bool, executes: bool) -> u8 {
     match error.kind() {
+        // Only here a missing file is one like any other that cannot be read.
+        Kind::NoFile if executes => Kind::ReadInput.exit_code(),
         // A text that cannot be parsed, and so has a line, was "not read" when it is to be encrypted and
         // has no code of its own when it is to be decrypted; 4 is left for a tree that cannot be written.
         Kind::Format if error.place().line_column.is_some() => {

@@ -49,6 +49,22 @@ pub fn decrypt(request: &Decrypt, keyring: &Keyring) -> Result<Decrypted> {
     Ok(Decrypted { warnings, ..decrypted })
 }
 
+/// The values of an encrypted document, and that document, for those that look at the values alone.
+///
+/// # Errors
+/// When the document cannot be read, opened or verified.
+pub(super) fn values(source: &Source, ignore_mac: bool, keyring: &Keyring) -> Result<(Document, seal::Values)> {
+    let Opened { bytes, input, .. } = source.open()?;
+    let values = || {
+        let encrypted = input.index(format::into_text(bytes)?)?;
+        let metadata = read_metadata(input, &encrypted, ignore_mac)?;
+        let data_key = metadata.unwrap(keyring)?;
+        let values = seal::decrypt_values(input, &encrypted, &data_key, &metadata, ignore_mac)?;
+        Ok((encrypted, values))
+    };
+    values().map_err(|error: Error| error.in_file(source.shown()))
+}
+
 fn unseal_text(request: &Decrypt, opened: Opened, keyring: &Keyring) -> Result<Decrypted> {
     let Opened { bytes, input, output } = opened;
     let encrypted = input.index(format::into_text(bytes)?)?;

@@ -7,6 +7,7 @@
 pub mod decrypt;
 pub mod edit;
 pub mod encrypt;
+pub mod exec;
 pub mod init;
 pub mod keygen;
 mod manifest;

@@ -8,6 +8,7 @@ mod builder;
 mod cli;
 mod corpus;
 mod edit;
+mod exec;
 #[allow(unreachable_pub, reason = "the fuzz targets include the same file")]
 #[path = "../../fuzz/fuzz_targets/law.rs"]
 mod fuzz_law;
@@ -22,4 +23,5 @@ mod peers;
 mod pgp;
 mod reference;
 mod safety;
+mod strace;
 mod verbose;
