@@ -1,12 +1,23 @@
-//! Law 1: what is accepted comes back byte for byte. Anything else is an error, never a panic.
+//! Law 1: what is accepted comes back byte for byte, and a refusal is for a reason that stands in the
+//! document. What cannot be opened is an error. Nothing is ever a panic.
 
 use leafcrypt::document::Value;
-use leafcrypt::format;
+use leafcrypt::format::{self, Format};
 use leafcrypt::metadata::Metadata;
 use leafcrypt::seal::{self, Nonces};
 use leafcrypt::secret::DataKey;
 
-fn metadata() -> Metadata {
+/// Selectors; which one a document is tried under follows from its length, so that it is the same again.
+const RULES: &[(&str, &str)] = &[
+    ("unencrypted_suffix", "_unencrypted"),
+    ("encrypted_regex", "^[a-m]"),
+    ("encrypted_comment_regex", "[aeiou]{1}[^aeiou]"),
+    ("unencrypted_suffix", "_unencrypted"),
+    ("unencrypted_comment_regex", "the"),
+    ("encrypted_suffix", "s"),
+];
+
+fn metadata(rule: (&str, &str)) -> Metadata {
     let text = |text: &str| Value::Str(text.to_owned());
     let stanza = vec![
         // The recipient of the all-zero example identity; nothing is wrapped for it here.
@@ -17,7 +28,7 @@ fn metadata() -> Metadata {
         ("age", Value::List(vec![Value::Map(stanza)])),
         ("lastmodified", text("2026-01-02T03:04:05Z")),
         ("mac", text("ENC[AES256_GCM,data:AA==,iv:AA==,tag:AA==,type:str]")),
-        ("unencrypted_suffix", text("_unencrypted")),
+        (rule.0, text(rule.1)),
         ("version", text("3.11.0")),
     ];
     Metadata::from_value(&Value::Map(fields.map(|(key, value)| (key.to_owned(), value)).into())).expect("a sops block")
@@ -27,18 +38,42 @@ fn key() -> DataKey {
     DataKey::from_bytes(vec![7; DataKey::SIZE]).expect("a data key")
 }
 
+/// Encrypts `bytes` as a document of the format called `name`; nothing when they are refused.
+pub fn seal(name: &str, bytes: &[u8]) -> Option<String> {
+    let format = format::by_name(name).expect("a format");
+    let document = format.index_plaintext(bytes.to_vec()).ok()?;
+    if document.roots().is_empty() || !format.metadata_entries(&document).is_empty() {
+        return None;
+    }
+    let rule = RULES[bytes.len() % RULES.len()];
+    match seal::encrypt(format, &document, &key(), &mut metadata(rule), &Nonces::default()) {
+        Ok(sealed) => Some(sealed),
+        Err(error) => {
+            let reasons = error.to_string();
+            assert!(!reasons.contains("fault of leafcrypt"), "{reasons}");
+            None
+        }
+    }
+}
+
+fn open(format: &dyn Format, text: String, ignore_mac: bool) -> leafcrypt::Result<Vec<u8>> {
+    let document = format.index(text)?;
+    let metadata = Metadata::from_value(&format.metadata(&document).unwrap_or(Value::Null))?;
+    Ok(seal::decrypt(format, &document, &key(), &metadata, ignore_mac, None)?.into_plaintext())
+}
+
 /// Checks the law on `bytes` as a document of the format called `name`.
 pub fn check(name: &str, bytes: &[u8]) {
+    let Some(sealed) = seal(name, bytes) else { return };
     let format = format::by_name(name).expect("a format");
-    let Ok(document) = format.index_plaintext(bytes.to_vec()) else { return };
-    if document.roots().is_empty() || !format.metadata_entries(&document).is_empty() {
-        return;
-    }
-    let Ok(sealed) = seal::encrypt(format, &document, &key(), &mut metadata(), &Nonces::default()) else { return };
-    let document = format.index(sealed).expect("what was written is read");
-    let block = format.metadata(&document).expect("there is a block");
-    let block = Metadata::from_value(&block).expect("the block is read");
-    let opened =
-        seal::decrypt(format, &document, &key(), &block, false, None).expect("what was encrypted is decrypted");
-    assert_eq!(opened.into_plaintext(), bytes);
+    let opened = open(format, sealed, false).expect("what was encrypted is decrypted");
+    assert_eq!(opened, bytes);
+}
+
+/// Opens an encrypted document that may be damaged.
+#[allow(dead_code, reason = "one of those who include this file has no damaged documents")]
+pub fn check_damaged(name: &str, bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let format = format::by_name(name).expect("a format");
+    let _ = open(format, text.to_owned(), true);
 }

@@ -12,6 +12,7 @@ pub use flat::flat;
 
 use crate::document::{Document, EntryId, Kind, Node, Place, Scalar, Splice, Value};
 use crate::error::{self, Error, Result};
+use std::io::Read;
 use std::ops::Range;
 use zeroize::Zeroize;
 
@@ -20,6 +21,21 @@ pub static ALL: &[&dyn Format] = &[&yaml::Yaml, &json::Json];
 
 /// The map key, section or prefix that holds the metadata.
 pub const METADATA_KEY: &str = "sops";
+
+/// A part of a large text, as a text of its own.
+pub struct Piece {
+    /// The text: what stands in the file, in the containers that are open there.
+    pub text: String,
+    /// What of it stands in the file.
+    pub own: Range<usize>,
+    /// How many containers are opened before that.
+    pub depth: usize,
+    /// Whether it holds the metadata.
+    pub has_metadata: bool,
+}
+
+/// The pieces of a text; `None` for one that cannot be told from the others.
+pub type Pieces<'a> = Box<dyn Iterator<Item = Option<Piece>> + 'a>;
 
 /// A file format.
 ///
@@ -48,6 +64,13 @@ pub trait Format: Sync {
     /// Those of [`Self::index`]; when it is not UTF-8.
     fn index_plaintext(&self, bytes: Vec<u8>) -> Result<Document> {
         self.index(into_text(bytes)?)
+    }
+
+    /// The text of `source` in pieces of `size` bytes or a little more, with a comma between each two. Nothing for
+    /// a format whose texts cannot be cut.
+    fn pieces<'a>(&self, source: Box<dyn Read + 'a>, size: usize) -> Option<Pieces<'a>> {
+        let _ = (source, size);
+        None
     }
 
     /// Appends what to write over `span` of entry `id`, so that a string value `token` stands there in

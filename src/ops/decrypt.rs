@@ -8,8 +8,12 @@ use crate::document::{self, Document, KeyPath};
 use crate::error::{Error, Kind, Result};
 use crate::format::{self, Format};
 use crate::key::Keyring;
+use crate::metadata::Metadata;
 use crate::seal;
-use crate::secret::SecretBytes;
+use crate::secret::{DataKey, SecretBytes};
+use crate::sys;
+use std::fs::File;
+use std::io::Seek;
 use std::path::PathBuf;
 use zeroize::Zeroize;
 
@@ -38,13 +42,11 @@ pub struct Decrypted {
 /// # Errors
 /// When the document cannot be read, opened or verified, or the wanted part is not in it.
 pub fn decrypt(request: &Decrypt, keyring: &Keyring) -> Result<Decrypted> {
-    let shown = request.source.shown();
-    let opened = request.source.open()?;
     let mut warnings = match &request.config {
         Some(path) => Config::load(path)?.warnings,
         None => Vec::new(),
     };
-    let mut decrypted = unseal_text(request, opened, keyring).map_err(|error| error.in_file(shown))?;
+    let mut decrypted = unseal(request, keyring)?;
     warnings.append(&mut decrypted.warnings);
     Ok(Decrypted { warnings, ..decrypted })
 }
@@ -65,27 +67,84 @@ pub(super) fn values(source: &Source, ignore_mac: bool, keyring: &Keyring) -> Re
     values().map_err(|error: Error| error.in_file(source.shown()))
 }
 
-fn unseal_text(request: &Decrypt, opened: Opened, keyring: &Keyring) -> Result<Decrypted> {
+fn unseal(request: &Decrypt, keyring: &Keyring) -> Result<Decrypted> {
+    let in_file = |error: Error| error.in_file(request.source.shown());
+    let mut data_key = None;
+    if let Some(large) = Large::of(request) {
+        let known = large.metadata.unwrap(keyring).map_err(in_file)?;
+        if let Some(decrypted) = large.decrypt(&known, request.ignore_mac) {
+            return Ok(decrypted);
+        }
+        data_key = Some(known); // Whoever was asked for it is not asked again.
+    }
+    let opened = request.source.open()?;
+    unseal_text(request, opened, keyring, data_key).map_err(in_file)
+}
+
+/// A file that is so large that it is better decrypted in pieces.
+struct Large {
+    format: &'static dyn Format,
+    file: File,
+    len: usize,
+    metadata: Metadata,
+}
+
+impl Large {
+    const LEN: u64 = 1 << 20;
+    const PIECE: usize = 256 << 10;
+
+    /// The file of `request`, if it is one and all of it is wanted.
+    fn of(request: &Decrypt) -> Option<Self> {
+        let (format, output) = request.source.formats().ok()?;
+        if !request.extract.steps().is_empty() || format.name() != output.name() {
+            return None;
+        }
+        let (file, len) = sys::open_large(&request.source.path, Self::LEN)?;
+        let mut pieces = format.pieces(Box::new(&file), Self::PIECE)?;
+        let piece = pieces.find(|piece| piece.as_ref().is_none_or(|piece| piece.has_metadata))??;
+        drop(pieces);
+        let document = format.index(piece.text).ok()?;
+        let metadata = read_metadata(format, &document, request.ignore_mac).ok()?;
+        Some(Large { format, file, len, metadata })
+    }
+
+    fn decrypt(mut self, data_key: &DataKey, ignore_mac: bool) -> Option<Decrypted> {
+        self.file.rewind().ok()?;
+        let pieces = self.format.pieces(Box::new(&self.file), Self::PIECE)?;
+        let decrypted = seal::decrypt_pieces(self.format, pieces, self.len, data_key, &self.metadata, ignore_mac)?;
+        Some(whole(self.format, decrypted))
+    }
+}
+
+/// All of a plaintext, with what to say of it.
+fn whole(format: &dyn Format, mut opened: seal::Decrypted) -> Decrypted {
+    let mut warnings = std::mem::take(&mut opened.warnings);
+    let plaintext = SecretBytes::from(opened.into_plaintext());
+    warnings.extend(manifest::before_use(format, plaintext.expose()));
+    Decrypted { plaintext, warnings }
+}
+
+fn unseal_text(request: &Decrypt, opened: Opened, keyring: &Keyring, known: Option<DataKey>) -> Result<Decrypted> {
     let Opened { bytes, input, output } = opened;
     let encrypted = input.index(format::into_text(bytes)?)?;
     let metadata = read_metadata(input, &encrypted, request.ignore_mac)?;
-    let data_key = metadata.unwrap(keyring)?;
-    let mut opened = seal::decrypt(input, &encrypted, &data_key, &metadata, request.ignore_mac, None)?;
-    let mut warnings = std::mem::take(&mut opened.warnings);
-    let plaintext = opened.into_plaintext();
-    if request.extract.steps().is_empty() {
-        warnings.extend(manifest::before_use(input, &plaintext));
-    }
-    let converts = input.name() != output.name();
-    let plaintext = if request.extract.steps().is_empty() && !converts {
-        SecretBytes::from(plaintext)
-    } else {
-        let document = input.index_plaintext(plaintext)?;
-        let part = select(&document, output, &request.extract);
-        document.into_bytes().zeroize();
-        part?
+    let data_key = match known {
+        Some(known) => known,
+        None => metadata.unwrap(keyring)?,
     };
-    Ok(Decrypted { plaintext, warnings })
+    let mut opened = seal::decrypt(input, &encrypted, &data_key, &metadata, request.ignore_mac, None)?;
+    let converts = input.name() != output.name();
+    if request.extract.steps().is_empty() && !converts {
+        return Ok(whole(input, opened));
+    }
+    let mut warnings = std::mem::take(&mut opened.warnings);
+    let document = input.index_plaintext(opened.into_plaintext())?;
+    if request.extract.steps().is_empty() {
+        warnings.extend(manifest::before_use(input, document.bytes()));
+    }
+    let part = select(&document, output, &request.extract);
+    document.into_bytes().zeroize();
+    Ok(Decrypted { plaintext: part?, warnings })
 }
 
 /// The part at `path` as sops prints it: a string as it is, without a newline; all else in the output's
@@ -102,4 +161,42 @@ fn select(document: &Document, output: &dyn Format, path: &KeyPath) -> Result<Se
         return Ok(SecretBytes::from(scalar.bytes.to_vec()));
     }
     output.emit_value(document, found).map(SecretBytes::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Value;
+    use crate::format;
+    use crate::key::Stanza;
+    use crate::metadata::Selection;
+
+    #[test]
+    fn a_large_file_is_decrypted_in_pieces() {
+        let format = format::by_name("json").unwrap();
+        let members: Vec<String> = (0..9_000).map(|n| format!("\"key{n}\": [\"value {n}\", {n}.0]")).collect();
+        let text = format!("{{\n  {}\n}}\n", members.join(",\n  "));
+        let data_key = DataKey::generate().unwrap();
+        let recipient = [("recipient", "age1nobody"), ("enc", "nothing")];
+        let recipient = recipient.map(|(field, text)| (field.to_owned(), Value::Str(text.to_owned()))).to_vec();
+        let mut metadata = Metadata::new(vec![vec![Stanza::new("age", recipient)]], 0, Selection::default(), false);
+        let document = format.index(text.clone()).unwrap();
+        let sealed = seal::encrypt(format, &document, &data_key, &mut metadata, &seal::Nonces::default()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let request = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            let source = Source { path, name: None, input_type: None, output_type: None };
+            Decrypt { source, extract: KeyPath::default(), ignore_mac: false, config: None }
+        };
+        let large = Large::of(&request("large.json", &sealed)).unwrap();
+        assert!(large.len > 1 << 20 && large.metadata.layout.is_some());
+        assert!(large.decrypt(&data_key, false).unwrap().plaintext.expose() == text.as_bytes());
+
+        let cut = &sealed[..sealed.len() - 3];
+        assert!(Large::of(&request("cut.json", cut)).is_none());
+        assert!(Large::of(&request("small.json", "{}")).is_none());
+        let part = Decrypt { extract: KeyPath::parse("[0]").unwrap(), ..request("large.json", &sealed) };
+        assert!(Large::of(&part).is_none());
+    }
 }

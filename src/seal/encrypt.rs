@@ -100,7 +100,7 @@ struct Sealed {
     body: String,
     marks: Vec<usize>,
     /// The entries whose text was replaced.
-    replaced: Vec<EntryId>,
+    replaced: Vec<u32>,
     mac: String,
 }
 
@@ -120,8 +120,12 @@ impl Sealed {
     }
 
     /// Puts other blocks in the place of those that [`Self::assemble`] put there.
-    fn exchange(&self, text: &str, old: &[(usize, String)], new: &[(usize, String)]) -> Result<String> {
-        let mut splicer = Splicer::new(text, new.iter().map(|(_, block)| block.len()).sum());
+    fn exchange(&self, mut text: String, old: &[(usize, String)], new: &[(usize, String)]) -> Result<String> {
+        if let (&[mark], [(_, old)], [(_, new)]) = (self.marks.as_slice(), old, new) {
+            text.replace_range(mark..mark + old.len(), new);
+            return Ok(text);
+        }
+        let mut splicer = Splicer::new(&text, new.iter().map(|(_, block)| block.len()).sum());
         let mut before = 0;
         for ((&mark, (_, old)), (_, new)) in self.marks.iter().zip(old).zip(new) {
             let start = mark + before;
@@ -164,7 +168,7 @@ impl Sealer<'_> {
         }
         metadata.layout = Some(layout.seal(&mut self.cipher, &metadata.last_modified)?);
         let with_layout = self.format.metadata_insertions(self.document, &metadata.to_value());
-        sealed.exchange(written.text(), &blocks, &with_layout).map(Some)
+        sealed.exchange(written.into_text(), &blocks, &with_layout).map(Some)
     }
 
     /// Replaces the selected values by tokens; computes the MAC over all in the order of the text.
@@ -223,7 +227,7 @@ impl Sealer<'_> {
                 if subtree.clone().any(sealed) || target.clone().any(sealed) {
                     let out = splicer.replace(span);
                     format.write_copy(document, id, &mut |id, out| leaf(id, out, true).map(drop), out)?;
-                    replaced.push(id);
+                    replaced.push(id as u32);
                 } else {
                     for id in subtree.clone().filter(|&id| !document.entry(id).kind().is_container()) {
                         leaf(id, &mut Vec::new(), false)?;
@@ -236,7 +240,7 @@ impl Sealer<'_> {
                 text.clear();
                 if leaf(id, &mut text, false)? {
                     splicer.replace(span).extend_from_slice(&text);
-                    replaced.push(id);
+                    replaced.push(id as u32);
                 }
             }
             id += 1;
@@ -274,7 +278,7 @@ impl Sealer<'_> {
         let mut layout = Layout::default();
         let mut is_replaced = vec![false; document.len()];
         let mut rendered: Vec<u8> = Vec::new();
-        for &id in &sealed.replaced {
+        for id in sealed.replaced.iter().map(|&id| id as usize) {
             is_replaced[id] = true;
             let twin = data[id] as usize;
             // What was rewritten without becoming a token of its own comes back from the record alone.
@@ -324,16 +328,14 @@ impl Sealer<'_> {
         // By entry of the written document: which entry of the original its value is in.
         let mut origin = vec![u32::MAX; written.len()];
         for &id in &sealed.replaced {
-            origin[data[id] as usize] = id as u32;
+            origin[data[id as usize] as usize] = id;
         }
-        let mut restored =
-            restore(self.format, written, data, &layout, document.bytes().len(), |twin| match origin[twin] {
-                u32::MAX => Source::Clear,
-                id => Source::Sealed(document.scalar(id as usize)),
-            })?;
-        let same = restored == document.bytes();
-        restored.zeroize();
-        if !same {
+        let splicer = Splicer::comparing(written.bytes(), document.bytes());
+        let restored = restore(self.format, written, data, &layout, splicer, |twin| match origin[twin] {
+            u32::MAX => Source::Clear,
+            id => Source::Sealed(document.scalar(id as usize)),
+        })?;
+        if !restored.is_same() {
             return Err(self.unprovable(None));
         }
         Ok(layout)

@@ -55,6 +55,17 @@ impl Layout {
         self.texts.range(Self::KEY..).map(|(position, text)| (position & !Self::KEY, text.as_str()))
     }
 
+    /// What it says of a part of the document that begins at `position`, for a document of `len` entries in which
+    /// `before` entries stand before that part.
+    pub(super) fn part(&self, position: u32, before: u32, len: u32) -> Layout {
+        let own = position..position + (len - before);
+        let part = |mark: u32| {
+            let texts = self.texts.range(own.start | mark..own.end | mark);
+            texts.map(move |(at, text)| (at - own.start + before, text.clone()))
+        };
+        Layout { texts: part(0).chain(part(Self::KEY)).collect() }
+    }
+
     /// Forgets the texts of `position`; whether there was one.
     pub(super) fn remove(&mut self, position: u32) -> bool {
         let key = self.texts.remove(&(position | Self::KEY)).is_some();

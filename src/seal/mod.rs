@@ -7,13 +7,14 @@
 mod decrypt;
 mod encrypt;
 mod layout;
+mod open;
 mod placeholder;
 mod restore;
 mod select;
 #[cfg(test)]
 mod tests;
 
-pub use decrypt::{Decrypted, Values, decrypt, decrypt_values};
+pub use decrypt::{Decrypted, Values, decrypt, decrypt_pieces, decrypt_values};
 pub use encrypt::{Nonces, encrypt};
 pub use placeholder::placeholder;
 pub use select::select;

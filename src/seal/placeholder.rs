@@ -4,7 +4,7 @@ use super::data_entries;
 use super::layout::Layout;
 use super::restore::{Source, restore};
 use crate::crypto::Token;
-use crate::document::{Document, EntryId, Kind, Scalar};
+use crate::document::{Document, EntryId, Kind, Scalar, Splicer};
 use crate::error::Result;
 use crate::format::Format;
 
@@ -19,7 +19,8 @@ pub fn placeholder(
     text: impl Fn(EntryId) -> &'static str,
 ) -> Result<Vec<u8>> {
     let data = data_entries(format, document);
-    restore(format, document, &data, &Layout::default(), document.bytes().len(), |id| {
+    let splicer = Splicer::with_len(document.bytes(), document.bytes().len());
+    let restored = restore(format, document, &data, &Layout::default(), splicer, |id| {
         let token = std::str::from_utf8(document.scalar(id).bytes).ok().and_then(Token::parse);
         let Some(token) = token else { return Source::Clear };
         let kind = token.kind();
@@ -30,5 +31,6 @@ pub fn placeholder(
             _ => text(id),
         };
         Source::Sealed(Scalar { kind, bytes: bytes.as_bytes() })
-    })
+    })?;
+    Ok(restored.finish())
 }

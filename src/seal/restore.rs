@@ -8,6 +8,7 @@ use crate::document::{Document, EntryId, Flags, Kind, Scalar, Splicer, Style};
 use crate::error::Result;
 use crate::format::Format;
 use std::ops::Range;
+use zeroize::Zeroize;
 
 /// Where the value of an entry comes from.
 pub(super) enum Source<'a> {
@@ -17,17 +18,16 @@ pub(super) enum Source<'a> {
     Sealed(Scalar<'a>),
 }
 
-/// Writes the plaintext of `document`, which is about `len` bytes. `data` are its data entries, `value` says
-/// for each what it is.
-pub(super) fn restore<'a>(
+/// Writes the plaintext of `document` with `splicer`, which is one over its source. `data` are its data entries,
+/// `value` says for each what it is.
+pub(super) fn restore<'a, 's>(
     format: &dyn Format,
     document: &Document,
     data: &[u32],
     layout: &Layout,
-    len: usize,
+    mut splicer: Splicer<'s>,
     value: impl Fn(EntryId) -> Source<'a>,
-) -> Result<Vec<u8>> {
-    let mut splicer = Splicer::with_len(document.bytes(), len);
+) -> Result<Splicer<'s>> {
     let mut blocks = format.metadata_spans(document).into_iter().peekable();
     let mut scratch = Vec::new();
     let mut skip_to = 0;
@@ -93,7 +93,8 @@ pub(super) fn restore<'a>(
     for block in blocks {
         splicer.replace(block);
     }
-    Ok(splicer.finish())
+    scratch.zeroize();
+    Ok(splicer)
 }
 
 /// The keys that were aliases: where they are written out, in quotes, and the aliases.

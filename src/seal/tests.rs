@@ -75,6 +75,28 @@ fn what_was_encrypted_comes_back() {
 }
 
 #[test]
+fn pieces_come_back_as_the_whole_does() {
+    let text = "{\"a\": {\"b\": [1.10, 2, [{\"c\": true}, \"\\u0041\"], 4e2], \"d_unencrypted\": 1.50}, \"e\": null ,\n\"f\":\"\"}\n";
+    let sealed = encrypt_with(&Json, text, everything(), &Nonces::default()).unwrap();
+    let document = Json.index(sealed.clone()).unwrap();
+    let metadata = Metadata::from_value(&document.value(Json.metadata_entries(&document)[0])).unwrap();
+    assert!(metadata.layout.is_some());
+    let decrypt = |sealed: &str, size| {
+        let pieces = Json.pieces(Box::new(sealed.as_bytes()), size).unwrap();
+        decrypt_pieces(&Json, pieces, 0, &key(), &metadata, false)
+            .map(|opened| String::from_utf8(opened.into_plaintext()).unwrap())
+    };
+    for size in 1..sealed.len() {
+        assert_eq!(decrypt(&sealed, size).as_deref(), Some(text), "{size}");
+    }
+    let changed = sealed.replacen("1.50", "1.60", 1);
+    assert_ne!(changed, sealed);
+    assert!(decrypt(&changed, 100).is_none(), "the MAC does not match");
+    let changed = sealed.replacen("\"c\"", "\"d\"", 1);
+    assert!(decrypt(&changed, 100).is_none(), "a token does not open");
+}
+
+#[test]
 fn leaves_that_do_not_change_keep_their_tokens() {
     let sealed = encrypted("a: one\nb: two\n# why\nc: [x, y]\n", everything());
     let mut nonces = Nonces::default();

@@ -55,6 +55,15 @@ fn read_within_limit(source: impl Read, expected: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Opens the file at `path` when it has at least `len` bytes, and says how many; nothing when it is smaller, no
+/// file that can be read twice, or cannot be read, which [`read_input`] then says.
+#[must_use]
+pub fn open_large(path: &Path, len: u64) -> Option<(File, usize)> {
+    let facts = std::fs::metadata(path).ok().filter(|facts| facts.is_file() && !is_stdin(path))?;
+    let size = Some(facts.len()).filter(|size| (len..=MAX_INPUT).contains(size))?;
+    Some((File::open(path).ok()?, usize::try_from(size).ok()?))
+}
+
 fn cannot_read(path: &Path, error: &io::Error) -> Error {
     let name = if is_stdin(path) { "the standard input".to_owned() } else { path.display().to_string() };
     match error.kind() {

@@ -17,7 +17,9 @@ mod user;
 pub use child::{Answer, Ended, Signal, Signals};
 pub use environment::Environment;
 pub use fifo::Fifo;
-pub use file::{MAX_INPUT, create_new_private, create_private_folder, is_stdin, is_stdout, link, read_input};
+pub use file::{
+    MAX_INPUT, create_new_private, create_private_folder, is_stdin, is_stdout, link, open_large, read_input,
+};
 pub use private::{PRIVATE_FOLDER_VARIABLE, PrivateFolder};
 pub use process::{BROKEN_PIPE, find_program, harden};
 pub use replace::{create_file, replace_file, require_replaceable};

@@ -470,3 +470,29 @@ fn a_kill_while_decrypting_leaves_the_old_or_the_new_file() {
     let test = Test::new().env("SOPS_AGE_KEY", &harness::identity());
     kill_at_many_moments(&test, "decrypt -i a.yaml", &encrypted, |now| now == plain);
 }
+
+/// A large file takes another way through the program than a small one; what comes out is the same.
+#[test]
+fn a_large_file_is_verified_like_a_small_one() {
+    let members: Vec<String> = (0..1_000).map(|n| format!("\"key{n}\": [\"value {n:0>900}\", {n}.0]")).collect();
+    let text = format!("{{\n  {},\n  \"last_unencrypted\": 1\n}}\n", members.join(",\n  "));
+    let test = Test::new().identity().rules("creation_rules:\n  - age: {age}\n").file("a.json", &text);
+    test.run("encrypt -i a.json").code(0);
+    let sealed = test.read("a.json");
+    test.run("decrypt a.json").code(0).stdout(&text);
+    let plain = test.sops("decrypt a.json").code(0).text();
+    assert_eq!(plain.matches("value ").count(), 1_000);
+    let mut test = test;
+    for (from, to, code, why) in [
+        ("\"last_unencrypted\": 1", "\"last_unencrypted\": 2", 51, "the MAC does not match"),
+        ("\"key800\"", "\"key900x\"", 25, "at: key900x[0]"),
+        ("\"key800\"", "\"key1\"", 1, "\"key1\""),
+        ("\"key800\":", "\"key800\"", 1, "802 |"),
+        ("\n  \"last_unencrypted\": 1,", "", 51, "the MAC does not match"),
+    ] {
+        assert!(sealed.contains(from), "{from}");
+        test = test.file("a.json", sealed.replacen(from, to, 1));
+        test.run("decrypt a.json").code(code).stdout("").stderr_has(why);
+    }
+    test.run("decrypt --ignore-mac a.json").code(0).stdout_has("0999\"").stderr_has("MAC");
+}

@@ -13,6 +13,7 @@ mod keys;
 mod layout;
 mod metadata;
 mod number;
+mod pieces;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -20,6 +21,7 @@ mod write;
 use super::Format;
 use crate::document::{Document, EntryId, Node, Place, Scalar, Splice, Value};
 use crate::error::{Error, Kind, Result};
+use std::io::Read;
 use std::ops::Range;
 
 /// JSON.
@@ -40,6 +42,10 @@ impl Format for Json {
 
     fn index(&self, text: String) -> Result<Document> {
         index::index(text)
+    }
+
+    fn pieces<'a>(&self, source: Box<dyn Read + 'a>, size: usize) -> Option<super::Pieces<'a>> {
+        Some(Box::new(pieces::Pieces::new(source, size)))
     }
 
     fn write_token(&self, _document: &Document, _id: EntryId, token: &str, out: &mut Vec<u8>) {

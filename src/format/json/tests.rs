@@ -3,7 +3,7 @@
 use super::Json;
 use crate::document::{Document, EntryId, Kind, Splicer, Value};
 use crate::error::Error;
-use crate::format::Format;
+use crate::format::{Format, Piece};
 use proptest::prelude::*;
 
 fn index(text: &str) -> Document {
@@ -175,6 +175,20 @@ proptest! {
     }
 
     #[test]
+    fn a_text_is_the_sum_of_its_pieces(text in json(), size in 1_usize..60) {
+        let pieces: Option<Vec<_>> = Json.pieces(Box::new(text.as_bytes()), size).unwrap().collect();
+        // Keys with escapes are left to others.
+        if let Some(pieces) = pieces {
+            let own: Vec<&str> = pieces.iter().map(|piece| &piece.text[piece.own.clone()]).collect();
+            prop_assert_eq!(own.join(","), text.as_str());
+            let entries = pieces.iter().map(|piece| index(&piece.text).len() - piece.depth).sum::<usize>();
+            prop_assert_eq!(entries, index(&text).len());
+        } else {
+            prop_assert!(text.contains('\\'));
+        }
+    }
+
+    #[test]
     fn a_written_scalar_is_read_as_the_same(text in json()) {
         let document = index(&text);
         let scalars = rewrite(&document, |id, out| Json.write_scalar(&document, id, document.scalar(id), out).unwrap());
@@ -329,6 +343,52 @@ fn metadata_is_taken_out_wherever_it_stands() {
     ];
     for (with, without) in cases {
         assert_eq!(remove(&index(with)), without);
+    }
+}
+
+#[test]
+fn pieces_of_what_is_no_document_do_not_index() {
+    let index = |text: &str| {
+        let mut pieces = Json.pieces(Box::new(text.as_bytes()), 1).unwrap();
+        pieces.all(|piece| piece.is_some_and(|piece| Json.index(piece.text).is_ok()))
+    };
+    assert!(index(r#"{"a": [1, {"b": "\"", "a": 3}], "c": {}}"#));
+    for broken in [
+        "",
+        "1,2",
+        r#"{"a": 1, "b": 2"#,
+        r#"{"a": 1, "b": "2"#,
+        r#"{"a": [1, 2}, "b": 2}"#,
+        r#"{"a": 1, "b": 2, "a": 3}"#,
+        r#"{"x": {"a": 1, "b": 2, "a": 3}}"#,
+        r#"{"a": 1, "b": 2}}"#,
+        r#"{"a": 1, "b": 2} 3"#,
+        r#"{"a": 1, "b": 2,}"#,
+        r#"{"a": 1,, "b": 2}"#,
+        r#"{"a": 1, "\u0061": 2}"#,
+    ] {
+        assert!(!index(broken), "{broken}");
+    }
+}
+
+#[test]
+fn metadata_stays_in_one_piece_with_what_goes_away_with_it() {
+    for text in [
+        r#"{"sops": {"a": [1, 2], "b": 3}, "c": 4, "d": {"e": 5, "f": 6}}"#,
+        r#"{"c": {"e": 5, "f": 6},   "sops": {"a": [1, 2], "b": 3} , "d": 4}"#,
+        r#"{"c": 4, "d": {"e": 5, "f": 6}, "sops": {"a": [1, 2], "b": 3}}"#,
+        r#"{"sops": {"a": [1, 2], "b": 3}}"#,
+    ] {
+        for size in 1..text.len() {
+            let pieces: Vec<_> = Json.pieces(Box::new(text.as_bytes()), size).unwrap().map(Option::unwrap).collect();
+            let own = |piece: &Piece| {
+                let left = remove(&index(&piece.text));
+                left[piece.own.start..left.len() - (piece.text.len() - piece.own.end)].to_owned()
+            };
+            let left: Vec<_> = pieces.iter().map(own).collect();
+            assert_eq!(left.join(","), remove(&index(text)), "{text} in pieces of {size}");
+            assert_eq!(pieces.iter().filter(|piece| piece.has_metadata).count(), 1);
+        }
     }
 }
 

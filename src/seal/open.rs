@@ -1,0 +1,221 @@
+//! Opening the tokens of a document, and verifying what was opened.
+
+use super::AdditionalData;
+use super::encrypt::Nonces;
+use super::layout::Layout;
+use super::select::select;
+use crate::crypto::{Cipher, Mac, Rejected, Token};
+use crate::document::{Document, EntryId, Kind, Scalar};
+use crate::error::{self, Error, Result};
+use crate::metadata::Metadata;
+use crate::secret::DataKey;
+use zeroize::Zeroize;
+
+/// The decrypted values of a document, wiped when dropped.
+pub(super) struct Opened {
+    bytes: Vec<u8>,
+    /// By entry, ascending: kind and where in `bytes`.
+    values: Vec<(u32, Kind, u32, u32)>,
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.bytes.zeroize();
+    }
+}
+
+impl Opened {
+    fn push(&mut self, id: EntryId, kind: Kind, bytes: &[u8]) {
+        self.values.push((id as u32, kind, self.bytes.len() as u32, bytes.len() as u32));
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    pub(super) fn get(&self, id: EntryId) -> Option<Scalar<'_>> {
+        let found = self.values.binary_search_by_key(&(id as u32), |value| value.0).ok()?;
+        let (_, kind, start, len) = self.values[found];
+        Some(Scalar { kind, bytes: &self.bytes[start as usize..(start + len) as usize] })
+    }
+
+    /// The entries that were opened.
+    pub(super) fn ids(&self) -> impl Iterator<Item = EntryId> {
+        self.values.iter().map(|&(id, ..)| id as EntryId)
+    }
+
+    /// How many values there are.
+    pub(super) fn count(&self) -> usize {
+        self.values.len()
+    }
+
+    /// How many bytes all values are.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+/// Opens the tokens of a file, in the order of its text.
+pub(super) struct Opener<'a> {
+    metadata: &'a Metadata,
+    cipher: Cipher,
+    mac: Mac,
+    nonces: Option<&'a mut Nonces>,
+    /// What the user should know though nothing failed.
+    pub(super) warnings: Vec<String>,
+}
+
+impl<'a> Opener<'a> {
+    pub(super) fn new(data_key: &DataKey, metadata: &'a Metadata, nonces: Option<&'a mut Nonces>) -> Self {
+        let mac = Mac::new(metadata.mac_only_encrypted);
+        Opener { metadata, cipher: Cipher::new(data_key), mac, nonces, warnings: Vec::new() }
+    }
+
+    /// Opens the tokens of `document`, whose data entries are `data`.
+    ///
+    /// # Errors
+    /// When the rule wants a token where none stands, or one does not open.
+    pub(super) fn open(&mut self, document: &Document, data: &[u32]) -> Result<Opened> {
+        let selected = select(document, &self.metadata.selection)?;
+        // Large enough, so that no copy of plaintext stays behind in memory that grew; and not larger, since all
+        // of it is wiped. The marks, nonce and tag around a value are more than 100 bytes.
+        let room = data.iter().map(|&id| document.scalar(id as usize).bytes.len().saturating_sub(100)).sum();
+        let mut opened = Opened { bytes: Vec::with_capacity(room), values: Vec::with_capacity(data.len()) };
+        let mut additional = AdditionalData::new(document);
+        for &id in data {
+            let id = id as usize;
+            let scalar = document.scalar(id);
+            match scalar.kind {
+                Kind::Map | Kind::List | Kind::Null => continue,
+                Kind::Comment => {
+                    self.open_comment(document, id, &mut opened);
+                    continue;
+                }
+                _ => {}
+            }
+            if !selected[id] {
+                if !self.metadata.mac_only_encrypted {
+                    self.mac.add(scalar.bytes);
+                }
+                continue;
+            }
+            if scalar.kind == Kind::Str && scalar.bytes.is_empty() {
+                continue;
+            }
+            let token = std::str::from_utf8(scalar.bytes).ok().filter(|_| scalar.kind == Kind::Str);
+            let Some(token) = token.and_then(Token::parse) else {
+                return Err(not_opened(document, id, Rejected::Form));
+            };
+            let additional = additional.of(id);
+            let (kind, value) =
+                self.cipher.decrypt(&token, additional).map_err(|rejected| not_opened(document, id, rejected))?;
+            if kind != Kind::Comment {
+                self.mac.add(value.expose());
+            }
+            self.remember(kind, value.expose(), additional, &token);
+            opened.push(id, kind, value.expose());
+        }
+        Ok(opened)
+    }
+
+    /// A comment that does not open is left as it is, as sops does: it may never have been encrypted.
+    fn open_comment(&mut self, document: &Document, id: EntryId, opened: &mut Opened) {
+        let text = String::from_utf8_lossy(document.scalar(id).bytes);
+        let Some(token) = Token::parse(&text).filter(Token::is_comment) else { return };
+        for additional in comment_places(document, id) {
+            if let Ok((kind, value)) = self.cipher.decrypt(&token, &additional) {
+                self.remember(kind, value.expose(), &additional, &token);
+                opened.push(id, kind, value.expose());
+                return;
+            }
+        }
+        let (line, _) = error::line_column(document.text(), document.entry(id).span().start);
+        self.warnings.push(format!("the comment at line {line} could not be decrypted and is left as it is"));
+    }
+
+    fn remember(&mut self, kind: Kind, canonical: &[u8], additional: &[u8], token: &Token<'_>) {
+        if let Some(nonces) = self.nonces.as_deref_mut()
+            && let Some(nonce) = token.nonce()
+        {
+            nonces.remember(kind, canonical, additional, nonce);
+        }
+    }
+
+    /// Verifies all that was opened; with `ignore_mac` what is wrong is a warning.
+    ///
+    /// # Errors
+    /// When the MAC is missing, does not decrypt or does not match.
+    pub(super) fn verify(&mut self, ignore_mac: bool) -> Result<()> {
+        let mac = std::mem::replace(&mut self.mac, Mac::new(false)).finish();
+        match verify(self.metadata, &self.cipher, &mac) {
+            Err(error) if ignore_mac => {
+                self.warnings.push(format!("{}; the values may have been changed", error.message()));
+                Ok(())
+            }
+            verified => verified,
+        }
+    }
+
+    /// The file's layout record; empty when it has none of its own.
+    pub(super) fn layout(&mut self) -> Layout {
+        let Some(token) = &self.metadata.layout else { return Layout::default() };
+        Layout::open(token, &self.cipher, &self.metadata.last_modified).unwrap_or_else(|| {
+            let warning = "the layout record is not of this version of the file: spelling may differ";
+            self.warnings.push(warning.to_owned());
+            Layout::default()
+        })
+    }
+}
+
+/// The paths under which a comment may have been encrypted: where sops sees it now, then the containers
+/// around it and those of its neighbours, since other versions and tools place comments otherwise.
+fn comment_places(document: &Document, id: EntryId) -> impl Iterator<Item = Vec<u8>> {
+    let neighbours = [id.checked_sub(1), Some(id + 1).filter(|&next| next < document.len())];
+    let starts = std::iter::once(id).chain(neighbours.into_iter().flatten());
+    let mut tried: Vec<EntryId> = Vec::new();
+    let root = std::iter::once(b":".to_vec());
+    starts
+        .flat_map(move |start| std::iter::successors(Some(start), |&at| document.entry(at).parent()))
+        .filter(move |&at| {
+            let wanted = at == id || document.entry(at).kind().is_container();
+            let new = !tried.contains(&at);
+            tried.push(at);
+            wanted && new
+        })
+        .take(64)
+        .map(|at| document.additional_data(at))
+        .chain(root)
+}
+
+fn not_opened(document: &Document, id: EntryId, rejected: Rejected) -> Error {
+    let error = Error::new(error::Kind::DecryptTree, "this value does not decrypt")
+        .at(document.text(), document.entry(id).span().start)
+        .at_path(document.path(id))
+        .because(rejected);
+    match rejected {
+        Rejected::Form => error.because("the file's rule says that the value at this key path is encrypted").hint(
+            "a value that was added by hand is clear text: decrypt the version before it, add it there and encrypt",
+        ),
+        Rejected::Tag => error.hint("a token cannot be moved or copied to another key; restore the file from Git"),
+        Rejected::Base64 | Rejected::NonceSize | Rejected::Type => error.hint("restore the file from Git"),
+    }
+}
+
+fn verify(metadata: &Metadata, cipher: &Cipher, computed: &str) -> Result<()> {
+    if metadata.mac.is_empty() {
+        return Err(Error::new(error::Kind::MacMissing, "the file has no MAC")
+            .hint("restore the file from Git, or decrypt it with --ignore-mac and look at it with care"));
+    }
+    let mac = Token::parse(&metadata.mac)
+        .ok_or(Rejected::Form)
+        .and_then(|token| cipher.decrypt(&token, metadata.last_modified.as_bytes()))
+        .map_err(|rejected| {
+            Error::new(error::Kind::DecryptMac, "the MAC does not decrypt")
+                .because(rejected)
+                .because("its key path is the field lastmodified, which must be unchanged")
+                .hint("restore the file from Git, or decrypt it with --ignore-mac and look at it with care")
+        })?;
+    if mac.1.expose() == computed.as_bytes() {
+        return Ok(());
+    }
+    Err(Error::new(error::Kind::MacMismatch, "the MAC does not match the values")
+        .because("a value was changed, added, removed or moved without the data key")
+        .hint("restore the file from Git, or decrypt it with --ignore-mac and look at it with care"))
+}
