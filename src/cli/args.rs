@@ -43,6 +43,13 @@ pub(super) struct OutputArgs {
     output_type: Option<&'static dyn Format>,
 }
 
+impl OutputArgs {
+    /// For a command whose result is another thing than its input: it goes to a file, or to the standard output.
+    pub(super) fn of_file(output: Option<PathBuf>) -> Self {
+        OutputArgs { in_place: false, output, output_type: None }
+    }
+}
+
 /// Which rules.
 #[derive(Args)]
 pub(super) struct ConfigArgs {

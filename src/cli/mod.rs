@@ -22,6 +22,7 @@ mod kustomize;
 mod legacy;
 mod output;
 mod report;
+mod seal;
 
 use crate::error::{Error, Kind};
 use crate::sys;
@@ -76,6 +77,7 @@ enum Command {
     Init(init::Args),
     Keygen(keygen::Args),
     Kustomize(kustomize::Args),
+    Seal(Box<seal::Args>),
     Completion(completion::Args),
 }
 
@@ -145,6 +147,7 @@ impl Command {
             Command::Init(args) => init::run(args).map(done),
             Command::Keygen(args) => keygen::run(args).map(done),
             Command::Kustomize(args) => kustomize::run(args).map(done),
+            Command::Seal(args) => seal::run(*args).map(done),
             Command::Completion(args) => completion::run(&args).map(done),
         }
         .map_err(|error| {

@@ -13,6 +13,7 @@ pub mod keygen;
 mod manifest;
 pub mod placeholder;
 mod rules;
+pub mod sealed_secret;
 mod source;
 mod unsealed;
 

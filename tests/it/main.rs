@@ -23,5 +23,6 @@ mod peers;
 mod pgp;
 mod reference;
 mod safety;
+mod sealed_secret;
 mod strace;
 mod verbose;
