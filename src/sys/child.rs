@@ -192,6 +192,16 @@ mod platform {
             self.asked
         }
 
+        /// Takes up what arrived together with the end of a child: the system may tell of that end first.
+        fn asked_with_child(&mut self) -> Option<Signal> {
+            while let Ok(Event::Signal { number, sent }) = self.next(None, Some(Duration::ZERO)) {
+                if sent || !KEYS.contains(&number) {
+                    self.note(number);
+                }
+            }
+            self.asked
+        }
+
         /// Waits for a line of the standard input or a signal.
         ///
         /// # Errors
@@ -246,7 +256,7 @@ mod platform {
                         if let Some(terminal) = terminal {
                             terminal.restore(status.signal().is_some());
                         }
-                        return Ok(Ended { status, asked: self.asked });
+                        return Ok(Ended { status, asked: self.asked_with_child() });
                     }
                     None => {}
                 }
@@ -362,7 +372,7 @@ mod platform {
                     let _ = tcsetpgrp(&stdin, self.group);
                 }
                 if crashed {
-                    let _ = tcsetattr(&stdin, OptionalActions::Drain, &self.settings);
+                    let _ = tcsetattr(&stdin, OptionalActions::Now, &self.settings);
                 }
             });
         }

@@ -8,6 +8,8 @@ mod builder;
 mod cli;
 mod corpus;
 mod edit;
+mod edit_terminal;
+mod edit_trace;
 mod exec;
 #[allow(unreachable_pub, reason = "the fuzz targets include the same file")]
 #[path = "../../fuzz/fuzz_targets/law.rs"]
@@ -25,4 +27,5 @@ mod reference;
 mod safety;
 mod sealed_secret;
 mod strace;
+mod terminal;
 mod verbose;
