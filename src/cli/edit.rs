@@ -1,10 +1,10 @@
 //! `leafcrypt edit`.
 
-use super::args::{ConfigArgs, RecipientArgs, SelectionArgs, format_parser};
+use super::args::{ConfigArgs, KeyArgs, RecipientArgs, SelectionArgs, format_parser};
 use super::report;
 use crate::error::{Error, Kind, Result};
 use crate::format::Format;
-use crate::key::{Environment, Keyring};
+use crate::key::Environment;
 use crate::ops::Source;
 use crate::ops::edit::{self, Choice, Conversation, Edit, Outcome};
 use crate::ops::encrypt::Encrypt;
@@ -40,6 +40,9 @@ pub(super) struct Args {
     /// Open the file even if it was tampered with or damaged
     #[arg(long)]
     ignore_mac: bool,
+
+    #[command(flatten)]
+    keys: KeyArgs,
 
     /// Go on with what an edit before could not save
     #[arg(long, value_name = "DRAFT")]
@@ -101,7 +104,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode> {
         show_master_keys: args.show_master_keys,
         draft: args.draft,
     };
-    match edit::edit(&request, &Keyring::of_process(), &Environment::of_process(), &mut Terminal)? {
+    match edit::edit(&request, &args.keys.keyring()?, &Environment::of_process(), &mut Terminal)? {
         Outcome::Saved => Ok(ExitCode::SUCCESS),
         Outcome::Unchanged { returned_at_once } => {
             report::note(&format!("nothing was changed; {shown} is as it was"));

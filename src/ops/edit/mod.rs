@@ -12,7 +12,7 @@ use crate::document::{Splicer, Value};
 use crate::error::{Error, Kind, Result};
 use crate::format::Format;
 use crate::key::{Keyring, Stanza};
-use crate::metadata::{Metadata, Selection};
+use crate::metadata::Metadata;
 use crate::secret::{DataKey, SecretBytes};
 use crate::sys::{self, Environment, PrivateFolder, Signal, Signals};
 use draft::Origin;
@@ -312,7 +312,7 @@ impl<'a> Session<'a> {
         for stanza in new.key_groups.iter_mut().flatten().filter(is_new) {
             stanza.set(Stanza::ENC, Value::Str(String::new()));
         }
-        wrap_new(new, &self.unsealed.data_key)?;
+        new.wrap_for_new(&self.unsealed.data_key)?;
         let named = |metadata: &Metadata| metadata.stanzas().map(|stanza| stanza.title()).collect::<Vec<_>>();
         let now = named(new);
         let gone: Vec<String> = named(old).into_iter().filter(|title| !now.contains(title)).collect();
@@ -412,18 +412,4 @@ fn without_block(format: &dyn Format, text: Vec<u8>) -> Result<(Vec<u8>, Metadat
     let plain = splicer.finish();
     document.into_bytes().zeroize();
     Ok((plain, metadata))
-}
-
-/// Wraps the data key for those it is not wrapped for yet; with several groups for all, since it is split anew.
-fn wrap_new(metadata: &mut Metadata, data_key: &DataKey) -> Result<()> {
-    let [group] = &mut metadata.key_groups[..] else { return metadata.wrap(data_key) };
-    let bare: Vec<_> = group.iter().filter(|stanza| !stanza.is_wrapped()).cloned().collect();
-    if bare.is_empty() && !group.is_empty() {
-        return Ok(());
-    }
-    let mut fresh = Metadata::new(vec![bare], 0, Selection::default(), false);
-    fresh.wrap(data_key)?;
-    let places = group.iter_mut().filter(|stanza| !stanza.is_wrapped());
-    places.zip(fresh.key_groups.into_iter().flatten()).for_each(|(place, stanza)| *place = stanza);
-    Ok(())
 }
