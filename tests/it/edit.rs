@@ -1,6 +1,7 @@
 //! `edit` with scripts for editors, and nobody at a terminal; with real editors and a terminal: `edit_terminal.rs`.
 
-use crate::builder::{Output, Test};
+use crate::builder::{Output, Test, leafcrypt};
+use crate::safety;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 
@@ -247,19 +248,53 @@ fn a_file_that_was_changed_meanwhile_is_not_overwritten() {
     edit.draft();
 }
 
+/// Runs the edit of `disk/a.yaml`, on a disk that has no room left; gives the exit code, what was said, and the file.
+fn on_a_full_disk(edit: &Edit, before: &str) -> (String, String, String) {
+    std::fs::create_dir(edit.test.path("disk")).unwrap();
+    let script = format!(
+        "mount -t tmpfs -o size=64k tmpfs disk; cp a.yaml disk; cat /dev/zero > disk/filling 2>/dev/null || :; {before} code=0; \
+         {} edit disk/a.yaml 2>said || code=$?; echo $code > code; cp disk/a.yaml after; ls -A disk >> code; ls -A disk > list",
+        leafcrypt().display()
+    );
+    let mut command = safety::with_own_mounts(&script);
+    let template = edit.test.command(leafcrypt(), "");
+    command.env_clear().envs(template.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = command.current_dir(edit.test.path("")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    (edit.test.read("code"), edit.test.read("said"), edit.test.read("after"))
+}
+
 #[test]
-fn a_file_that_cannot_be_written_leaves_a_draft() {
-    // A mount point cannot be replaced, and a folder in its place cannot either.
-    let edit =
-        Edit::new().editor("sed -i s/hunter2/hunter3/ \"$file\"; chmod a-w a.yaml; chattr +i a.yaml 2>/dev/null");
-    let output = edit.test.run("edit a.yaml");
-    let _ = std::process::Command::new("chattr").arg("-i").arg(edit.test.path("a.yaml")).output();
-    if output.code == Some(0) {
-        // Root on a file system without such flags may write everywhere; `a_full_disk_…` in safety.rs has no way out.
-        return;
-    }
-    output.fails().code(3).stderr_has("leafcrypt edit --draft");
+fn on_a_full_disk_the_file_stays_and_a_draft_is_kept() {
+    let edit = Edit::new().editor("sed -i s/hunter2/hunter3/ \"$file\"");
+    let (code, said, after) = on_a_full_disk(&edit, "");
+    assert_eq!(code, "3\na.yaml\nfilling\n", "{said}");
+    assert!(said.contains("cannot be written") && said.contains(&format!("edit --draft {}", edit.draft())), "{said}");
+    assert_eq!(after, edit.test.read("a.yaml"));
     assert_eq!(edit.draft_text(), PLAIN.replace("hunter2", "hunter3"));
+}
+
+#[test]
+fn a_draft_that_finds_no_place_on_a_disk_stays_in_memory() {
+    let edit = Edit::new().editor("sed -i s/hunter2/hunter3/ \"$file\"");
+    let (code, said, _) = on_a_full_disk(&edit, "export XDG_STATE_HOME=$PWD/disk;");
+    assert!(code.starts_with("3\n"), "{said}");
+    let left = edit.left();
+    assert!(left.len() == 1 && said.contains(left[0].to_str().unwrap()), "{left:?}: {said}");
+    let text = std::fs::read_to_string(&left[0]).unwrap();
+    assert!(text.contains("ENC[") && !text.contains("hunter"), "{text}");
+    let draft = left[0].to_str().unwrap();
+    edit.test.run(&format!("edit --draft {draft} a.yaml")).code(0);
+    assert!(edit.decrypted().contains("hunter3") && edit.left().is_empty());
+}
+
+#[test]
+fn what_cannot_be_written_is_said_before_the_editor_opens() {
+    let edit = Edit::new().editor("echo never > started");
+    std::fs::create_dir(edit.test.path("folder")).unwrap();
+    edit.run("edit folder").fails().code(2);
+    edit.run("edit nowhere/new.yaml").fails().code(3).stderr_has("the folder must exist");
+    assert!(!edit.test.path("started").exists());
 }
 
 #[test]

@@ -342,7 +342,7 @@ fn mode_owner_and_symlink_are_kept() {
 }
 
 /// A command that runs `script` with a mount table of its own.
-fn with_own_mounts(script: &str) -> Command {
+pub(crate) fn with_own_mounts(script: &str) -> Command {
     let works = |arguments: &[&str]| {
         Command::new("unshare")
             .args(arguments)
