@@ -81,7 +81,8 @@ pub fn encrypt(
 }
 
 /// The current time as `lastmodified` has it: UTC, whole seconds.
-fn now() -> String {
+#[must_use]
+pub fn now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 

@@ -15,7 +15,7 @@ mod select;
 mod tests;
 
 pub use decrypt::{Decrypted, Values, decrypt, decrypt_pieces, decrypt_values};
-pub use encrypt::{Nonces, encrypt};
+pub use encrypt::{Nonces, encrypt, now};
 pub use placeholder::placeholder;
 pub use select::select;
 

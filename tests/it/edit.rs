@@ -368,6 +368,46 @@ fn recipients_are_changed_with_the_sops_block() {
 }
 
 #[test]
+fn a_new_file_shows_its_recipients_too() {
+    let edit = Edit::new().editor("cp \"$file\" seen; sed -i 's/example_value$/changed/' \"$file\"");
+    edit.run("edit -s new.yaml").code(0);
+    assert!(
+        edit.test.read("seen").contains("\nsops:\n    age:\n        - recipient: age1"),
+        "{}",
+        edit.test.read("seen")
+    );
+    edit.test.sops("decrypt new.yaml").code(0).stdout_has("example_key: changed\n");
+}
+
+#[test]
+fn without_a_folder_in_memory_nothing_is_decrypted_to_a_disk() {
+    let edit = Edit::new().editor("echo never > started");
+    // What is no file system in memory stands in all places that are looked at; the test's own folder may be below one of them.
+    let script = format!(
+        "mount --bind .. /mnt; cd /mnt/work; for place in /dev/shm /run /tmp; do mount -t proc proc $place; done; \
+         code=0; {} edit a.yaml 2>said || code=$?; echo $code >code",
+        leafcrypt().display()
+    );
+    let mut command = safety::with_own_mounts(&script);
+    let template = edit.test.command(leafcrypt(), "");
+    command.env_clear().envs(template.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.env("HOME", "/mnt/home").env("XDG_CONFIG_HOME", "").env("XDG_RUNTIME_DIR", "/proc").env("TMPDIR", "/proc");
+    let output = command.current_dir(edit.test.path("")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = edit.test.read("said");
+    assert_eq!(edit.test.read("code"), "3\n", "{said}");
+    for expected in [
+        "there is no private folder in memory",
+        "/dev/shm: it is not in memory",
+        "/proc ($XDG_RUNTIME_DIR)",
+        "LEAFCRYPT_PRIVATE_DIR=",
+    ] {
+        assert!(said.contains(expected), "{expected} in {said}");
+    }
+    assert!(!edit.test.path("started").exists());
+}
+
+#[test]
 fn a_sops_block_that_is_wrong_is_refused() {
     for (script, reason) in [
         ("sed -i '/^sops:/,$d; s/admin/x/' \"$file\"", "the `sops` block is gone"),

@@ -13,6 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::format::Format;
 use crate::key::{Keyring, Stanza};
 use crate::metadata::Metadata;
+use crate::seal;
 use crate::secret::{DataKey, SecretBytes};
 use crate::sys::{self, Environment, PrivateFolder, Signal, Signals};
 use draft::Origin;
@@ -100,9 +101,11 @@ pub fn edit(
         Signals::catch().map_err(|error| Error::new(Kind::Generic, "signals cannot be caught").because(error))?;
     let folder = PrivateFolder::create(environment)?;
     let outcome = session.run(&editor, &folder, &mut signals, environment, conversation);
-    let removed = folder.remove();
-    let outcome = outcome?;
-    removed.map(|()| outcome)
+    match (outcome, folder.remove()) {
+        (Err(error), Err(remains)) => Err(remains.hints().iter().fold(error.because(&remains), Error::hint)),
+        (outcome, Ok(())) => outcome,
+        (Ok(_), Err(remains)) => Err(remains),
+    }
 }
 
 /// One edit, from the first time the editor opens to the last.
@@ -152,6 +155,7 @@ impl<'a> Session<'a> {
         let mut metadata = encrypt::metadata(&request.encrypt, &mut warnings)?;
         let data_key = DataKey::generate()?;
         metadata.wrap(&data_key)?;
+        metadata.last_modified = seal::now(); // a block that is shown is read again
         let text = output.example().as_bytes().to_vec();
         let unsealed = Unsealed::new(output, metadata, data_key);
         Ok(Session { warnings, ..Self::of(request, unsealed, text, None)? })
