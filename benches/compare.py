@@ -106,7 +106,7 @@ def inputs():
 
 # Gives the first key of the first lines another value each time; its own time is counted with that of the tool.
 EDITOR = """#!/bin/sh
-sed -i '1,9s/^\\( *"*\\(key0\\|password\\)"*: *"*\\)[^",]*/\\1v'$$'/' "$1"
+sed -i '1,9s/^\\([[:space:]]*"*\\(key0\\|password\\)"*: *"*\\)[^",]*/\\1v'$$'/' "$1"
 """
 
 # A process inherits the peak memory of the one that starts it, and this one holds the inputs. So a small
