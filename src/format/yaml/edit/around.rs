@@ -5,6 +5,7 @@
 //! stand between a value and the mark before it.
 
 use crate::document::{Document, EntryId, Flags, Kind, Style};
+use crate::format::yaml::block::document_end;
 use crate::format::yaml::place::{line_start, next_line, skip_to_mark};
 use std::ops::Range;
 
@@ -36,8 +37,7 @@ impl Around {
                 properties.push(word);
             }
         }
-        let is_block_scalar = matches!(entry.style(), Style::Literal | Style::Folded) && !entry.is(Flags::ALIAS);
-        let header = is_block_scalar.then(|| header(document, id));
+        let header = is_block_scalar(document, id).then(|| header(document, id));
         let mut start = header.as_ref().map_or(entry.span().start, |header| header.start);
         let (mut mark, mut before) = back_to_mark(document, id, start);
         // The span of a list in the column of its key begins behind the first dash.
@@ -49,13 +49,19 @@ impl Around {
         let behind = properties.last().map_or(mark, |last| last.end);
         if let Some(header) = header {
             let below = line_end(text, header.end);
-            return Around { mark, properties, inline: header, below: Some(below..span.end.max(below)) };
+            let stop = if span.is_empty() { below } else { span.end.max(below) };
+            return Around { mark, properties, inline: header, below: Some(below..stop) };
         }
         if entry.kind().is_container() && entry.style() == Style::Block && !entry.is(Flags::ALIAS) {
             let end = end(document, id);
             let first = line_start(text, start);
-            // A block that begins on the line of its dash is all inline.
-            let below = (first > behind).then(|| before_break(text, first)..end);
+            // A block that begins on the line of its dash is all inline. Blank lines before it are its own, and so
+            // are its comments.
+            let below = (first > behind).then(|| {
+                let mut comments = comments_of(document, id).map(|comment| document.entry(comment).span().start);
+                let first = comments.find(|&comment| comment >= behind).map_or(first, |comment| comment.min(first));
+                text[..first].trim_end().len().max(behind)..end
+            });
             let inline = if below.is_some() { behind..behind } else { start..end };
             return Around { mark, properties, inline, below };
         }
@@ -75,11 +81,8 @@ fn header(document: &Document, id: EntryId) -> Range<usize> {
     }
     // On the line above the content, before a comment.
     let mut end = text[..start].trim_end_matches([' ', '\t', '\n', '\r']).len();
-    if let Some(comment) = id.checked_sub(1).map(|before| document.entry(before))
-        && comment.kind() == Kind::Comment
-        && comment.span().end == end
-    {
-        end = text[..comment.span().start].trim_end_matches([' ', '\t']).len();
+    if let Some(comment) = beside(document, id).into_iter().find(|comment| comment.start < end && end <= comment.end) {
+        end = text[..comment.start].trim_end_matches([' ', '\t']).len();
     }
     text[..end].rfind([' ', '\t', '\n', '\r']).map_or(0, |found| found + 1)..end
 }
@@ -94,13 +97,13 @@ fn back_to_mark(document: &Document, id: EntryId, at: usize) -> (usize, Vec<Rang
         return (at + 1, properties);
     }
     let mut at = at;
-    // Comments stand in the table in the order of the text.
-    let mut comments = (0..id).rev().take_while(|&before| document.entry(before).kind() == Kind::Comment).peekable();
+    let mut comments = beside(document, id);
     loop {
         at = text[..at].trim_end_matches([' ', '\t', '\n', '\r']).len();
-        while comments.next_if(|&comment| document.entry(comment).span().end > at).is_some() {}
-        if let Some(comment) = comments.next_if(|&comment| document.entry(comment).span().end == at) {
-            at = document.entry(comment).span().start;
+        while comments.pop_if(|comment| comment.start >= at).is_some() {}
+        // The span of a comment has its trailing blanks in it.
+        if let Some(comment) = comments.pop_if(|comment| comment.end >= at) {
+            at = comment.start;
             continue;
         }
         let word = text[..at].rfind([' ', '\t', '\n', '\r', '[', '{', ',']).map_or(0, |found| found + 1);
@@ -111,6 +114,25 @@ fn back_to_mark(document: &Document, id: EntryId, at: usize) -> (usize, Vec<Rang
         }
         return (at, properties);
     }
+}
+
+/// The comments directly before `id` in the table and directly behind it, where those before a block may stand; in
+/// the order of the text. The blocks that `id` is the beginning of do not part it from what is before them.
+fn beside(document: &Document, id: EntryId) -> Vec<Range<usize>> {
+    let is_comment = |at: &EntryId| document.entry(*at).kind() == Kind::Comment;
+    let mut beginning = id;
+    let before = (0..id).rev().take_while(|&at| {
+        let is_around = document.entry(beginning).parent() == Some(at);
+        if is_around {
+            beginning = at;
+        }
+        is_around || is_comment(&at)
+    });
+    let behind = (id + 1..document.len()).take_while(is_comment);
+    let comments = before.chain(behind).filter(is_comment);
+    let mut comments: Vec<_> = comments.map(|at| document.entry(at).span()).collect();
+    comments.sort_by_key(|comment| comment.start);
+    comments
 }
 
 fn word_len(text: &str) -> usize {
@@ -158,12 +180,6 @@ pub(super) fn line_end(text: &str, at: usize) -> usize {
     text[at..].find(['\n', '\r']).map_or(text.len(), |found| at + found)
 }
 
-/// Before the line break that ends the line above the one that begins at `start`.
-fn before_break(text: &str, start: usize) -> usize {
-    let above = &text[..start];
-    above.strip_suffix("\r\n").or(above.strip_suffix(['\n', '\r'])).map_or(start, str::len)
-}
-
 /// The comments that sops counts to the value `id`: those in it, and below it by its indentation.
 pub(super) fn comments_of(document: &Document, id: EntryId) -> impl Iterator<Item = EntryId> + '_ {
     let subtree = document.subtree(id);
@@ -201,11 +217,32 @@ pub(super) fn behind(document: &Document, id: EntryId) -> usize {
     if !at_line_start {
         at = next_line(text, at);
     }
-    if matches!(document.entry(last).style(), Style::Literal | Style::Folded) && keeps_blank_lines(document, last) {
+    if is_keeper(document, last) {
         at = behind_blank_lines(text, at);
     }
-    let foot = comments_of(document, id).map(|comment| document.entry(comment).span().end).max();
-    foot.map_or(at, |foot| at.max(next_line(text, foot)))
+    // Comments behind the end of the document, which sops may count to it, stay there.
+    let limit = document_end(text, end(document, id));
+    let feet = comments_of(document, id).map(|comment| document.entry(comment).span().end).filter(|&end| end < limit);
+    feet.max().map_or(at, |foot| at.max(next_line(text, foot)))
+}
+
+/// Whether the value before `id` in the text takes blank lines behind it for its own.
+pub(super) fn follows_keeper(document: &Document, id: EntryId) -> bool {
+    leaf_before(document, id).is_some_and(|before| is_keeper(document, before))
+}
+
+/// Whether the value before `id` in the text is a block scalar, to which its last line break belongs.
+pub(super) fn follows_block_scalar(document: &Document, id: EntryId) -> bool {
+    leaf_before(document, id).is_some_and(|before| is_block_scalar(document, before))
+}
+
+fn leaf_before(document: &Document, id: EntryId) -> Option<EntryId> {
+    (0..id).rev().find(|&at| !matches!(document.entry(at).kind(), Kind::Comment | Kind::Map | Kind::List))
+}
+
+fn is_block_scalar(document: &Document, id: EntryId) -> bool {
+    let entry = document.entry(id);
+    matches!(entry.style(), Style::Literal | Style::Folded) && !entry.is(Flags::ALIAS)
 }
 
 fn last_leaf(document: &Document, id: EntryId) -> EntryId {
@@ -216,13 +253,15 @@ fn last_leaf(document: &Document, id: EntryId) -> EntryId {
     at
 }
 
-/// Whether a block scalar has the `+` in its header, or nothing but blank lines.
-fn keeps_blank_lines(document: &Document, id: EntryId) -> bool {
-    let around = Around::of(document, id);
-    document.text()[around.inline].contains('+') || document.entry(id).span().is_empty()
+/// Whether this is a block scalar that has the `+` in its header, or nothing but blank lines.
+fn is_keeper(document: &Document, id: EntryId) -> bool {
+    let entry = document.entry(id);
+    is_block_scalar(document, id)
+        && (entry.span().is_empty() || document.text()[Around::of(document, id).inline].contains('+'))
 }
 
-fn behind_blank_lines(text: &str, mut at: usize) -> usize {
+/// Where the first line at or behind `at` begins that is not blank.
+pub(super) fn behind_blank_lines(text: &str, mut at: usize) -> usize {
     while at < text.len() && text[at..line_end(text, at)].bytes().all(|byte| matches!(byte, b' ' | b'\t')) {
         at = next_line(text, at);
     }

@@ -164,7 +164,7 @@ fn write(value: Node<'_>, habit: &Habit) -> String {
             Kind::List => ('[', ']'),
             _ => {
                 let mut scalar = Vec::new();
-                scalar::write_quoted(document.scalar(at), habit.quotes, CONTEXT, &mut scalar);
+                habit.write(document.scalar(at), CONTEXT, &mut scalar);
                 out.push_str(&String::from_utf8_lossy(&scalar));
                 continue;
             }

@@ -1,9 +1,9 @@
 //! How a document is written: columns, quotes, gaps. What is put into it is written likewise.
 
 use super::around::{column, head};
-use crate::document::{Document, EntryId, Flags, Kind, Style};
+use crate::document::{Document, EntryId, Flags, Kind, Scalar, Style};
 use crate::format::yaml::place::newline_of;
-use crate::format::yaml::scalar::Quotes;
+use crate::format::yaml::scalar::{Context, Quotes, write_double_quoted, write_quoted};
 
 /// The habits of a document around one of its containers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,10 @@ pub(in crate::format::yaml) struct Habit {
     pub(in crate::format::yaml) dash: usize,
     /// Whether columns are multiples of the step, whatever is around, as go-yaml prints them.
     pub(in crate::format::yaml) is_aligned: bool,
+    /// Whether a text may end with empty lines (`|+`), which blank lines behind it would add to.
+    pub(in crate::format::yaml) keeps: bool,
+    /// Whether a text may stand as a block scalar at all.
+    pub(in crate::format::yaml) blocks: bool,
     /// The quotes of strings.
     pub(in crate::format::yaml) quotes: Quotes,
     /// The quotes of keys.
@@ -36,6 +40,8 @@ impl Habit {
             list: 4,
             dash: 2,
             is_aligned: true,
+            keeps: true,
+            blocks: true,
             quotes: Quotes::None,
             key_quotes: Quotes::None,
             newline,
@@ -54,6 +60,7 @@ impl Habit {
         habit.list = list.unwrap_or(if step.is_some_and(|step| step != 4) { habit.step } else { habit.list });
         habit.is_aligned = habit.step == habit.list && habit.step == 4;
         habit.dash = dash(document, id).unwrap_or(habit.dash);
+        habit.keeps = false;
         let siblings = || document.children(id).filter(|&child| is_written(document, child));
         let strings = siblings().filter(|&child| document.entry(child).kind() == Kind::Str);
         if let Some(last) = strings.last() {
@@ -76,6 +83,16 @@ impl Habit {
             }
         }
         habit
+    }
+
+    /// Appends a scalar.
+    pub(in crate::format::yaml) fn write(&self, scalar: Scalar<'_>, context: Context, out: &mut Vec<u8>) {
+        let ends_empty = scalar.bytes == b"\n" || scalar.bytes.ends_with(b"\n\n");
+        let no_block = ends_empty && !self.keeps || !self.blocks && scalar.bytes.contains(&b'\n');
+        match std::str::from_utf8(scalar.bytes) {
+            Ok(text) if scalar.kind == Kind::Str && no_block => write_double_quoted(text, out),
+            _ => write_quoted(scalar, self.quotes, context, out),
+        }
     }
 
     /// The column of what stands in a container of `kind` below a key or dash at `column`.

@@ -60,10 +60,17 @@ pub(super) fn remove(document: &Document, id: EntryId) -> Result<Vec<Splice>> {
     }
     let text = document.text();
     let start = head(document, container, id);
-    let behind = around::behind(document, id);
-    let kept = comments_of_others(document, id, start..behind);
+    let mut behind = around::behind(document, id);
     let indent = " ".repeat(column(text, start));
     let newline = super::place::newline_of(text);
+    if around::follows_keeper(document, id) {
+        behind = around::behind_blank_lines(text, behind);
+    }
+    // A block scalar above would take a comment that stands to the right of its key for a line of its own.
+    while around::follows_block_scalar(document, id) && is_before_deep_comment(text, behind, indent.len()) {
+        behind = next_line(text, around::behind_blank_lines(text, behind));
+    }
+    let kept = comments_of_others(document, id, start..behind);
     let mut lines = String::new();
     for comment in kept {
         lines.push_str(&indent);
@@ -73,7 +80,7 @@ pub(super) fn remove(document: &Document, id: EntryId) -> Result<Vec<Splice>> {
     let line = line_start(text, start);
     if text[line..start].trim_start_matches('\u{feff}').chars().all(|c| c == ' ') {
         let begin = start - indent.len();
-        return Ok(vec![lines_out(text, begin..behind, lines)]);
+        return Ok(vec![lines_out(document, id, begin..behind, lines)]);
     }
     // On the line of a dash: what comes next moves up, behind the dash.
     let next = behind + text[behind..].len() - text[behind..].trim_start_matches([' ', '\n', '\r']).len();
@@ -83,9 +90,15 @@ pub(super) fn remove(document: &Document, id: EntryId) -> Result<Vec<Splice>> {
     }])
 }
 
-/// Replaces whole lines; a text that did not end with a line break still does not.
-fn lines_out(text: &str, range: Range<usize>, lines: String) -> Splice {
-    if range.end < text.len() || text.ends_with(['\n', '\r']) || !lines.is_empty() && range.start == 0 {
+/// Replaces the lines of `id`; a text that did not end with a line break still does not, unless a block scalar
+/// before them needs one.
+fn lines_out(document: &Document, id: EntryId, range: Range<usize>, lines: String) -> Splice {
+    let text = document.text();
+    if around::follows_block_scalar(document, id) && lines.is_empty()
+        || range.end < text.len()
+        || text.ends_with(['\n', '\r'])
+        || !lines.is_empty() && range.start == 0
+    {
         return (range, lines);
     }
     let start = text[..range.start].trim_end_matches(['\n', '\r']).len();
@@ -182,22 +195,33 @@ fn replace(document: &Document, id: EntryId, value: Node<'_>) -> Result<Vec<Spli
         let inner = content.lines().find(|line| !line.trim().is_empty()).map_or(0, spaces);
         spaces(line).checked_sub(inner)
     });
+    // What begins on the line of the dash goes on below where it begins.
+    let is_beside_mark = is_item && !around.inline.is_empty() && kept_properties.is_empty();
+    if is_beside_mark && line_start(text, around.inline.start) == line_start(text, around.mark) {
+        habit.dash = column(text, around.inline.start) - own_column;
+    }
+    let gap = " ".repeat(if is_item { habit.dash - 1 } else { 1 });
+    // Nothing may stand between the header of a block scalar and its lines.
+    let has_between = around.below.as_ref().is_some_and(|below| text[behind..below.start].contains('\n'));
+    habit.blocks = !has_between && !is_before_deep_comment(text, around::behind(document, id), own_column);
     let written = write(value, own_column, is_item, compact, old_indent.filter(|&indent| indent > own_column), &habit)?;
 
     let newline = habit.newline;
     let below = written.below.map(|below| format!("{newline}{below}"));
-    if around.below.is_none() && around.inline.end > line_end(text, around.inline.start) && entry.kind().is_container()
-    {
+    let is_block = entry.kind().is_container() && entry.style() == Style::Block && !entry.is(Flags::ALIAS);
+    if is_block && around.below.is_none() {
         // A block on the line of its dash, all of it.
-        let stop = last_comment.unwrap_or(0).max(around.inline.end);
-        let gap = if written.inline.is_empty() { "" } else { " " };
+        let stop = behind_blanks(text, last_comment.unwrap_or(0).max(around.inline.end));
+        let gap = if written.inline.is_empty() { "" } else { &gap };
         let new = format!("{kept_properties}{gap}{}{}", written.inline, below.unwrap_or_default());
-        return Ok(vec![(around.mark..stop, new)]);
+        let mut splices = vec![(around.mark..stop, new)];
+        end_line(document, &mut splices, value, newline);
+        return Ok(splices);
     }
     let mut splices = Vec::new();
     let inline = if stripped || around.inline.is_empty() {
         let from = if stripped { around.mark } else { behind };
-        let gap = if written.inline.is_empty() { "" } else { " " };
+        let gap = if written.inline.is_empty() { "" } else { &gap };
         let new = format!("{}{gap}{}", if stripped { kept_properties.as_str() } else { "" }, written.inline);
         (from..around.inline.end.max(behind), new)
     } else if written.inline.is_empty() {
@@ -212,14 +236,38 @@ fn replace(document: &Document, id: EntryId, value: Node<'_>) -> Result<Vec<Spli
     match around.below {
         Some(old) => {
             let stop = last_comment.unwrap_or(0).max(old.end).max(line_end_before(text, around::behind(document, id)));
-            splices.push((old.start.max(inline_end)..stop.max(old.start), below.unwrap_or_default()));
+            let stop = behind_blanks(text, stop.max(old.start));
+            splices.push((old.start.max(inline_end)..stop, below.unwrap_or_default()));
         }
         None => {
             let at = line_end(text, inline_end);
             splices.extend(below.map(|below| (at..at, below)));
         }
     }
+    end_line(document, &mut splices, value, newline);
     Ok(splices)
+}
+
+/// A text that ends with a line break cannot end a file that ends without one.
+fn end_line(document: &Document, splices: &mut [Splice], value: Node<'_>, newline: &str) {
+    let text = document.text();
+    let last = value.document.subtree(value.id).rev().find(|&at| value.document.entry(at).kind() != Kind::Comment);
+    let breaks = last.is_some_and(|last| value.document.scalar(last).bytes.ends_with(b"\n"));
+    if let Some((range, new)) = splices.last_mut()
+        && breaks
+        && range.end == text.len()
+        && !text.ends_with(['\n', '\r'])
+    {
+        new.push_str(newline);
+    }
+}
+
+/// Whether the next line from `at` that is not blank is a comment behind `column`: the lines of a block scalar there
+/// would take it for one of them.
+fn is_before_deep_comment(text: &str, at: usize, column: usize) -> bool {
+    let line = &text[around::behind_blank_lines(text, at)..];
+    let bare = line.trim_start_matches(' ');
+    bare.starts_with('#') && line.len() - bare.len() > column
 }
 
 /// The end of the line above the one that begins at `at`, or `at` at the end of a text without a last line break.
@@ -238,7 +286,16 @@ fn replace_root(document: &Document, id: EntryId, around: &Around, value: Node<'
     if !span.is_empty() && text[line_start(text, inline.start)..inline.start].trim_start_matches('\u{feff}').is_empty()
     {
         lines.truncate(lines.trim_end_matches(['\n', '\r']).len());
-        return Ok(vec![(inline, lines)]);
+        let stop = behind_blanks(text, inline.end);
+        let end = line_end(text, stop);
+        let mut splices = if end > stop {
+            // A comment behind the brackets stays above what comes in their place.
+            vec![(inline.start..stop, String::new()), (end..end, format!("{}{lines}", habit.newline))]
+        } else {
+            vec![(inline.start..stop, lines)]
+        };
+        end_line(document, &mut splices, value, habit.newline);
+        return Ok(splices);
     }
     let at = document_end(text, span.end);
     if at == text.len() && !text.is_empty() && !text.ends_with(['\n', '\r']) {
@@ -250,7 +307,13 @@ fn replace_root(document: &Document, id: EntryId, around: &Around, value: Node<'
         splices.push((behind..inline.end, String::new()));
     }
     splices.push((at..at, lines));
+    end_line(document, &mut splices, value, habit.newline);
     Ok(splices)
+}
+
+/// Where the blanks behind `at` end.
+fn behind_blanks(text: &str, at: usize) -> usize {
+    at + text[at..].len() - text[at..].trim_start_matches([' ', '\t']).len()
 }
 
 /// Whether tags have to go for a value of `kind` to stand here, and the anchors that stay then, each with
@@ -268,14 +331,15 @@ fn keep_properties(document: &Document, id: EntryId, around: &Around, kind: Kind
 /// Adds a last member or item to a block.
 fn add(document: &Document, container: EntryId, key: Option<&str>, value: Node<'_>) -> Result<Vec<Splice>> {
     let text = document.text();
-    let habit = Habit::of(document, container);
+    let mut habit = Habit::of(document, container);
     let column = habit::key_column(document, container);
     let made = value.within(&[match key {
         Some(key) => crate::document::Step::Key(key.to_owned()),
         None => crate::document::Step::Index(0),
     }]);
-    let lines = emit::print(Node::root(&made), column, &habit)?;
     let at = around::behind(document, container);
+    habit.blocks = !is_before_deep_comment(text, at, column);
+    let lines = emit::print(Node::root(&made), column, &habit)?;
     let mut splices = Vec::new();
     if let Some(open) = open_ended(document, container) {
         splices.push(open);
@@ -283,6 +347,7 @@ fn add(document: &Document, container: EntryId, key: Option<&str>, value: Node<'
     let ends_open = at == text.len() && !text.ends_with(['\n', '\r']);
     let lines = if ends_open { format!("{}{}", habit.newline, lines.trim_end_matches(['\n', '\r'])) } else { lines };
     splices.push((at..at, lines));
+    end_line(document, &mut splices, value, habit.newline);
     Ok(splices)
 }
 
@@ -327,7 +392,7 @@ fn write(
     let indent = indent.unwrap_or(habit.below(column, is_item, Kind::Map));
     let context = Context { indent, base: column, in_flow: false, is_key: false, newline: habit.newline };
     let mut out = Vec::new();
-    scalar::write_quoted(value.document.scalar(value.id), habit.quotes, context, &mut out);
+    habit.write(value.document.scalar(value.id), context, &mut out);
     let text = String::from_utf8(out).unwrap_or_default();
     Ok(Written::of_lines(&text))
 }

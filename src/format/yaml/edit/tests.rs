@@ -70,7 +70,7 @@ fn texts_of_several_lines_stand_as_blocks() {
     check_set(&[
         ("a: x\nb: 1\n", "a", "\"p\\nq\\n\"", "a: |\n    p\n    q\nb: 1\n"),
         ("m:\n  a: x # c\n", "m.a", "\"p\\nq\"", "m:\n  a: |- # c\n    p\n    q\n"),
-        ("l:\n  - x\n", "l[0]", "\"p\\nq\\n\\n\"", "l:\n  - |+\n    p\n    q\n\n"),
+        ("l:\n  - x\n", "l[0]", "\"p\\nq\\n\\n\"", "l:\n  - \"p\\nq\\n\\n\"\n"),
         ("a: |\n  p\n  q\nb: 1\n", "a", "\"r\\ns\\n\"", "a: |\n  r\n  s\nb: 1\n"),
         ("a: |- # c\n   p\n\n   q\n\nb: 1\n", "a", "\"r\"", "a: r # c\n\nb: 1\n"),
         ("a: >\n  p\n  q\nb: 1\n", "a", "\"r\\ns\"", "a: |-\n  r\n  s\nb: 1\n"),
@@ -278,4 +278,34 @@ fn what_cannot_be_is_refused() {
         let error = unset(text, path).unwrap_err();
         assert!(error.message().contains(why), "{error}");
     }
+}
+
+#[test]
+fn odd_layouts() {
+    check_set(&[
+        (
+            "a:\n -\n    - k\n    - !!str 12\n\n -\n",
+            "a[0][1]",
+            "\"p\\nq\\n\"",
+            "a:\n -\n    - k\n    - !!str |\n      p\n      q\n\n -\n",
+        ),
+        ("a: 1\n...\n# c\n", "b", "2", "a: 1\nb: 2\n...\n# c\n"),
+        ("l:\n  -  k\n  - >+\n", "l[0]", "[1, 2]", "l:\n  -  -  1\n     -  2\n  - >+\n"),
+        ("l:\n- # c\n\n  k: 1\n", "l[0]", "\"p\\nq\"", "l:\n- |- # c\n  p\n  q\n"),
+    ]);
+    check_unset(&[("l:\n- >+\n- k\n\nb: 1\n", "l[1]", "l:\n- >+\nb: 1\n")]);
+}
+
+#[test]
+fn comments_do_not_become_lines_of_a_text() {
+    check_unset(&[
+        ("a: >-\nb: 1\n # c\n", "b", "a: >-\n# c\n"),
+        ("a: |\n  x\nb: 1\n\n    # c\nd: 1\n", "b", "a: |\n  x\n# c\nd: 1\n"),
+    ]);
+    check_set(&[
+        ("l:\n- 1\n   # c\nb: 1\n", "l[1]", "\"p\\nq\"", "l:\n- 1\n- \"p\\nq\"\n   # c\nb: 1\n"),
+        ("a: 1\n  # c\nb: 1\n", "a", "\"p\\nq\"", "a: \"p\\nq\"\n  # c\nb: 1\n"),
+        ("a:\n# c\n- !!str\n", "a", "\"p\\nq\"", "a: \"p\\nq\"\n# c\n"),
+        ("{} # c\n", "a", "1", "# c\na: 1\n"),
+    ]);
 }

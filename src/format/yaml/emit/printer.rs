@@ -104,7 +104,7 @@ impl Printer {
     pub(super) fn scalar(&mut self, scalar: Scalar<'_>) {
         self.space();
         let context = self.context();
-        write_quoted(scalar, self.habit.quotes, context, &mut self.out);
+        self.habit.write(scalar, context, &mut self.out);
         self.end_line();
     }
 
