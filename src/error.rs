@@ -271,6 +271,13 @@ impl Error {
         self
     }
 
+    /// The same failure, which counts as another kind to the command that it stops.
+    #[must_use]
+    pub fn of_kind(mut self, kind: Kind) -> Self {
+        self.0.kind = kind;
+        self
+    }
+
     /// The kind.
     #[must_use]
     pub fn kind(&self) -> Kind {

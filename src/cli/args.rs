@@ -1,14 +1,15 @@
 //! Groups of arguments that several subcommands share.
 
+use super::files;
 use super::output::Destination;
 use crate::error::{Error, Kind, Result};
 use crate::format::{self, Format};
-use crate::key::{Backend, GivenDetails, Keyring, registry};
+use crate::key::Keyring;
 use crate::metadata::Selection;
 use crate::ops::Source;
 use crate::sys;
+use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Arg, ArgMatches, Args, FromArgMatches};
 use std::path::PathBuf;
 
 /// Which file, and what is in it.
@@ -16,7 +17,7 @@ use std::path::PathBuf;
 pub(super) struct InputArgs {
     /// The file; the standard input when it is left out, - or /dev/stdin
     #[arg(value_name = "FILE")]
-    file: Option<PathBuf>,
+    files: Vec<PathBuf>,
 
     /// What the input is, whatever its name says
     #[arg(long, value_name = "TYPE", value_parser = format_parser())]
@@ -27,10 +28,25 @@ pub(super) struct InputArgs {
     filename_override: Option<PathBuf>,
 }
 
+impl InputArgs {
+    /// Whether no file is named, not even the standard input.
+    pub(super) fn names_none(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// The same, where a folder stands for all encrypted files below it, if they are changed in place.
+    pub(super) fn with_folders(mut self, output: &OutputArgs) -> Result<Self> {
+        if output.in_place {
+            self.files = files::with_folders(self.files)?;
+        }
+        Ok(self)
+    }
+}
+
 /// Where the result goes, and as what.
 #[derive(Args)]
 pub(super) struct OutputArgs {
-    /// Replace the file by the result
+    /// Replace the file by the result; several files may be named then
     #[arg(short, long)]
     in_place: bool,
 
@@ -71,9 +87,44 @@ pub(super) fn format_parser() -> impl TypedValueParser<Value = &'static dyn Form
         .try_map(|name| format::by_name(&name).ok_or("there is no such format"))
 }
 
-/// The input and the output of a command that turns one document into another.
-pub(super) fn source_and_destination(input: InputArgs, output: &OutputArgs) -> Result<(Source, Destination)> {
-    let path = input.file.unwrap_or_else(|| PathBuf::from("-"));
+/// A document, and where the result goes.
+pub(super) struct Job {
+    pub(super) source: Source,
+    pub(super) destination: Destination,
+}
+
+/// The documents of a command that turns one into another, or several in place: what is not written back would run
+/// together, and of several files sops then takes the first.
+pub(super) fn jobs(input: InputArgs, output: &OutputArgs) -> Result<Vec<Job>> {
+    let InputArgs { mut files, input_type, filename_override } = input;
+    if files.is_empty() {
+        files.push(PathBuf::from("-"));
+    }
+    if files.len() > 1 && !output.in_place {
+        super::report::warnings(&[
+            "of several files the first alone is taken without --in-place, as in sops".to_owned()
+        ]);
+        files.truncate(1);
+    }
+    if files.len() > 1 && filename_override.is_some() {
+        return Err(Error::new(Kind::ConflictingArguments, "one name cannot be taken for several files")
+            .hint("leave --filename-override away, or name one file"));
+    }
+    let files = files::each_once(files).into_iter();
+    files.map(|path| job(path, input_type, filename_override.clone(), output)).collect()
+}
+
+/// The document of a command that takes one alone.
+pub(super) fn only_job(input: InputArgs, output: &OutputArgs) -> Result<Job> {
+    Ok(jobs(input, output)?.swap_remove(0))
+}
+
+fn job(
+    path: PathBuf,
+    input_type: Option<&'static dyn Format>,
+    name: Option<PathBuf>,
+    output: &OutputArgs,
+) -> Result<Job> {
     if sys::is_stdin(&path) {
         if output.in_place {
             return Err(Error::new(Kind::ConflictingArguments, "the standard input cannot be replaced in place")
@@ -89,9 +140,7 @@ pub(super) fn source_and_destination(input: InputArgs, output: &OutputArgs) -> R
         None if output.in_place => Destination::File(path.clone()),
         None => Destination::Stdout,
     };
-    let source =
-        Source { path, name: input.filename_override, input_type: input.input_type, output_type: output.output_type };
-    Ok((source, destination))
+    Ok(Job { source: Source { path, name, input_type, output_type: output.output_type }, destination })
 }
 
 /// With which keys to open a file.
@@ -153,57 +202,5 @@ impl SelectionArgs {
             .or_else(|| given(self.encrypted_regex).map(Selection::EncryptedRegex))
             .or_else(|| given(self.unencrypted_comment_regex).map(Selection::UnencryptedCommentRegex))
             .or_else(|| given(self.encrypted_comment_regex).map(Selection::EncryptedCommentRegex))
-    }
-}
-
-/// For whom to encrypt: a flag and a variable for each key back end.
-pub(super) struct RecipientArgs {
-    /// What was given, by back end.
-    pub(super) given: Vec<(&'static dyn Backend, String)>,
-    /// What else was said of the recipients.
-    pub(super) details: GivenDetails,
-}
-
-impl Args for RecipientArgs {
-    fn augment_args(command: clap::Command) -> clap::Command {
-        registry::backends().iter().fold(command, |command, backend| {
-            let name = backend.flag();
-            let mut flag = Arg::new(name)
-                .long(name)
-                .env(backend.recipients_env())
-                .hide_env_values(true)
-                .value_name("RECIPIENTS")
-                .help(format!("Encrypt for these {} recipients, separated by commas", backend.name()));
-            // The letters that sops has for them.
-            if let Some(&(_, letter)) = [("age", 'a'), ("pgp", 'p'), ("kms", 'k')].iter().find(|(of, _)| *of == name) {
-                flag = flag.short(letter);
-            }
-            backend.details().iter().fold(command.arg(flag), |command, detail| {
-                command.arg(Arg::new(detail.flag).long(detail.flag).value_name(detail.value_name).help(detail.help))
-            })
-        })
-    }
-
-    fn augment_args_for_update(command: clap::Command) -> clap::Command {
-        Self::augment_args(command)
-    }
-}
-
-impl FromArgMatches for RecipientArgs {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let value = |flag: &str| matches.get_one::<String>(flag).filter(|text| !text.is_empty()).cloned();
-        let mut args = RecipientArgs { given: Vec::new(), details: GivenDetails::new() };
-        for &backend in registry::backends() {
-            args.given.extend(value(backend.flag()).map(|recipients| (backend, recipients)));
-            let details = backend.details().iter();
-            let said = details.filter_map(|detail| Some((detail.name.to_owned(), value(detail.flag)?)));
-            args.details.insert(backend.name(), said.collect());
-        }
-        Ok(args)
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! `leafcrypt decrypt`.
 
 use super::args::{self, InputArgs, KeyArgs, OutputArgs};
-use super::report;
+use super::files;
 use crate::document::KeyPath;
 use crate::error::Result;
 use crate::ops::decrypt::{self, Decrypt};
@@ -40,10 +40,14 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args) -> Result<()> {
-    let (source, destination) = args::source_and_destination(args.input, &args.output)?;
+    let jobs = args::jobs(args.input, &args.output)?;
     let extract = KeyPath::parse(args.extract.as_deref().unwrap_or_default())?;
-    let request = Decrypt { source, extract, ignore_mac: args.ignore_mac, config: args.config };
-    let decrypted = decrypt::decrypt(&request, &args.keys.keyring()?)?;
-    report::warnings(&decrypted.warnings);
-    destination.write(decrypted.plaintext.expose())
+    let keyring = args.keys.keyring()?;
+    files::do_each(&jobs, "Decrypting", |job| {
+        let (source, extract, config) = (job.source.clone(), extract.clone(), args.config.clone());
+        let request = Decrypt { source, extract, ignore_mac: args.ignore_mac, config };
+        let decrypted = decrypt::decrypt(&request, &keyring)?;
+        job.destination.write(decrypted.plaintext.expose())?;
+        Ok(decrypted.warnings)
+    })
 }

@@ -1,13 +1,14 @@
 //! `leafcrypt edit`.
 
-use super::args::{ConfigArgs, KeyArgs, RecipientArgs, SelectionArgs, format_parser};
+use super::args::{ConfigArgs, KeyArgs, SelectionArgs, format_parser};
+use super::recipients::RecipientArgs;
 use super::report;
 use crate::error::{Error, Kind, Result};
 use crate::format::Format;
 use crate::key::Environment;
-use crate::ops::Source;
 use crate::ops::edit::{self, Choice, Conversation, Edit, Outcome};
 use crate::ops::encrypt::Encrypt;
+use crate::ops::{Rules, Source};
 use crate::sys::{self, Answer, Signals};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -86,19 +87,18 @@ pub(super) fn run(args: Args) -> Result<ExitCode> {
     };
     let shown = path.display().to_string();
     let request = Edit {
+        source: Source {
+            path,
+            name: args.filename_override,
+            input_type: args.input_type,
+            output_type: args.output_type,
+        },
         encrypt: Encrypt {
-            source: Source {
-                path,
-                name: args.filename_override,
-                input_type: args.input_type,
-                output_type: args.output_type,
-            },
-            recipients: args.recipients.given,
-            details: args.recipients.details,
+            given: args.recipients.given,
             selection: args.selection.selection(),
             mac_only_encrypted: args.mac_only_encrypted,
             shamir_threshold: args.shamir_secret_sharing_threshold.filter(|&threshold| threshold > 0),
-            config: args.config.path(),
+            rules: Rules::new(args.config.path()),
         },
         ignore_mac: args.ignore_mac,
         show_master_keys: args.show_master_keys,

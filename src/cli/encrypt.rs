@@ -1,8 +1,10 @@
 //! `leafcrypt encrypt`.
 
-use super::args::{self, ConfigArgs, InputArgs, OutputArgs, RecipientArgs, SelectionArgs};
-use super::report;
+use super::args::{self, ConfigArgs, InputArgs, OutputArgs, SelectionArgs};
+use super::files;
+use super::recipients::RecipientArgs;
 use crate::error::Result;
+use crate::ops::Rules;
 use crate::ops::encrypt::{self, Encrypt};
 
 /// Encrypt a file, and print it
@@ -37,16 +39,17 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args) -> Result<()> {
-    let (source, destination) = args::source_and_destination(args.input, &args.output)?;
-    let encrypted = encrypt::encrypt(&Encrypt {
-        source,
-        recipients: args.recipients.given,
-        details: args.recipients.details,
+    let jobs = args::jobs(args.input, &args.output)?;
+    let request = Encrypt {
+        given: args.recipients.given,
         selection: args.selection.selection(),
         mac_only_encrypted: args.mac_only_encrypted,
         shamir_threshold: args.shamir_secret_sharing_threshold.filter(|&threshold| threshold > 0),
-        config: args.config.path(),
-    })?;
-    report::warnings(&encrypted.warnings);
-    destination.write(encrypted.text.as_bytes())
+        rules: Rules::new(args.config.path()),
+    };
+    files::do_each(&jobs, "Encrypting", |job| {
+        let encrypted = encrypt::encrypt(&job.source, &request)?;
+        job.destination.write(encrypted.text.as_bytes())?;
+        Ok(encrypted.warnings)
+    })
 }

@@ -1,7 +1,7 @@
 //! `leafcrypt init`.
 
-use super::args::RecipientArgs;
 use super::output;
+use super::recipients::RecipientArgs;
 use crate::error::Result;
 use crate::key::Environment;
 use crate::ops::init::{self, Done, Example, Init, Step};
@@ -35,7 +35,10 @@ pub(super) struct Args {
 pub(super) fn run(args: Args) -> Result<()> {
     let example = args.example.is_some();
     let folder = args.example.unwrap_or(args.folder);
-    let done = init::init(&Init { folder, recipients: args.recipients.given, example }, &Environment::of_process())?;
+    let done = init::init(
+        &Init { folder, recipients: args.recipients.given.recipients, example },
+        &Environment::of_process(),
+    )?;
     let program = program();
     let mut text = String::new();
     describe(&mut text, &done);

@@ -10,12 +10,12 @@ use crate::error::{Error, Kind, Result};
 use std::ffi::OsString;
 
 /// The names of the old switches that said what to do, short and long.
-const MODES: [(&str, &str); 2] = [("e", "encrypt"), ("d", "decrypt")];
+const MODES: [(&str, &str); 3] = [("e", "encrypt"), ("d", "decrypt"), ("r", "rotate")];
 
 /// Gives `args` (the program's name first) as clap understands them.
 ///
 /// # Errors
-/// When an old form asks to encrypt and to decrypt at once, or names no file.
+/// When an old form asks for two things at once, or names no file.
 pub(super) fn rewrite(args: Vec<OsString>, command: &clap::Command) -> Result<Vec<OsString>> {
     let flags = Flags(command);
     let mut words = args.into_iter();
@@ -41,8 +41,8 @@ pub(super) fn rewrite(args: Vec<OsString>, command: &clap::Command) -> Result<Ve
             && let Some((wanted, rest)) = mode_switch(text)
         {
             if mode.is_some_and(|mode| mode != wanted) {
-                return Err(Error::new(Kind::ConflictingArguments, "cannot encrypt and decrypt at once")
-                    .hint("leafcrypt encrypt FILE, or leafcrypt decrypt FILE"));
+                return Err(Error::new(Kind::ConflictingArguments, "cannot encrypt, decrypt or rotate at once")
+                    .hint("leafcrypt encrypt FILE, leafcrypt decrypt FILE, or leafcrypt rotate FILE"));
             }
             mode = Some(wanted);
             rewritten.extend(rest.map(OsString::from));

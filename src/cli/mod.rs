@@ -16,13 +16,20 @@ mod exec;
 mod exec_dir;
 mod exec_env;
 mod exec_file;
+mod files;
+mod filestatus;
+mod groups;
 mod init;
 mod keygen;
 mod kustomize;
 mod legacy;
 mod output;
+mod plan;
+mod recipients;
 mod report;
+mod rotate;
 mod seal;
+mod updatekeys;
 
 use crate::error::{Error, Kind};
 use crate::sys;
@@ -71,6 +78,12 @@ enum Command {
     Encrypt(encrypt::Args),
     Decrypt(decrypt::Args),
     Edit(Box<edit::Args>),
+    Rotate(rotate::Args),
+    #[command(name = "updatekeys")]
+    UpdateKeys(updatekeys::Args),
+    Groups(groups::Args),
+    #[command(name = "filestatus")]
+    FileStatus(filestatus::Args),
     ExecEnv(exec_env::Args),
     ExecFile(exec_file::Args),
     ExecDir(exec_dir::Args),
@@ -141,6 +154,10 @@ impl Command {
             Command::Encrypt(args) => encrypt::run(args).map(done),
             Command::Decrypt(args) => decrypt::run(args).map(done),
             Command::Edit(args) => edit::run(*args),
+            Command::Rotate(args) => rotate::run(args).map(done),
+            Command::UpdateKeys(args) => updatekeys::run(args).map(done),
+            Command::Groups(args) => groups::run(args).map(done),
+            Command::FileStatus(args) => filestatus::run(args).map(done),
             Command::ExecEnv(args) => exec_env::run(args),
             Command::ExecFile(args) => exec_file::run(args),
             Command::ExecDir(args) => exec_dir::run(args),
@@ -172,6 +189,14 @@ fn exit_code(error: &Error, encrypts: bool, executes: bool) -> u8 {
         Kind::MacMissing | Kind::DecryptMac => Kind::MacMismatch.exit_code(),
         kind => kind.exit_code(),
     }
+}
+
+/// Prints the help of a subcommand that has others below it, when none of those is named: to sops that is no mistake.
+fn print_help(subcommand: &str) -> crate::Result<()> {
+    let mut command = Cli::command();
+    command.build();
+    let help = command.find_subcommand_mut(subcommand).map(|command| command.render_help().ansi().to_string());
+    output::print_styled(&help.unwrap_or_default())
 }
 
 /// Prints what clap has to say (help and version are among it) and gives the exit code of sops for it.

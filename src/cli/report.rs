@@ -47,6 +47,11 @@ pub(super) fn hint(text: &str) {
     print(&line);
 }
 
+/// Prints a question, whose answer is typed behind it.
+pub(super) fn ask(question: &str) {
+    print(question);
+}
+
 /// Prints `line` as it is.
 pub(super) fn note(line: &str) {
     print(&format!("{line}\n"));

@@ -1,6 +1,6 @@
 //! `leafcrypt seal`.
 
-use super::args::{self, InputArgs, KeyArgs, OutputArgs};
+use super::args::{self, InputArgs, Job, KeyArgs, OutputArgs};
 use crate::error::Result;
 use crate::ops::sealed_secret::{self, Scope, Seal};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -48,7 +48,7 @@ fn scope_parser() -> impl TypedValueParser<Value = Scope> {
 }
 
 pub(super) fn run(args: Args) -> Result<()> {
-    let (source, destination) = args::source_and_destination(args.input, &OutputArgs::of_file(args.output))?;
+    let Job { source, destination } = args::only_job(args.input, &OutputArgs::of_file(args.output))?;
     let request = Seal { source, certificate: args.cert, scope: args.scope, namespace: args.namespace };
     destination.write(sealed_secret::seal(&request, &args.keys.keyring()?)?.as_bytes())
 }

@@ -1,33 +1,29 @@
 //! `encrypt`: a plaintext document, by rules or by the options given.
 
 use super::manifest;
-use super::rules;
+use super::recipients::Given;
+use super::rules::Rules;
 use super::source::{Opened, Source};
 use crate::error::{Error, Kind, Result};
-use crate::key::{Backend, Details, GivenDetails, Stanza};
 use crate::metadata::{Metadata, Selection};
 use crate::seal;
 use crate::secret::DataKey;
 use std::mem::discriminant;
-use std::path::PathBuf;
 use zeroize::Zeroize;
 
-/// What to encrypt, for whom, and how much of it.
+/// For whom to encrypt, and how much of a document.
 pub struct Encrypt {
-    /// The document.
-    pub source: Source,
-    /// Recipients by back end. Any at all, and those of the rules do not count.
-    pub recipients: Vec<(&'static dyn Backend, String)>,
-    /// What else is said of recipients, also of those of the rules.
-    pub details: GivenDetails,
+    /// For whom. Anybody at all, and the recipients of the rules do not count; what else is said of recipients
+    /// is said of those as well.
+    pub given: Given,
     /// Which values; before what the rule says.
     pub selection: Option<Selection>,
     /// Whether the MAC is over encrypted values alone; the rule may say so as well.
     pub mac_only_encrypted: bool,
     /// How many key groups are needed to decrypt; before what the rule says.
     pub shamir_threshold: Option<usize>,
-    /// The `.sops.yaml` to use, instead of searching for one.
-    pub config: Option<PathBuf>,
+    /// The rules.
+    pub rules: Rules,
 }
 
 /// What came out.
@@ -38,17 +34,17 @@ pub struct Encrypted {
     pub warnings: Vec<String>,
 }
 
-/// Encrypts.
+/// Encrypts a document.
 ///
 /// # Errors
 /// When the document cannot be read or is encrypted already, when nobody is named to encrypt for, and
 /// when something in it could not be given back later.
-pub fn encrypt(request: &Encrypt) -> Result<Encrypted> {
-    let shown = request.source.shown();
-    let opened = request.source.open()?;
+pub fn encrypt(source: &Source, request: &Encrypt) -> Result<Encrypted> {
+    let shown = source.shown();
+    let opened = source.open()?;
     let mut warnings = Vec::new();
     // What is odd about the rules may be why they do not fit.
-    let metadata = metadata(request, &mut warnings)
+    let metadata = metadata(source, request, &mut warnings)
         .map_err(|error| warnings.iter().fold(error, |error, warning| error.because(warning)))?;
     let text = seal_text(opened, metadata, &mut warnings).map_err(|error| error.in_file(shown))?;
     Ok(Encrypted { text, warnings })
@@ -94,29 +90,21 @@ fn has_token(text: &str, metadata: &Metadata) -> bool {
 }
 
 /// For whom and how much: what is given goes before what the rule says, as in sops.
-pub(super) fn metadata(request: &Encrypt, warnings: &mut Vec<String>) -> Result<Metadata> {
-    let rule = match rules::find(request.config.as_deref(), request.source.name(), warnings) {
+pub(super) fn metadata(source: &Source, request: &Encrypt, warnings: &mut Vec<String>) -> Result<Metadata> {
+    let rule = match request.rules.find(source.name(), warnings) {
         // sops stops here; but whoever names recipients needs no rule.
-        Err(error) if error.kind() == Kind::ConfigMissing && !request.recipients.is_empty() => None,
+        Err(error) if error.kind() == Kind::ConfigMissing && !request.given.recipients.is_empty() => None,
         found => found?,
     };
     let key_groups = match &rule {
-        _ if !request.recipients.is_empty() => vec![named(request)?],
-        Some(rule) => rule.key_groups(&request.details)?,
+        _ if !request.given.recipients.is_empty() => vec![request.given.stanzas()?],
+        Some(rule) => rule.key_groups(&request.given.details)?,
         None => return Err(nobody_named()),
     };
     let rule = rule.map(|found| found.rule).unwrap_or_default();
     let threshold = request.shamir_threshold.unwrap_or(rule.shamir_threshold);
     let selection = select(request.selection.clone(), rule.selection)?;
     Ok(Metadata::new(key_groups, threshold, selection, request.mac_only_encrypted || rule.mac_only_encrypted))
-}
-
-/// The recipients of the options: one group.
-fn named(request: &Encrypt) -> Result<Vec<Stanza>> {
-    let none = Details::new();
-    let details = |backend: &dyn Backend| request.details.get(backend.name()).unwrap_or(&none);
-    let lists = request.recipients.iter().map(|(backend, text)| backend.parse_detailed(text, details(*backend)));
-    Ok(lists.collect::<Result<Vec<_>>>()?.concat())
 }
 
 fn nobody_named() -> Error {

@@ -3,9 +3,10 @@
 use super::Source;
 use super::encrypt::{self, Encrypt};
 use super::keygen::{self, Outcome};
+use super::{Given, Rules};
 use crate::error::{Error, Kind, Result};
 use crate::format;
-use crate::key::{Backend, Environment, GivenDetails, Stanza};
+use crate::key::{Backend, Environment, Stanza};
 use crate::sys;
 use std::path::{Path, PathBuf};
 
@@ -143,15 +144,13 @@ fn example(folder: &Path, rules: &Path) -> Result<Example> {
     sys::replace_file(&path, EXAMPLE.as_bytes())?;
     let source = Source { path: path.clone(), name: None, input_type: format::by_name("yaml"), output_type: None };
     let request = Encrypt {
-        source,
-        recipients: Vec::new(),
-        details: GivenDetails::new(),
+        given: Given::default(),
         selection: None,
         mac_only_encrypted: false,
         shamir_threshold: None,
-        config: Some(rules.to_path_buf()),
+        rules: Rules::new(Some(rules.to_path_buf())),
     };
-    let encrypted = encrypt::encrypt(&request).inspect_err(|_| {
+    let encrypted = encrypt::encrypt(&source, &request).inspect_err(|_| {
         // So that the next run tries again instead of finding a plaintext.
         let _ = std::fs::remove_file(&path);
     })?;

@@ -4,18 +4,26 @@
 //! know: argument syntax, and how an outcome is shown; nothing here prints. Documents are handed back to
 //! be written by whoever asked, so that no step can leave half a result on a disk.
 
+mod block;
 pub mod decrypt;
 pub mod edit;
 pub mod encrypt;
 pub mod exec;
+pub mod filestatus;
+pub mod groups;
 pub mod init;
 pub mod keygen;
 mod manifest;
 pub mod placeholder;
+mod recipients;
+pub mod rotate;
 mod rules;
 pub mod sealed_secret;
 mod source;
 mod unsealed;
+pub mod updatekeys;
 
-pub use source::Source;
+pub use recipients::{Given, GroupPlan, Plan};
+pub use rules::Rules;
+pub use source::{Source, looks_encrypted};
 pub use unsealed::Unsealed;

@@ -4,7 +4,9 @@ use crate::config::{Config, CreationRule, KeyGroup};
 use crate::error::{Error, Kind, Result};
 use crate::key::{GivenDetails, Stanza, registry};
 use crate::trace;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A rule and the file it stands in.
 pub(super) struct Rule {
@@ -14,34 +16,63 @@ pub(super) struct Rule {
     pub(super) rule: CreationRule,
 }
 
-/// Finds the rule for a document called `name`: in `config`, or else in the file that is found from
-/// the document's folder and the working directory. `None` when there are no rules at all.
-///
-/// # Errors
-/// When the rules are wrong, or there are some and none is for this name.
-pub(super) fn find(config: Option<&Path>, name: &Path, warnings: &mut Vec<String>) -> Result<Option<Rule>> {
-    let path = match config {
-        Some(path) => path.to_path_buf(),
-        None => {
-            let working_dir = std::env::current_dir().unwrap_or_default();
-            let found = Config::find(Some(name), &working_dir);
-            warnings.extend(found.warnings);
-            match found.path {
-                Some(path) => path,
-                None => return Ok(None),
-            }
-        }
-    };
-    let mut config = Config::load(&path)?;
-    warnings.append(&mut config.warnings);
-    let rule = config.rule_for(name)?.cloned();
-    if let Some(rule) = &rule {
-        trace::note(|| format!("creation rule {} (line {}) is for {}", rule.number, rule.line, name.display()));
+/// The rules of a run: one file of them, or for each document the one that is found for it. Each is read once.
+#[derive(Default)]
+pub struct Rules {
+    file: Option<PathBuf>,
+    read: Mutex<HashMap<PathBuf, Arc<Config>>>,
+}
+
+impl Rules {
+    /// Those in `file`, or else those that are found from each document's folder and the working directory.
+    #[must_use]
+    pub fn new(file: Option<PathBuf>) -> Self {
+        Rules { file, read: Mutex::default() }
     }
-    Ok(rule.map(|rule| Rule { file: path, rule }))
+
+    /// Finds the rule for a document called `name`. `None` when there are no rules at all.
+    ///
+    /// # Errors
+    /// When the rules are wrong, or there are some and none is for this name.
+    pub(super) fn find(&self, name: &Path, warnings: &mut Vec<String>) -> Result<Option<Rule>> {
+        let path = match &self.file {
+            Some(path) => path.clone(),
+            None => {
+                let working_dir = std::env::current_dir().unwrap_or_default();
+                let found = Config::find(Some(name), &working_dir);
+                warnings.extend(found.warnings);
+                match found.path {
+                    Some(path) => path,
+                    None => return Ok(None),
+                }
+            }
+        };
+        let config = self.read(&path)?;
+        warnings.extend(config.warnings.iter().cloned());
+        let rule = config.rule_for(name)?.cloned();
+        if let Some(rule) = &rule {
+            trace::note(|| format!("creation rule {} (line {}) is for {}", rule.number, rule.line, name.display()));
+        }
+        Ok(rule.map(|rule| Rule { file: path, rule }))
+    }
+
+    fn read(&self, path: &Path) -> Result<Arc<Config>> {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(config) = read.get(path) {
+            return Ok(Arc::clone(config));
+        }
+        let config = Arc::new(Config::load(path)?);
+        read.insert(path.to_path_buf(), Arc::clone(&config));
+        Ok(config)
+    }
 }
 
 impl Rule {
+    /// Where it stands, for people.
+    pub(super) fn place(&self) -> String {
+        format!("its rule stands in {}, line {}", self.file.display(), self.rule.line)
+    }
+
     /// The stanzas of each key group, not wrapped yet. What the flags say of recipients (`given`) is for those
     /// of which the rule does not say it.
     pub(super) fn key_groups(&self, given: &GivenDetails) -> Result<Vec<Vec<Stanza>>> {

@@ -6,6 +6,7 @@ use crate::sys;
 use std::path::{Path, PathBuf};
 
 /// Which document, what is in it, and what is to come out.
+#[derive(Clone)]
 pub struct Source {
     /// The file, or a name of the standard input.
     pub path: PathBuf,
@@ -80,6 +81,14 @@ impl Source {
         let (input, output) = self.formats()?;
         Ok(Opened { bytes, input, output })
     }
+}
+
+/// Whether the file at `path` is worth a look by a command that works on all encrypted files of a folder:
+/// it has a token in it, or it cannot be read, which that command will say.
+#[must_use]
+pub fn looks_encrypted(path: &Path) -> bool {
+    let holds_token = |bytes: Vec<u8>| memchr::memmem::find(&bytes, b"ENC[AES256_GCM,").is_some();
+    sys::read_input(path).map_or(true, holds_token)
 }
 
 #[cfg(test)]

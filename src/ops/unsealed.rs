@@ -60,6 +60,17 @@ impl Unsealed {
         &self.plaintext
     }
 
+    /// Gives the file a data key of its own, wrapped for the recipients that it has by now. What is sealed
+    /// from then on has nothing in common with what was.
+    ///
+    /// # Errors
+    /// When there is no recipient, or one cannot be used.
+    pub fn rekey(&mut self) -> Result<()> {
+        self.data_key = DataKey::generate()?;
+        self.nonces = Nonces::default();
+        self.metadata.wrap(&self.data_key)
+    }
+
     /// Seals `plaintext`, which may be another than that of the file as it was: the whole new file.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ mod child;
 mod environment;
 mod fifo;
 mod file;
+mod folder;
 mod private;
 mod process;
 mod replace;
@@ -20,6 +21,7 @@ pub use fifo::Fifo;
 pub use file::{
     MAX_INPUT, create_new_private, create_private_folder, is_stdin, is_stdout, link, open_large, read_input,
 };
+pub use folder::files_below;
 pub use private::{PRIVATE_FOLDER_VARIABLE, PrivateFolder};
 pub use process::{BROKEN_PIPE, find_program, harden};
 pub use replace::{create_file, replace_file, require_replaceable};

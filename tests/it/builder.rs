@@ -95,6 +95,25 @@ impl Test {
         Output::of(line, self.command(peers::real_sops(), line), b"")
     }
 
+    /// Runs leafcrypt with other values of some variables.
+    pub(crate) fn run_as(&self, variables: &[(&str, &str)], line: &str) -> Output {
+        let mut command = self.command(leafcrypt(), line);
+        command.envs(variables.iter().copied());
+        Output::of(line, command, b"")
+    }
+
+    /// Runs the real sops with an input.
+    pub(crate) fn sops_with(&self, line: &str, stdin: &str) -> Output {
+        Output::of(line, self.command(peers::real_sops(), line), stdin.as_bytes())
+    }
+
+    /// Runs the real sops with other values of some variables.
+    pub(crate) fn sops_as(&self, variables: &[(&str, &str)], line: &str) -> Output {
+        let mut command = self.command(peers::real_sops(), line);
+        command.envs(variables.iter().copied());
+        Output::of(line, command, b"")
+    }
+
     /// The words of a line: separated by spaces, single quotes keep one together.
     fn words(&self, line: &str) -> Vec<String> {
         let mut words = Vec::new();

@@ -101,7 +101,7 @@ fn every_command_has_examples() {
 }
 
 /// What a real bash offers for the words of a line, the last of which is being typed.
-fn offered(test: &Test, words: &[&str]) -> Vec<String> {
+pub(crate) fn offered(test: &Test, words: &[&str]) -> Vec<String> {
     let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
     let script = format!(
         "source <(leafcrypt completion bash)\nCOMP_WORDS=({})\nCOMP_CWORD={}\nCOMP_TYPE=9\n\

@@ -7,6 +7,7 @@ mod draft;
 mod editor;
 
 use super::encrypt::{self, Encrypt};
+use super::source::Source;
 use super::unsealed::Unsealed;
 use crate::document::{Splicer, Value};
 use crate::error::{Error, Kind, Result};
@@ -27,7 +28,9 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// What to edit.
 pub struct Edit {
-    /// The file; and for whom and how much to encrypt, which counts for a new one alone.
+    /// The file.
+    pub source: Source,
+    /// For whom and how much to encrypt, which counts for a new file alone.
     pub encrypt: Encrypt,
     /// Whether a MAC that does not match is no failure.
     pub ignore_mac: bool,
@@ -85,7 +88,7 @@ pub fn edit(
     environment: &Environment,
     conversation: &mut dyn Conversation,
 ) -> Result<Outcome> {
-    let path = &request.encrypt.source.path;
+    let path = &request.source.path;
     if sys::is_stdin(path) {
         return Err(Error::new(Kind::ConflictingArguments, "the standard input cannot be edited").hint("name a file"));
     }
@@ -132,7 +135,7 @@ enum Refusal {
 impl<'a> Session<'a> {
     /// A file that is there.
     fn open(request: &'a Edit, keyring: &Keyring) -> Result<Self> {
-        let source = &request.encrypt.source;
+        let source = &request.source;
         let opened = source.open()?;
         let version = opened.bytes.clone();
         let open = || {
@@ -151,8 +154,8 @@ impl<'a> Session<'a> {
     /// A file that is to be made, with an example in it. Its data key is wrapped first: who cannot encrypt need not write.
     fn create(request: &'a Edit) -> Result<Self> {
         let mut warnings = Vec::new();
-        let (_, output) = request.encrypt.source.formats()?;
-        let mut metadata = encrypt::metadata(&request.encrypt, &mut warnings)?;
+        let (_, output) = request.source.formats()?;
+        let mut metadata = encrypt::metadata(&request.source, &request.encrypt, &mut warnings)?;
         let data_key = DataKey::generate()?;
         metadata.wrap(&data_key)?;
         metadata.last_modified = seal::now(); // a block that is shown is read again
@@ -168,7 +171,7 @@ impl<'a> Session<'a> {
     }
 
     fn path(&self) -> &'a Path {
-        &self.request.encrypt.source.path
+        &self.request.source.path
     }
 
     fn origin(&self) -> Origin<'_> {

@@ -1,0 +1,48 @@
+//! `leafcrypt rotate`.
+
+use super::args::{self, InputArgs, KeyArgs, OutputArgs};
+use super::files;
+use super::recipients::ChangedRecipientArgs;
+use crate::error::{Error, Kind, Result};
+use crate::ops::rotate::{self, Rotate};
+
+/// Encrypt all values anew, under a new data key
+///
+/// Whoever was removed knows the old data key and what was encrypted with it, and nothing that is written afterwards. The
+/// plaintext stays as it is, byte for byte. Recipients can be added and removed in the same step.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  leafcrypt rotate -i secrets/prod.yaml
+  leafcrypt rotate -i --rm-age age1… --add-age age1… secrets/*.yaml
+  leafcrypt rotate -i secrets/                    every encrypted file below the folder
+  leafcrypt rotate --output new.yaml old.yaml")]
+pub(super) struct Args {
+    #[command(flatten)]
+    input: InputArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    keys: KeyArgs,
+    #[command(flatten)]
+    recipients: ChangedRecipientArgs,
+
+    /// Rotate even if the file was tampered with or damaged
+    #[arg(long)]
+    ignore_mac: bool,
+}
+
+pub(super) fn run(args: Args) -> Result<()> {
+    if args.input.names_none() {
+        return Err(Error::new(Kind::NoFile, "no file is named").hint("leafcrypt rotate -i FILE"));
+    }
+    let request =
+        Rotate { add: args.recipients.added()?, remove: args.recipients.removed()?, ignore_mac: args.ignore_mac };
+    let keyring = args.keys.keyring()?;
+    let jobs = args::jobs(args.input.with_folders(&args.output)?, &args.output)?;
+    files::do_each(&jobs, "Rotating", |job| {
+        let rotated = rotate::rotate(&job.source, &request, &keyring)?;
+        job.destination.write(rotated.text.as_bytes())?;
+        Ok(rotated.warnings)
+    })
+}

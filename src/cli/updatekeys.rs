@@ -1,0 +1,198 @@
+//! `leafcrypt updatekeys`.
+
+use super::args::{ConfigArgs, KeyArgs, format_parser};
+use super::recipients::DetailArgs;
+use super::{files, output, plan, report};
+use crate::error::{Error, Kind, Result};
+use crate::format::Format;
+use crate::key::Keyring;
+use crate::ops::updatekeys::{Planned, UpdateKeys};
+use crate::ops::{Plan, Rules, Source};
+use crate::sys;
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+
+/// So many names are listed of the files that share a plan.
+const LISTED: usize = 20;
+
+/// Give files the recipients that the rules of .sops.yaml name for them
+///
+/// Shows first who stays, who comes and who goes, and asks. Values are not encrypted anew: whoever is removed may
+/// know the data key, until it is changed by `leafcrypt rotate`.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  leafcrypt updatekeys secrets/prod.yaml
+  leafcrypt updatekeys -y secrets/*.yaml
+  leafcrypt updatekeys .                          every encrypted file below this folder")]
+pub(super) struct Args {
+    /// The files; a folder stands for all encrypted files below it
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+
+    /// What the files are, whatever their names say
+    #[arg(long, value_name = "TYPE", value_parser = format_parser())]
+    input_type: Option<&'static dyn Format>,
+
+    /// How many key groups are to be needed to decrypt, whatever the rule says
+    #[arg(long, value_name = "NUMBER")]
+    shamir_secret_sharing_threshold: Option<usize>,
+
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
+    details: DetailArgs,
+    #[command(flatten)]
+    keys: KeyArgs,
+}
+
+pub(super) fn run(args: Args) -> Result<()> {
+    if args.files.is_empty() {
+        return Err(Error::new(Kind::NoFile, "no file is named").hint("leafcrypt updatekeys FILE"));
+    }
+    let keyring = args.keys.keyring()?;
+    let files = files::each_once(files::with_folders(args.files)?).into_iter();
+    let request = UpdateKeys {
+        rules: Rules::new(args.config.path()),
+        threshold: args.shamir_secret_sharing_threshold.filter(|&threshold| threshold > 0),
+        details: args.details.given,
+    };
+    let source = |path| Source { path, name: None, input_type: args.input_type, output_type: None };
+    let sources: Vec<Source> = files.map(source).collect();
+    let mut teller = Teller { many: sources.len() > 1, failures: Vec::new(), warned: HashSet::new(), removed: false };
+    for batch in plan_all(&request, &sources, &mut teller) {
+        show(&batch)?;
+        if args.yes || teller.agreed(&batch)? {
+            carry_out(&request, &batch, &keyring, &mut teller);
+        }
+    }
+    if teller.removed {
+        report::hint("whoever was removed may know the data key; for a new one: leafcrypt rotate -i FILE");
+    }
+    match teller.failures.len() {
+        0 => Ok(()),
+        _ if sources.len() == 1 => Err(teller.failures.remove(0)),
+        failed => Err(files::some_failed(failed, sources.len())),
+    }
+}
+
+/// Files that share a plan, so that a question about it is asked once.
+struct Batch<'a> {
+    plan: Plan,
+    sources: Vec<&'a Source>,
+}
+
+fn plan_all<'a>(request: &UpdateKeys, sources: &'a [Source], teller: &mut Teller) -> Vec<Batch<'a>> {
+    let mut batches: Vec<Batch<'a>> = Vec::new();
+    let mut places = HashMap::new();
+    let mut in_step = Vec::new();
+    let planned = |source: &'a Source, planned: Result<Planned>| match planned {
+        Err(error) => teller.fail(error),
+        Ok(Planned { plan, warnings }) => {
+            teller.warn(warnings);
+            if plan.is_empty() {
+                return in_step.push(source);
+            }
+            let place = *places.entry(plan.clone()).or_insert(batches.len());
+            if place == batches.len() {
+                batches.push(Batch { plan, sources: Vec::new() });
+            }
+            batches[place].sources.push(source);
+        }
+    };
+    files::each(sources, "Reading", |source| request.plan(source), planned);
+    match in_step[..] {
+        [] => {}
+        [only] => report::note(&format!("{} already has the recipients of its rule", only.shown())),
+        _ => report::note(&format!("{} files already have the recipients of their rules", in_step.len())),
+    }
+    batches
+}
+
+fn carry_out(request: &UpdateKeys, batch: &Batch<'_>, keyring: &Keyring, teller: &mut Teller) {
+    let work = |source: &&Source| -> Result<()> {
+        let text = request.apply(source, &batch.plan, keyring)?;
+        sys::replace_file(&source.path, text.as_bytes())
+    };
+    files::each(&batch.sources, "Updating", work, |source, result| match result {
+        Ok(()) => {
+            teller.removed |= batch.plan.removes();
+            report::note(&format!("{} has its new recipients", source.shown()));
+        }
+        Err(error) => teller.fail(error),
+    });
+}
+
+/// What was said so far.
+struct Teller {
+    many: bool,
+    failures: Vec<Error>,
+    warned: HashSet<String>,
+    /// Whether somebody was removed from a file.
+    removed: bool,
+}
+
+impl Teller {
+    /// Of many files the failures are told as they come; that of one file alone is how the program ends.
+    fn fail(&mut self, error: Error) {
+        // A file that is not there has another exit code here than elsewhere.
+        let error = if error.kind() == Kind::NoFile { error.of_kind(Kind::Generic) } else { error };
+        if self.many {
+            report::error(&error);
+        }
+        self.failures.push(error);
+    }
+
+    /// Warnings about the rules are the same for all files.
+    fn warn(&mut self, warnings: Vec<String>) {
+        let new: Vec<String> = warnings.into_iter().filter(|warning| self.warned.insert(warning.clone())).collect();
+        report::warnings(&new);
+    }
+
+    /// Shows the plan and asks.
+    fn agreed(&self, batch: &Batch<'_>) -> Result<bool> {
+        loop {
+            report::ask("Is this okay? (y/n): ");
+            let mut line = String::new();
+            let read = std::io::stdin().read_line(&mut line);
+            match line.trim() {
+                "y" | "yes" => return Ok(true),
+                "n" | "no" => {
+                    batch
+                        .sources
+                        .iter()
+                        .for_each(|source| report::note(&format!("{} is left as it is", source.shown())));
+                    return Ok(false);
+                }
+                _ => {}
+            }
+            if !matches!(read, Ok(1..)) {
+                report::note("");
+                return Err(Error::new(Kind::Generic, "nobody has said whether the recipients are to be changed")
+                    .because("the standard input has ended")
+                    .hint("to go ahead without being asked: leafcrypt updatekeys --yes FILE"));
+            }
+        }
+    }
+}
+
+/// Prints the plan, for whoever reads or keeps what was done.
+fn show(batch: &Batch<'_>) -> Result<()> {
+    let mut text = "The following changes will be made to ".to_owned();
+    match &batch.sources[..] {
+        [only] => text.push_str(&format!("{}:\n", only.shown())),
+        many => {
+            text.push_str(&format!("these {} files:\n", many.len()));
+            many.iter().take(LISTED).for_each(|source| text.push_str(&format!("  {}\n", source.shown())));
+            if many.len() > LISTED {
+                text.push_str(&format!("  and {} more\n", many.len() - LISTED));
+            }
+        }
+    }
+    text.push_str(&plan::render(&batch.plan));
+    output::print_styled(&text)
+}

@@ -1,0 +1,73 @@
+//! An encrypted file whose recipients change and whose values do not: its `sops` block is exchanged, and
+//! everything else stays as it is, byte for byte.
+
+use super::recipients::Change;
+use super::unsealed::read_metadata;
+use crate::document::{Document, Splicer};
+use crate::error::{Error, Kind, Result};
+use crate::format::{self, Format};
+use crate::key::Keyring;
+use crate::metadata::Metadata;
+
+/// An encrypted file, as it stands.
+pub(super) struct Locked {
+    format: &'static dyn Format,
+    document: Document,
+    /// Its `sops` block.
+    pub(super) metadata: Metadata,
+}
+
+impl Locked {
+    /// Reads the encrypted file `bytes`.
+    ///
+    /// # Errors
+    /// When it is not encrypted.
+    pub(super) fn read(bytes: Vec<u8>, format: &'static dyn Format) -> Result<Self> {
+        let document = format.index(format::into_text(bytes)?)?;
+        let metadata = read_metadata(format, &document, false)?;
+        Ok(Locked { format, document, metadata })
+    }
+
+    /// The file with the recipients of `change`.
+    ///
+    /// # Errors
+    /// When no key opens the data key, or a new recipient cannot be used.
+    pub(super) fn change(mut self, change: Change, keyring: &Keyring) -> Result<String> {
+        let data_key = self.metadata.unwrap(keyring)?;
+        if change.make(&mut self.metadata) {
+            self.metadata.wrap_for_new(&data_key)?;
+        } else {
+            self.metadata.wrap(&data_key)?;
+        }
+        self.exchange()
+    }
+
+    /// The file with [`Self::metadata`] for its block.
+    fn exchange(self) -> Result<String> {
+        let Locked { format, document, metadata } = self;
+        let mut bare = Splicer::new(document.text(), 0);
+        for span in format.metadata_spans(&document) {
+            bare.replace(span);
+        }
+        let bare = format.index(format::into_text(bare.finish())?)?;
+        let mut text = Splicer::new(bare.text(), document.text().len());
+        for (at, block) in format.metadata_insertions(&bare, &metadata.to_value()) {
+            text.replace(at..at).extend_from_slice(block.as_bytes());
+        }
+        let text = format::into_text(text.finish())?;
+        // What is written is read again: the block says what it should, and it is all that has changed.
+        let written = format.index(text)?;
+        let same = read_metadata(format, &written, false)?.to_value() == metadata.to_value()
+            && written.len() + block_len(format, &document) == document.len() + block_len(format, &written);
+        if same {
+            return Ok(written.into_text());
+        }
+        Err(Error::new(Kind::Generic, "the recipients cannot be exchanged in this file")
+            .because("its sops block cannot be written anew without a change of something else"))
+    }
+}
+
+/// How many entries the blocks of a document have.
+fn block_len(format: &dyn Format, document: &Document) -> usize {
+    format.metadata_entries(document).into_iter().map(|block| document.subtree(block).len()).sum()
+}
