@@ -83,7 +83,14 @@ impl Stanza {
     pub fn is_same_key(&self, other: &Stanza) -> bool {
         let same = |field: &str| {
             let (ours, theirs) = (said(self.get(field)), said(other.get(field)));
-            ours == theirs || (field == "version" && (ours.is_none() || theirs.is_none()))
+            match (&ours, &theirs) {
+                (None, _) | (_, None) if field == "version" => true,
+                // A fingerprint is the same number, however its letters are written.
+                (Some(Value::Str(ours)), Some(Value::Str(theirs))) if field == "fp" => {
+                    ours.eq_ignore_ascii_case(theirs)
+                }
+                _ => ours == theirs,
+            }
         };
         let mut names = self.fields.iter().chain(&other.fields).map(|(name, _)| name.as_str());
         self.list == other.list && names.all(|name| WRAPPING.contains(&name) || same(name))
@@ -190,5 +197,7 @@ mod tests {
         let azure = |version: &str| stanza("azure_kv", &[("vault_url", "v"), ("name", "k"), ("version", version)]);
         assert!(azure("1").is_same_key(&azure("")) && azure("").is_same_key(&azure("1")));
         assert!(!azure("1").is_same_key(&azure("2")));
+        let pgp = |fingerprint: &str| stanza("pgp", &[("fp", fingerprint)]);
+        assert!(pgp("AB12").is_same_key(&pgp("ab12")) && !pgp("AB12").is_same_key(&pgp("AB13")));
     }
 }

@@ -1,5 +1,6 @@
 //! Key groups and the data key that is split for them: `groups`, thresholds, and what is said when too few open.
 
+use crate::gnupg::Gnupg;
 use crate::team::Team;
 
 const PLAIN: &str = "# c\nuser: 'admin'\nratio: 1.10\n";
@@ -160,4 +161,39 @@ fn a_failure_tells_of_each_group() {
     team.test.sops_as(&some, "decrypt a.yaml").code(128);
     let all = team.blank(&team.run("decrypt --verbose a.yaml").code(0).stderr);
     assert!(all.contains("verbose: key group 2 was opened by age {1}"), "{all}");
+}
+
+/// Key groups of several kinds of keys, both ways with sops; and which kind is asked first.
+#[test]
+fn groups_may_mix_kinds_of_keys_and_the_order_says_which_is_asked_first() {
+    let gnupg = Gnupg::new();
+    let (alice, bob) = (gnupg.key("alice", ""), gnupg.key("bob", ""));
+    let mut team = Team::of(2);
+    team.test = team.test.env("GNUPGHOME", gnupg.home().to_str().unwrap());
+    let rules = format!(
+        "creation_rules:\n  - shamir_threshold: 2\n    key_groups:\n      - age: ['{{0}}']\n        pgp: [{alice}]\n      - pgp: [{bob}]\n      - merge:\n          - age: ['{{1}}']\n          - pgp: [{bob}]\n"
+    );
+    let team = team.rules(&rules).file("plain.yaml", PLAIN);
+    for text in [team.run("encrypt plain.yaml").code(0).text(), team.sops("encrypt plain.yaml").code(0).text()] {
+        team.write("a.yaml", &text);
+        for (keys, opens) in [(&[0][..], true), (&[1], true), (&[], true), (&[0, 1], true)] {
+            assert_eq!(team.opens("a.yaml", keys), opens, "{keys:?} and two PGP keys");
+        }
+        let first = |order: &str| {
+            let output = team.run(&format!("decrypt --verbose {order} a.yaml")).code(0).stdout_has("user: ");
+            let asked = |kind: &str| output.stderr.find(&format!("asking {kind} to open")).unwrap_or(usize::MAX);
+            let opened = output.stderr.matches("was opened by age").count();
+            (if asked("age") < asked("pgp") { "age" } else { "pgp" }, opened)
+        };
+        assert_eq!(first(""), ("age", 2));
+        assert_eq!(first("--decryption-order age,pgp"), ("age", 2));
+        assert_eq!(first("--decryption-order pgp,age"), ("pgp", 0));
+        assert_eq!(first("--decryption-order kms,pgp"), ("pgp", 0));
+
+        team.run("groups add -i -f a.yaml --age {0} --age {1}").code(0).stderr_has("Group 4\n+++ age");
+        team.run(&format!("rotate -i --rm-pgp {} --add-pgp {bob} a.yaml", alice.to_lowercase())).code(0);
+        team.sops("updatekeys -y a.yaml").code(0).stdout_has(&format!("+++ {alice}")).stdout_has("--- age1");
+        team.run("updatekeys -y a.yaml").code(0).stdout("");
+        assert!(team.opens("a.yaml", &[0, 1]));
+    }
 }
