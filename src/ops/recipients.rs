@@ -181,7 +181,7 @@ mod tests {
         assert_eq!(lines(&change.plan), ["group", "a", "c", "+d", "-b"]);
         assert!(change.plan.removes());
         assert!(change.make(&mut metadata));
-        let names: Vec<String> = metadata.stanzas().map(Stanza::recipient).map(Into::into).collect();
+        let names: Vec<String> = metadata.stanzas().map(Stanza::recipient).collect();
         assert_eq!(names, ["a", "c", "d"]);
         let wrapped: Vec<bool> = metadata.stanzas().map(Stanza::is_wrapped).collect();
         assert_eq!(wrapped, [true, true, false]);

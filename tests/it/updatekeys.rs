@@ -139,8 +139,7 @@ fn the_threshold_is_that_of_the_flag_then_of_the_rule_then_of_the_file() {
     let team = Team::of(3).rules(&rules("shamir_threshold: 2")).encrypted("", "a.yaml", PLAIN);
     let threshold = |team: &Team| {
         let text = team.read("a.yaml");
-        let line = text.lines().find_map(|line| line.trim().strip_prefix("shamir_threshold: ")).unwrap().to_owned();
-        line
+        text.lines().find_map(|line| line.trim().strip_prefix("shamir_threshold: ")).unwrap().to_owned()
     };
     assert_eq!(threshold(&team), "2");
     let team = team.rules(&rules("age: ''"));
