@@ -226,6 +226,17 @@ fn texts_that_would_make_no_file_are_refused() {
 }
 
 #[test]
+fn a_draft_keeps_what_is_no_text() {
+    let edit = Edit::new().editor("printf 'a: \\377\\n' > \"$file\"");
+    edit.run("edit a.yaml").fails().stderr_has("leafcrypt edit --draft");
+    let draft = edit.draft();
+    let edit = edit.editor("cp \"$file\" seen; printf 'a: 1\\n' > \"$file\"");
+    edit.run(&format!("edit --draft {draft} a.yaml")).code(0);
+    assert_eq!(std::fs::read(edit.test.path("seen")).unwrap(), b"a: \xff\n");
+    assert_eq!(edit.decrypted(), "a: 1\n");
+}
+
+#[test]
 fn a_file_that_was_changed_meanwhile_is_not_overwritten() {
     for (meanwhile, what) in [("echo x >> a.yaml", "changed by someone else"), ("rm a.yaml", "removed by someone else")]
     {

@@ -14,6 +14,8 @@ use crate::ops::unsealed::Unsealed;
 use crate::seal;
 use crate::secret::SecretBytes;
 use crate::sys::{self, Environment};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -21,6 +23,9 @@ use zeroize::Zeroize;
 
 /// The field that holds the text, in sops' binary format.
 const FIELD: &str = "data";
+
+/// The field instead of it when the text is not UTF-8, which JSON cannot hold: in base64.
+const BYTES: &str = "base64";
 
 /// The file that a draft is of, in the version that the edit began with.
 pub(super) struct Origin<'a> {
@@ -125,10 +130,14 @@ fn write(place: &Path, bytes: &[u8]) -> Result<PathBuf> {
 fn seal(text: &[u8], unsealed: &Unsealed) -> Result<String> {
     let mut metadata =
         Metadata { selection: Selection::default(), mac_only_encrypted: false, ..unsealed.metadata.clone() };
-    let text = std::str::from_utf8(text).map_err(|_| Error::new(Kind::Format, "the text is not UTF-8"))?;
+    let (field, mut text) = match std::str::from_utf8(text) {
+        Ok(text) => (FIELD, text.to_owned()),
+        Err(_) => (BYTES, BASE64.encode(text)),
+    };
     let format = &format::json::Json;
-    let mut quoted = serde_json::Value::from(text).to_string();
-    let document = format.index(format!("{{\n\t\"{FIELD}\": {quoted}\n}}\n"))?;
+    let mut quoted = serde_json::to_string(&text).unwrap_or_default();
+    text.zeroize();
+    let document = format.index(format!("{{\n\t\"{field}\": {quoted}\n}}\n"))?;
     quoted.zeroize();
     let sealed = seal::encrypt(format, &document, &unsealed.data_key, &mut metadata, &seal::Nonces::default());
     document.into_text().zeroize();
@@ -145,8 +154,13 @@ pub(super) fn open(path: &Path, keyring: &Keyring) -> Result<SecretBytes> {
         let draft = Unsealed::open(sys::read_input(path)?, &format::json::Json, keyring, false)?;
         let document = format::json::Json.index_plaintext(draft.plaintext().to_vec())?;
         let root = *document.roots().first().ok_or_else(no_draft)?;
-        let data = document.children(root).find(|&child| document.key(child) == FIELD).ok_or_else(no_draft)?;
-        let text = SecretBytes::from(document.scalar(data).bytes.to_vec());
+        let child = |name| document.children(root).find(|&child| document.key(child) == name);
+        let text = match (child(FIELD), child(BYTES)) {
+            (Some(data), _) => document.scalar(data).bytes.to_vec(),
+            (None, Some(data)) => BASE64.decode(document.scalar(data).bytes).map_err(|_| no_draft())?,
+            (None, None) => return Err(no_draft()),
+        };
+        let text = SecretBytes::from(text);
         document.into_text().zeroize();
         Ok(text)
     };
