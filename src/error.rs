@@ -26,6 +26,8 @@ pub enum Kind {
     Format,
     /// `.sops.yaml` could not be read or is wrong: 5.
     Config,
+    /// An encryption context that is not of its form: 6.
+    EncryptionContext,
     /// Arguments that exclude each other: 8.
     ConflictingArguments,
     /// A value to set that is no JSON: 7.
@@ -80,6 +82,7 @@ impl Kind {
             Kind::WriteOutput => 3,
             Kind::Format => 4,
             Kind::Config => 5,
+            Kind::EncryptionContext => 6,
             Kind::ConflictingArguments => 8,
             Kind::SetFormat => 7,
             Kind::EncryptTree => 23,

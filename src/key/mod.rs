@@ -10,10 +10,16 @@
 //! the back end itself gives.
 
 pub mod age;
+#[cfg(feature = "aws-kms")]
+pub mod aws_kms;
 mod child;
+#[cfg(feature = "hc-vault")]
+pub mod hc_vault;
 mod keyring;
 pub mod pgp;
 pub mod registry;
+#[cfg(feature = "network")]
+mod remote;
 mod stanza;
 mod wrap;
 

@@ -4,7 +4,14 @@ use super::{Backend, age, pgp};
 
 /// Every back end of this build, in the order in which they are asked for the data key: what is on
 /// this machine before what is across a network, as sops does by default (`age,pgp`).
-static BACKENDS: &[&dyn Backend] = &[&age::Age, &pgp::Pgp];
+static BACKENDS: &[&dyn Backend] = &[
+    &age::Age,
+    &pgp::Pgp,
+    #[cfg(feature = "aws-kms")]
+    &super::aws_kms::AwsKms,
+    #[cfg(feature = "hc-vault")]
+    &super::hc_vault::HcVault,
+];
 
 /// A list of stanzas in the `sops` block.
 pub struct List {

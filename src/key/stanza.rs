@@ -130,10 +130,14 @@ fn said(value: Option<&Value>) -> Option<Value> {
 
 /// `text` as it can be shown on a terminal.
 pub(super) fn printable(text: &str) -> String {
-    const LONGEST: usize = 200;
+    printable_within(text, 200)
+}
+
+/// The same, cut after `longest` characters.
+pub(super) fn printable_within(text: &str, longest: usize) -> String {
     let mut shown = String::new();
     for (at, c) in text.chars().enumerate() {
-        if at == LONGEST {
+        if at == longest {
             shown.push('…');
             break;
         }

@@ -8,6 +8,7 @@ mod environment;
 mod fifo;
 mod file;
 mod folder;
+mod machine;
 mod private;
 mod process;
 mod replace;
@@ -22,6 +23,7 @@ pub use file::{
     MAX_INPUT, create_new_private, create_private_folder, is_stdin, is_stdout, link, open_large, read_input,
 };
 pub use folder::files_below;
+pub use machine::{Cloud, cloud, host_name};
 pub use private::{PRIVATE_FOLDER_VARIABLE, PrivateFolder};
 pub use process::{BROKEN_PIPE, find_program, harden};
 pub use replace::{create_file, replace_file, require_replaceable};

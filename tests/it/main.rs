@@ -4,6 +4,7 @@
 
 #![allow(clippy::print_stderr, reason = "a test says on standard error what it skipped and how to reproduce a failure")]
 
+mod aws;
 mod builder;
 mod change;
 mod cli;
@@ -31,9 +32,11 @@ mod registry;
 mod rotate;
 mod safety;
 mod sealed_secret;
+mod services;
 mod strace;
 mod team;
 mod terminal;
 mod updatekeys;
 mod updatekeys_terminal;
+mod vault;
 mod verbose;

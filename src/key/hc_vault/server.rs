@@ -1,0 +1,170 @@
+//! The two calls.
+
+use super::settings::{self, Route};
+use super::{ADDRESS, ENGINE, KEY, Refusal, token};
+use crate::key::remote::{Reply, Service, answered, secret_text, wait_for, words};
+use crate::key::{Environment, Stanza};
+use crate::secret::SecretBytes;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::header::{HOST, HeaderValue};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use zeroize::Zeroizing;
+
+/// All servers, as this environment knows them.
+pub(super) struct Vault {
+    environment: Environment,
+    /// By address. Built under the lock, so that many keys of a server cost one.
+    routes: Mutex<HashMap<String, Arc<Route>>>,
+}
+
+/// What is sent.
+#[derive(Serialize)]
+struct Request<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plaintext: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ciphertext: Option<&'a str>,
+}
+
+/// What comes back: the data, or errors.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Response {
+    data: Option<Data>,
+    errors: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Data {
+    #[serde(default, deserialize_with = "secret_text")]
+    plaintext: Option<Zeroizing<String>>,
+    ciphertext: Option<String>,
+}
+
+impl Vault {
+    pub(super) fn new(environment: Environment) -> Self {
+        Vault { environment, routes: Mutex::default() }
+    }
+
+    /// Has the server wrap `part`.
+    pub(super) fn wrap(&self, stanza: &Stanza, part: &[u8]) -> Result<String, Refusal> {
+        let plaintext = Zeroizing::new(STANDARD.encode(part));
+        let (data, identity) =
+            self.call("encrypt", stanza, &Request { plaintext: Some(&plaintext), ciphertext: None })?;
+        data.ciphertext.ok_or_else(|| Refusal::new("the server's answer holds no ciphertext").with(&identity))
+    }
+
+    fn route(&self, address: &str) -> Result<Arc<Route>, Refusal> {
+        let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(route) = routes.get(address) {
+            return Ok(Arc::clone(route));
+        }
+        let route = Arc::new(Route::new(&self.environment, address)?);
+        routes.insert(address.to_owned(), Arc::clone(&route));
+        Ok(route)
+    }
+
+    /// Calls `operation` with the key of `stanza`. Gives the data and the identity that was used.
+    fn call(&self, operation: &str, stanza: &Stanza, request: &Request<'_>) -> Result<(Data, String), Refusal> {
+        let address = stanza.text(ADDRESS);
+        settings::check_allowed(&self.environment, address)?;
+        let route = self.route(address)?;
+        let token = match token::find(&self.environment) {
+            Ok(token) => Ok(token),
+            // An agent on this machine may add a token of its own.
+            Err(why) if route.is_local() => Err(why),
+            Err(why) => return Err(Refusal::without_identity(format!("no token: {why}")).hint(login(address))),
+        };
+        let identity = token.as_ref().map_or("no token", |token| &token.from);
+        let secret = token.as_ref().ok().map(|token| token.secret.as_str());
+        let engine = stanza.text(ENGINE).split('/').filter(|part| !part.is_empty());
+        let path: Vec<&str> = engine.chain([operation, stanza.text(KEY)]).collect();
+        let body = Zeroizing::new(serde_json::to_vec(request).map_err(|error| Refusal::new(error.to_string()))?);
+        let reply = self.send(&route, secret, &path, Some(&body)).map_err(|refusal| refusal.with(identity))?;
+        let status = reply.status;
+        let parsed: Option<Response> = serde_json::from_slice(&reply.body).ok();
+        if status.is_success() {
+            let data = parsed.and_then(|response| response.data).ok_or_else(|| {
+                Refusal::new(format!("it answered {status} with what is no answer of Vault"))
+                    .with(identity)
+                    .hint(format!("is {address} the address of a Vault or OpenBao server?"))
+            })?;
+            answered(stanza, identity);
+            return Ok((data, identity.to_owned()));
+        }
+        let mut said = format!("it answered {status}");
+        if parsed.is_none() {
+            said = format!("it answered {status}, but not as Vault does: {}", words(&reply.body));
+        }
+        for (at, error) in parsed.iter().flat_map(|response| &response.errors).enumerate() {
+            said.push_str(if at == 0 { ": " } else { "; " });
+            said.push_str(error);
+        }
+        // The same answer is given to a token that is none and to one that may not: the token itself tells.
+        let lookup = ["auth", "token", "lookup-self"];
+        let is_unknown = |secret| self.send(&route, Some(secret), &lookup, None).is_ok_and(|reply| reply.status == 403);
+        if status == 403 && secret.is_some_and(is_unknown) {
+            said.push_str("; the token itself is expired, revoked or wrong");
+            return Err(Refusal::new(said).with(identity).hint(login(address)));
+        }
+        let sealed = said.contains("sealed");
+        let refusal = Refusal::new(said).with(identity);
+        Err(match (status.as_u16(), token) {
+            (400 | 403, Err(why)) => refusal.hint(format!("{why}; {}", login(address))),
+            (403, _) => refusal.hint(format!("see what the token may do: vault token capabilities {}", path.join("/"))),
+            (404, _) => refusal.hint(format!(
+                "is the transit engine mounted there? vault secrets enable -path={} transit",
+                stanza.text(ENGINE)
+            )),
+            (503, _) if sealed => refusal.hint("unseal the server: vault operator unseal"),
+            _ => refusal,
+        })
+    }
+
+    /// Sends a request: with a body a write, without one a read.
+    fn send(&self, route: &Route, token: Option<&str>, path: &[&str], body: Option<&[u8]>) -> Result<Reply, Refusal> {
+        let mut url = route.url.clone();
+        if let Ok(mut parts) = url.path_segments_mut() {
+            parts.clear().push("v1").extend(path);
+        }
+        let token = token.map(HeaderValue::from_str).transpose().map_err(|_| Refusal::new("that is no token"))?;
+        let namespace = settings::text(&self.environment, "NAMESPACE");
+        wait_for(route.http.send(|client| {
+            // The header that an agent demands, so that no web page can make it ask.
+            let request = if body.is_some() { client.put(url.clone()) } else { client.get(url.clone()) };
+            let mut request = request.header("X-Vault-Request", "true");
+            if let Some(host) = &route.host {
+                request = request.header(HOST, host);
+            }
+            if let Some(mut token) = token.clone() {
+                token.set_sensitive(true);
+                request = request.header("X-Vault-Token", token);
+            }
+            if let Some(namespace) = &namespace {
+                request = request.header("X-Vault-Namespace", namespace.trim_matches('/'));
+            }
+            match body {
+                Some(body) => request.body(body.to_vec()),
+                None => request,
+            }
+        }))?
+    }
+}
+
+fn login(address: &str) -> String {
+    format!("vault login -address={address}, or bao login; or set VAULT_TOKEN")
+}
+
+impl Service for Vault {
+    fn unwrap(&self, stanza: &Stanza) -> Result<SecretBytes, Refusal> {
+        let request = Request { plaintext: None, ciphertext: Some(stanza.text(Stanza::ENC)) };
+        let (data, identity) = self.call("decrypt", stanza, &request)?;
+        let plaintext = data.plaintext.and_then(|text| STANDARD.decode(text.as_bytes()).ok());
+        plaintext
+            .map(SecretBytes::from)
+            .ok_or_else(|| Refusal::new("the server's answer holds no data key").with(&identity))
+    }
+}

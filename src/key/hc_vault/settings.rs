@@ -1,0 +1,232 @@
+//! The settings of Vault's own client that the environment holds.
+
+use super::Refusal;
+use crate::key::Environment;
+use crate::key::remote::{Http, Limits, RETRIES, client_builder, is_loopback};
+use reqwest::{Certificate, ClientBuilder, Identity, Proxy, Url, redirect};
+use std::ffi::OsString;
+use std::net::ToSocketAddrs as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// Which servers may be asked: `all`, `none`, or their addresses between commas.
+const ALLOWLIST: &str = "SOPS_HC_VAULT_ALLOWLIST";
+
+/// Reads the variable `VAULT_NAME`, or `BAO_NAME` when there is none, as `bao` does it.
+pub(super) fn variable(environment: &Environment, name: &str) -> Option<(String, OsString)> {
+    ["VAULT_", "BAO_"].iter().find_map(|prefix| {
+        let name = format!("{prefix}{name}");
+        environment.get_filled(&name).map(|value| (name, value))
+    })
+}
+
+/// The same as text.
+pub(super) fn text(environment: &Environment, name: &str) -> Option<String> {
+    variable(environment, name)?.1.into_string().ok()
+}
+
+/// Whether a variable says yes, by the rules of Go.
+fn is_set(environment: &Environment, name: &str) -> bool {
+    text(environment, name).is_some_and(|text| ["1", "t", "T", "TRUE", "true", "True"].contains(&text.as_str()))
+}
+
+/// Whether the server at `address` may be asked. A file says which server its key is on, and whoever wrote
+/// it gets to see the token of those who open it: hence the list.
+pub(super) fn check_allowed(environment: &Environment, address: &str) -> Result<(), Refusal> {
+    let list = environment.get_filled(ALLOWLIST).map(|list| list.to_string_lossy().into_owned());
+    let origin = |text: &str| Url::parse(text.trim()).map(|url| url.origin()).ok().filter(|origin| origin.is_tuple());
+    let allowed = match list.as_deref().map(str::trim) {
+        None | Some("all") => true,
+        Some("none") => false,
+        Some(list) => {
+            let asked = origin(address);
+            asked.is_some() && list.split(',').any(|allowed| origin(allowed) == asked)
+        }
+    };
+    if allowed {
+        return Ok(());
+    }
+    Err(Refusal::new(format!("{ALLOWLIST} does not allow this server, so it was not asked"))
+        .hint(format!("if you trust it: {ALLOWLIST}={address}")))
+}
+
+/// Where requests to the server at `address` go, and how.
+pub(super) struct Route {
+    /// The server, or the agent that stands before it.
+    pub(super) url: Url,
+    /// The name in the `Host` header, when it is not that of the URL.
+    pub(super) host: Option<String>,
+    /// The client.
+    pub(super) http: Http,
+}
+
+impl Route {
+    /// The route to `address`.
+    pub(super) fn new(environment: &Environment, address: &str) -> Result<Self, Refusal> {
+        let agent = text(environment, "AGENT_ADDR");
+        let target = agent.as_deref().unwrap_or(address);
+        let unusable = |why: &str| Refusal::new(format!("{target} is no address of a server: {why}"));
+        let mut url = Url::parse(target).map_err(|error| unusable(&error.to_string()))?;
+        if !["http", "https"].contains(&url.scheme()) || url.host_str().is_none() {
+            return Err(unusable("it is neither http nor https"));
+        }
+        let limits = limits(environment);
+        let mut builder = redirects(environment, client_builder(&limits, &url));
+        if let Some((name, proxy)) = variable(environment, "PROXY_ADDR").or_else(|| variable(environment, "HTTP_PROXY"))
+        {
+            let proxy = Proxy::all(proxy.to_string_lossy().as_ref())
+                .map_err(|_| Refusal::new(format!("{name} is no address of a proxy")))?;
+            builder = builder.proxy(proxy);
+        }
+        builder = certificates(environment, builder)?;
+        let mut host = None;
+        if let Some(name) = text(environment, "TLS_SERVER_NAME").filter(|_| url.scheme() == "https") {
+            host = Some(url.authority().to_owned());
+            (builder, url) = under_name(builder, url, &name)?;
+        }
+        Ok(Route { url, host, http: Http::new(builder, limits)? })
+    }
+
+    /// Whether it leads to a server on this machine: an agent that adds a token of its own, perhaps.
+    pub(super) fn is_local(&self) -> bool {
+        is_loopback(&self.url)
+    }
+}
+
+fn limits(environment: &Environment) -> Limits {
+    let limits = Limits::of(environment);
+    let retries = text(environment, "MAX_RETRIES").and_then(|text| text.parse().ok()).unwrap_or(RETRIES);
+    let timeout = text(environment, "CLIENT_TIMEOUT").and_then(|text| duration(&text));
+    Limits::within(timeout.unwrap_or(limits.request), retries)
+}
+
+/// A time as Vault's client takes it: seconds, or a number with a unit.
+fn duration(text: &str) -> Option<Duration> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "" | "s" => 1.0,
+        "ms" => 0.001,
+        "m" => 60.0,
+        _ => return None,
+    };
+    let time = Duration::try_from_secs_f64(digits.parse::<f64>().ok()? * unit).ok()?;
+    (!time.is_zero()).then_some(time)
+}
+
+/// A standby server sends its clients on to the active one. The token goes with them, so never from a
+/// secure connection to an open one, nor to a server that is not on the list.
+fn redirects(environment: &Environment, builder: ClientBuilder) -> ClientBuilder {
+    if is_set(environment, "DISABLE_REDIRECTS") {
+        return builder.redirect(redirect::Policy::none());
+    }
+    let environment = environment.clone();
+    builder.redirect(redirect::Policy::custom(move |attempt| {
+        let open =
+            attempt.previous().last().is_some_and(|from| from.scheme() == "https" && attempt.url().scheme() != "https");
+        if open || attempt.previous().len() > 2 || check_allowed(&environment, attempt.url().as_str()).is_err() {
+            attempt.stop()
+        } else {
+            attempt.follow()
+        }
+    }))
+}
+
+/// The certificates that the server's is checked by, and our own.
+fn certificates(environment: &Environment, mut builder: ClientBuilder) -> Result<ClientBuilder, Refusal> {
+    let mut authorities = Vec::new();
+    if let Some((name, file)) = variable(environment, "CACERT") {
+        authorities.extend(read_authorities(&name, Path::new(&file))?);
+    } else if let Some((name, pem)) = variable(environment, "CACERT_BYTES") {
+        authorities.extend(bundle(&name, pem.to_string_lossy().as_bytes())?);
+    } else if let Some((name, folder)) = variable(environment, "CAPATH") {
+        let unreadable = |error: std::io::Error| Refusal::new(format!("{name} cannot be read: {error}"));
+        let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
+            .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect())
+            .map_err(unreadable)?;
+        files.sort();
+        for file in files.iter().filter(|file| file.is_file()) {
+            authorities.extend(read_authorities(&name, file)?);
+        }
+    }
+    if !authorities.is_empty() {
+        builder = builder.tls_certs_only(authorities);
+    }
+    match (variable(environment, "CLIENT_CERT"), variable(environment, "CLIENT_KEY")) {
+        (None, None) => {}
+        (Some((_, certificate)), Some((key_name, key))) => {
+            let mut pem = read(&key_name, Path::new(&key))?;
+            pem.push(b'\n');
+            pem.extend_from_slice(&read("VAULT_CLIENT_CERT", Path::new(&certificate))?);
+            let identity = Identity::from_pem(&pem).map_err(|_| {
+                Refusal::new("VAULT_CLIENT_CERT and VAULT_CLIENT_KEY are no certificate and key in PEM")
+            })?;
+            builder = builder.identity(identity);
+        }
+        _ => return Err(Refusal::new("of VAULT_CLIENT_CERT and VAULT_CLIENT_KEY only one is set; both are needed")),
+    }
+    if is_set(environment, "SKIP_VERIFY") {
+        builder = builder.tls_danger_accept_invalid_certs(true);
+    }
+    Ok(builder)
+}
+
+fn read(name: &str, file: &Path) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+    let unreadable = |error| Refusal::new(format!("{name}={} cannot be read: {error}", file.display()));
+    std::fs::read(file).map(Zeroizing::new).map_err(unreadable)
+}
+
+fn read_authorities(name: &str, file: &Path) -> Result<Vec<Certificate>, Refusal> {
+    bundle(&format!("{name}={}", file.display()), &read(name, file)?)
+}
+
+fn bundle(name: &str, pem: &[u8]) -> Result<Vec<Certificate>, Refusal> {
+    let found = Certificate::from_pem_bundle(pem).unwrap_or_default();
+    if found.is_empty() {
+        return Err(Refusal::new(format!("{name} holds no certificate in PEM")));
+    }
+    Ok(found)
+}
+
+/// The same server under another name: the one that its certificate is for.
+fn under_name(builder: ClientBuilder, mut url: Url, name: &str) -> Result<(ClientBuilder, Url), Refusal> {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    let port = url.port_or_known_default().unwrap_or(443);
+    let found = (host.as_str(), port).to_socket_addrs();
+    let addresses: Vec<_> = found.map_err(|error| Refusal::new(format!("{host} was not found: {error}")))?.collect();
+    url.set_host(Some(name)).map_err(|_| Refusal::new("VAULT_TLS_SERVER_NAME is no name of a server"))?;
+    Ok((builder.resolve_to_addrs(name, &addresses), url))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_names_servers_to_the_port() {
+        let allowed =
+            |list: &str, address: &str| check_allowed(&Environment::of([(ALLOWLIST, list.into())]), address).is_ok();
+        assert!(check_allowed(&Environment::default(), "https://v:8200").is_ok());
+        for list in ["", "all", "https://v:8200", "https://w, https://v:8200/", "https://V:8200"] {
+            assert!(allowed(list, "https://v:8200"), "{list}");
+        }
+        for list in ["none", "https://v", "http://v:8200", "https://v:82", "v:8200", "v", ","] {
+            assert!(!allowed(list, "https://v:8200"), "{list}");
+        }
+        assert!(!allowed("https://vault.example", "https://vault.example.evil"));
+        assert!(!allowed("https://vault.example", "https://vault.example@evil"));
+        assert!(allowed("https://v", "https://v:443"));
+        assert!(!allowed("x", "x"));
+    }
+
+    #[test]
+    fn times_are_read_as_vault_reads_them() {
+        assert_eq!(duration("5"), Some(Duration::from_secs(5)));
+        assert_eq!(duration("1.5s"), Some(Duration::from_millis(1500)));
+        assert_eq!(duration("200ms"), Some(Duration::from_millis(200)));
+        assert_eq!(duration("2m"), Some(Duration::from_secs(120)));
+        for wrong in ["", "x", "-1", "0", "5y"] {
+            assert_eq!(duration(wrong), None, "{wrong}");
+        }
+    }
+}

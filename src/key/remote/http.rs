@@ -1,0 +1,119 @@
+//! HTTP for the services that have no library of their own.
+
+use super::{Limits, Refusal, cause, choose_tls};
+use reqwest::{Client, ClientBuilder, RequestBuilder, StatusCode, Url};
+use serde::{Deserialize, Deserializer};
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// More than any answer about one key has; what is longer is refused.
+const LONGEST_ANSWER: usize = 1 << 20;
+/// The wait before a request is made again; doubled each time.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+
+/// A client with its limits.
+pub(in crate::key) struct Http {
+    client: Client,
+    limits: Limits,
+}
+
+/// What a service answered.
+pub(in crate::key) struct Reply {
+    pub(in crate::key) status: StatusCode,
+    /// May hold the data key.
+    pub(in crate::key) body: Zeroizing<Vec<u8>>,
+}
+
+/// A client in the making: proxies of the environment (but none on the way to this machine itself, as in
+/// Go), the system's certificates or those of `SSL_CERT_FILE`.
+pub(in crate::key) fn client_builder(limits: &Limits, url: &Url) -> ClientBuilder {
+    choose_tls();
+    let builder = Client::builder()
+        .user_agent(concat!("leafcrypt/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(limits.connect)
+        .timeout(limits.request);
+    if is_loopback(url) { builder.no_proxy() } else { builder }
+}
+
+/// Whether `url` leads to this machine.
+pub(in crate::key) fn is_loopback(url: &Url) -> bool {
+    let Some(host) = url.host_str() else { return false };
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    address.map_or(host == "localhost", |address| address.is_loopback())
+}
+
+impl Http {
+    /// A client of `builder`.
+    ///
+    /// # Errors
+    /// When there are no certificates, or those given are none.
+    pub(in crate::key) fn new(builder: ClientBuilder, limits: Limits) -> Result<Self, Refusal> {
+        let client =
+            builder.build().map_err(|error| Refusal::new(format!("no connection can be made: {}", said(&error))))?;
+        Ok(Http { client, limits })
+    }
+
+    /// Sends the request that `make` makes, again when the service cannot serve it at the moment.
+    ///
+    /// # Errors
+    /// When no answer comes. An answer that says no is one.
+    pub(in crate::key) async fn send(&self, make: impl Fn(&Client) -> RequestBuilder) -> Result<Reply, Refusal> {
+        let mut wait = FIRST_WAIT;
+        for retry in 0.. {
+            let last = retry >= self.limits.retries;
+            match make(&self.client).send().await {
+                Ok(response) if !last && is_temporary(response.status()) => {}
+                Ok(response) => return read(response).await,
+                // A connection that broke in the middle: kept ones are closed by servers at any time.
+                Err(error) if !last && error.is_request() && !error.is_connect() && !error.is_timeout() => {}
+                Err(error) => return Err(cause(&error)),
+            }
+            tokio::time::sleep(wait).await;
+            wait *= 2;
+        }
+        Err(Refusal::new("no request was made"))
+    }
+}
+
+/// Whether the same request may well succeed in a moment.
+fn is_temporary(status: StatusCode) -> bool {
+    status == StatusCode::TOO_MANY_REQUESTS || (status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED)
+}
+
+async fn read(mut response: reqwest::Response) -> Result<Reply, Refusal> {
+    let status = response.status();
+    let mut body = Zeroizing::new(Vec::with_capacity(1 << 14));
+    while let Some(chunk) = response.chunk().await.map_err(|error| cause(&error))? {
+        if body.len() + chunk.len() > LONGEST_ANSWER {
+            return Err(Refusal::new(format!("it answered {status} with more than {} MiB", LONGEST_ANSWER >> 20)));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Reply { status, body })
+}
+
+/// Reads a text that is secret, for a field of an answer.
+pub(in crate::key) fn secret_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Zeroizing<String>>, D::Error> {
+    Ok(Option::<String>::deserialize(from)?.map(Zeroizing::new))
+}
+
+/// The innermost words of an error.
+fn said(error: &reqwest::Error) -> String {
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_is_known_by_its_names() {
+        let is = |url: &str| is_loopback(&Url::parse(url).unwrap());
+        assert!(is("http://localhost:1/") && is("https://127.0.0.2") && is("http://[::1]:8200/v1"));
+        assert!(!is("http://localhost.example/") && !is("https://10.0.0.1") && !is("http://[::2]"));
+    }
+}

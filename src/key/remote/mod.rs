@@ -1,0 +1,156 @@
+//! What the back ends share that ask a service across a network.
+//!
+//! Owns: the async runtime, TLS, timeouts and bounded retries, and how the failure of a call is said: in
+//! one line, with the identity that was used and what the service answered. Must not know: any service.
+//!
+//! Nothing here is started before the first call: a job for keys on this machine alone has no runtime, no
+//! further thread and no certificates in memory.
+
+#![cfg_attr(not(all(feature = "http", feature = "aws-kms")), allow(dead_code, reason = "no service uses all of it"))]
+
+#[cfg(feature = "http")]
+mod http;
+mod refusal;
+
+#[cfg(feature = "http")]
+pub(super) use http::{Http, Reply, client_builder, is_loopback, secret_text};
+pub(super) use refusal::{Refusal, cause, words};
+
+use super::{Answer, Environment, Opener, Search, Stanza};
+use crate::document::Value;
+use crate::error::{Error, Kind, Result};
+use crate::secret::SecretBytes;
+use crate::trace;
+use std::future::Future;
+use std::sync::OnceLock;
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+
+/// So long may one request take, when nothing else is said.
+const REQUEST: Duration = Duration::from_secs(10);
+/// Says it in seconds.
+const REQUEST_ENV: &str = "LEAFCRYPT_NETWORK_TIMEOUT";
+/// How often a request is made again that the service could not serve at the moment.
+pub(super) const RETRIES: u32 = 2;
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Until a connection stands.
+    pub(super) connect: Duration,
+    /// One request, from its first byte to the last of its answer.
+    pub(super) request: Duration,
+    /// How often a request is made again.
+    pub(super) retries: u32,
+}
+
+impl Limits {
+    /// Those of the environment.
+    pub(super) fn of(environment: &Environment) -> Self {
+        let said = environment.get_filled(REQUEST_ENV).and_then(|text| text.to_str()?.parse::<f64>().ok());
+        let request = said.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).filter(|time| !time.is_zero());
+        Self::within(request.unwrap_or(REQUEST), RETRIES)
+    }
+
+    /// Those of a request that may take so long.
+    pub(super) fn within(request: Duration, retries: u32) -> Self {
+        Limits { connect: request.min(Duration::from_secs(5)), request, retries }
+    }
+
+    /// All requests for one answer together.
+    pub(super) fn in_all(&self) -> Duration {
+        self.request.saturating_mul(self.retries + 1)
+    }
+}
+
+/// Waits for `future` on the runtime that all services share. Its own thread drives connections, so that
+/// calls from several threads do not wait for each other.
+///
+/// # Errors
+/// When the system has no thread for it.
+pub(super) fn wait_for<F: Future>(future: F) -> Result<F::Output, Refusal> {
+    static RUNTIME: OnceLock<Result<Runtime, String>> = OnceLock::new();
+    let start = || Builder::new_multi_thread().worker_threads(1).enable_all().thread_name("network").build();
+    match RUNTIME.get_or_init(|| start().map_err(|error| error.to_string())) {
+        Ok(runtime) => Ok(runtime.block_on(future)),
+        Err(why) => Err(Refusal::new(format!("no thread could be started for the network: {why}"))),
+    }
+}
+
+/// Chooses the cipher implementation for TLS: the same one for every service.
+pub(super) fn choose_tls() {
+    static CHOSEN: OnceLock<()> = OnceLock::new();
+    CHOSEN.get_or_init(|| {
+        // Fails only when one was chosen before, by a program that uses this library.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+}
+
+/// Whether a URL leads to this machine, by its text.
+pub(super) fn is_loopback_text(url: &std::ffi::OsStr) -> bool {
+    let url = url.to_string_lossy();
+    let host = url.split_once("://").map_or(&*url, |(_, rest)| rest);
+    ["localhost", "127.", "[::1]"].iter().any(|name| host.starts_with(name))
+}
+
+/// A service that opens stanzas, for one run of the program.
+pub(super) trait Service: Send + Sync {
+    /// Asks for the bytes that `stanza` wraps.
+    fn unwrap(&self, stanza: &Stanza) -> Result<SecretBytes, Refusal>;
+}
+
+/// The opener of a remote back end.
+pub(super) struct Asking<S>(pub(super) S);
+
+impl<S: Service> Opener for Asking<S> {
+    fn unwrap(&self, stanzas: &[&Stanza]) -> Answer {
+        let mut search = Search::default();
+        let mut has_key = false;
+        for (by, stanza) in stanzas.iter().enumerate() {
+            match self.0.unwrap(stanza) {
+                Ok(part) => return Answer::Here { part, by },
+                Err(refusal) => {
+                    has_key |= !refusal.is_without_identity();
+                    search.extend(refusal.into_search(stanza));
+                }
+            }
+        }
+        if has_key { Answer::Failed(search) } else { Answer::NotMine(search) }
+    }
+}
+
+/// Says, for `--verbose`, with which identity a service did what it was asked.
+pub(super) fn answered(stanza: &Stanza, identity: &str) {
+    trace::note(|| format!("{}: with {identity}, it answered", stanza.title()));
+}
+
+/// Puts what a service made of the data key into its stanza.
+///
+/// # Errors
+/// When it made nothing of it, with the stanza's name.
+pub(super) fn finish_wrap(stanza: &mut Stanza, wrapped: Result<String, Refusal>) -> Result<()> {
+    let enc = wrapped.map_err(|refusal| {
+        let error = Error::new(Kind::Generic, format!("the data key cannot be wrapped for {}", stanza.title()));
+        refusal.explain(error)
+    })?;
+    if stanza.text(CREATED_AT).is_empty() {
+        let now = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second()).unwrap_or_default();
+        stanza.set(CREATED_AT, Value::Str(now.to_string()));
+    }
+    stanza.set(Stanza::ENC, Value::Str(enc));
+    Ok(())
+}
+
+/// When the key was named in the file, which is not when the data key was last wrapped: as in sops.
+pub(super) const CREATED_AT: &str = "created_at";
+
+/// The list of recipients between commas or newlines, each once.
+pub(super) fn listed(text: &str) -> Vec<&str> {
+    let mut items: Vec<&str> = Vec::new();
+    for item in text.split([',', '\n']).map(str::trim).filter(|item| !item.is_empty()) {
+        if !items.contains(&item) {
+            items.push(item);
+        }
+    }
+    items
+}

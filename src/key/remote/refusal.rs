@@ -1,0 +1,149 @@
+//! Why a service did not do what it was asked.
+
+use crate::error::Error;
+use crate::key::stanza::printable_within;
+use crate::key::{Search, Stanza};
+use std::error::Error as StdError;
+
+/// So much of what a server said is shown.
+const LONGEST: usize = 500;
+
+/// Why a service did not do what it was asked: one line, with the identity and the answer, and what the
+/// user can do. It holds nothing secret.
+#[derive(Debug)]
+pub(in crate::key) struct Refusal {
+    why: String,
+    hints: Vec<String>,
+    without_identity: bool,
+}
+
+impl Refusal {
+    /// A refusal; `why` may hold what a server said, so that it is made printable and short here.
+    pub(in crate::key) fn new(why: impl Into<String>) -> Self {
+        Refusal { why: printable_within(&one_line(&why.into()), LONGEST), hints: Vec::new(), without_identity: false }
+    }
+
+    /// There is no identity to ask with, so that nobody was asked.
+    pub(in crate::key) fn without_identity(why: impl Into<String>) -> Self {
+        Refusal { without_identity: true, ..Self::new(why) }
+    }
+
+    /// Adds what the user can do.
+    #[must_use]
+    pub(in crate::key) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(printable_within(&hint.into(), LONGEST));
+        self
+    }
+
+    /// Says with which identity it was tried.
+    #[must_use]
+    pub(in crate::key) fn with(mut self, identity: &str) -> Self {
+        self.why = format!("with {}: {}", printable_within(identity, LONGEST), self.why);
+        self
+    }
+
+    /// Whether nobody was asked, for want of an identity.
+    pub(in crate::key) fn is_without_identity(&self) -> bool {
+        self.without_identity
+    }
+
+    /// The line.
+    pub(in crate::key) fn why(&self) -> &str {
+        &self.why
+    }
+
+    /// As the reason of `error`.
+    pub(in crate::key) fn explain(self, error: Error) -> Error {
+        self.hints.into_iter().fold(error.because(self.why), Error::hint)
+    }
+
+    /// As a part of the report on a file that nobody opened.
+    pub(in crate::key) fn into_search(self, stanza: &Stanza) -> Search {
+        let line = format!("{}: {}", stanza.title(), self.why);
+        let (failures, looked_at) = if self.without_identity { (vec![], vec![line]) } else { (vec![line], vec![]) };
+        Search { failures, looked_at, hints: self.hints }
+    }
+}
+
+/// What an answer says to people that is none of the service's own: of a page its text, and not much of it.
+pub(in crate::key) fn words(body: &[u8]) -> String {
+    const ENOUGH: usize = 200;
+    let text = String::from_utf8_lossy(&body[..body.len().min(4096)]).into_owned();
+    let visible = text.split('<').enumerate().map(|(at, piece)| match piece.split_once('>') {
+        Some((_, behind)) if at > 0 => behind,
+        None if at > 0 => "",
+        _ => piece,
+    });
+    let words = visible.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ");
+    words.chars().take(ENOUGH).collect()
+}
+
+/// `text` on one line: answers of servers have lists and indentation in them.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What is at the bottom of an error of a network library: the system's or the TLS library's own words. The
+/// layers above say little more than that something failed, each in other words.
+pub(in crate::key) fn cause(error: &(dyn StdError + 'static)) -> Refusal {
+    let mut innermost = error;
+    let mut timed_out = false;
+    loop {
+        let io = innermost.downcast_ref::<std::io::Error>();
+        timed_out |= io.is_some_and(|io| io.kind() == std::io::ErrorKind::TimedOut);
+        // An error of the system that holds one of another library does not name it as its source.
+        let held = io.and_then(|io| io.get_ref()).map(|held| held as &(dyn StdError + 'static));
+        match held.or_else(|| innermost.source()) {
+            Some(source) => innermost = source,
+            None => break,
+        }
+    }
+    let said = innermost.to_string();
+    if timed_out || said.contains("timed out") || said.contains("timeout") {
+        return Refusal::new("it did not answer in time").hint("LEAFCRYPT_NETWORK_TIMEOUT=SECONDS waits longer");
+    }
+    if let Some(tls) = innermost.downcast_ref::<rustls::Error>() {
+        let refusal = Refusal::new(format!("no secure connection: {tls}"));
+        return match tls {
+            rustls::Error::InvalidCertificate(_) => {
+                refusal.hint("name the file of its certificate authority: SSL_CERT_FILE=ca.pem")
+            }
+            rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired) => refusal
+                .hint("the server wants a certificate of yours; for Vault: VAULT_CLIENT_CERT and VAULT_CLIENT_KEY"),
+            _ => refusal,
+        };
+    }
+    Refusal::new(format!("it cannot be reached: {said}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[test]
+    fn the_innermost_error_is_said() {
+        let refused = io::Error::other(io::Error::new(io::ErrorKind::ConnectionRefused, "refused by the peer"));
+        assert_eq!(cause(&refused).why, "it cannot be reached: refused by the peer");
+        let late = io::Error::new(io::ErrorKind::TimedOut, "x");
+        assert_eq!(cause(&late).why, "it did not answer in time");
+        let certificate = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let refusal = cause(&io::Error::other(certificate));
+        assert!(refusal.why.contains("no secure connection") && refusal.hints[0].contains("SSL_CERT_FILE"));
+    }
+
+    #[test]
+    fn of_a_page_its_text_is_said() {
+        assert_eq!(words(b"<E><Code>Denied</Code>\n <M>You may\nnot</M></E>"), "Denied You may not");
+        assert_eq!(words(b"plain > text"), "plain > text");
+        assert_eq!(words(b"<html"), "");
+        assert_eq!(words(&[b'a'; 10_000]).len(), 200);
+    }
+
+    #[test]
+    fn what_a_server_says_cannot_steer_a_terminal_or_fill_it() {
+        let refusal = Refusal::new(format!("a\n\tb\u{1b}[2J{}", "x".repeat(10_000))).with("a\u{7}");
+        assert!(refusal.why.starts_with("with a\\u{7}: a b\\u{1b}[2J"), "{}", refusal.why);
+        assert!(refusal.why.chars().count() < 600);
+    }
+}

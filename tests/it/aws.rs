@@ -1,0 +1,302 @@
+//! AWS KMS, with moto as the service and the real sops beside us.
+
+use crate::builder::{Output, Test, leafcrypt};
+use crate::services::{Manner, Servers, misbehaving, moto, nobody, text};
+use serde_json::Value;
+use std::time::{Duration, Instant};
+
+const PLAIN: &str = "# c\nuser: admin\nratio: 1.10\n";
+const ROLE: &str = "arn:aws:iam::123456789012:role/sops";
+
+fn test() -> Test {
+    // Real sops would ask the metadata service; ours does not, as other tests show.
+    Test::new().file("a.yaml", PLAIN).env("AWS_EC2_METADATA_DISABLED", "true")
+}
+
+/// With moto as the endpoint, and a key pair.
+fn with_key() -> Test {
+    keyed(test().env("AWS_ENDPOINT_URL", text(moto(), "url")))
+}
+
+fn keyed(test: Test) -> Test {
+    test.env("AWS_ACCESS_KEY_ID", "AKIAFROMTHEENV").env("AWS_SECRET_ACCESS_KEY", "hunter2-secret")
+}
+
+fn key(region: &str, number: usize) -> &'static str {
+    moto()["keys"][region][number].as_str().unwrap()
+}
+
+/// The same test with the file encrypted by us for `arns`.
+fn encrypted(test: Test, arns: &str) -> Test {
+    let text = test.run(&format!("encrypt --kms {arns} a.yaml")).code(0).stdout;
+    test.file("e.yaml", text)
+}
+
+#[test]
+fn sops_reads_what_we_write_and_we_read_what_sops_writes() {
+    let test = with_key();
+    let alias = text(moto(), "alias");
+    let all = format!("{},{},{alias},{}+{ROLE}", key("us-east-1", 0), key("eu-west-1", 0), text(moto(), "multi"));
+    let line = format!("encrypt --kms {all} --encryption-context team:platform,env:prod a.yaml");
+    let ours = test.run(&line).code(0).text();
+    let theirs = test.sops(&line).code(0).text();
+    // The same fields in the same order, and the same values of those that are not random.
+    let block = |text: &str| -> Vec<String> {
+        let block = text.split_once("\nsops:").unwrap().1;
+        let fixed = |line: &&str| !line.trim().starts_with("leafcrypt_layout");
+        let name = |line: &str| {
+            let random =
+                ["enc:", "created_at:", "lastmodified:", "mac:"].iter().any(|name| line.trim().starts_with(name));
+            if random { line.split(':').next().unwrap_or_default().to_owned() } else { line.to_owned() }
+        };
+        block.lines().filter(fixed).map(name).collect()
+    };
+    assert_eq!(block(&ours), block(&theirs));
+    let test = test.file("ours.yaml", ours).file("theirs.yaml", theirs);
+    test.sops("decrypt ours.yaml").code(0).stdout("# c\nuser: admin\nratio: 1.1\n");
+    test.run("decrypt ours.yaml").code(0).stdout(PLAIN);
+    let expected = test.sops("decrypt theirs.yaml").code(0).stdout;
+    test.run("decrypt theirs.yaml").code(0).stdout(expected);
+}
+
+/// Each kind of key by itself: none of them opens only because another one does. (moto cannot decrypt with its own
+/// multi-region keys, neither for us nor for sops.)
+#[test]
+fn every_kind_of_key_opens_by_itself() {
+    for arns in [key("eu-west-1", 1), text(moto(), "alias"), &format!("{}+{ROLE}", key("us-east-1", 1))] {
+        let test = encrypted(with_key(), arns);
+        test.run("decrypt e.yaml").code(0).stdout(PLAIN);
+        test.sops("decrypt e.yaml").code(0);
+        let theirs = test.sops(&format!("encrypt --kms {arns} a.yaml")).code(0).stdout;
+        test.file("t.yaml", theirs).run("decrypt t.yaml").code(0);
+    }
+}
+
+#[test]
+fn rules_name_keys_as_a_text_a_list_and_in_groups() {
+    let (a, b) = (key("us-east-1", 0), key("eu-west-1", 0));
+    let file = |rule: &str| {
+        let test = with_key().rules(&format!("creation_rules:\n  - {rule}\n"));
+        let encrypted = test.run("encrypt a.yaml").code(0).text();
+        let test = test.file("e.yaml", &encrypted);
+        test.run("decrypt e.yaml").code(0).stdout(PLAIN);
+        test.sops("decrypt e.yaml").code(0);
+        encrypted
+    };
+    assert_eq!(file(&format!("kms: {a}, {b}")).matches("- arn: ").count(), 2);
+    assert_eq!(file(&format!("kms:\n      - {a} + {ROLE}\n      - {b}")).matches("role: ").count(), 1);
+    let group = format!(
+        "key_groups:\n      - kms:\n          - arn: {a}\n            role: {ROLE}\n            context: {{env: prod, team: x}}\n      - kms: [{{arn: {b}}}]"
+    );
+    let text = file(&group);
+    assert!(text.contains("context:\n") && text.contains("env: prod") && text.contains(ROLE), "{text}");
+    let test = with_key().env("SOPS_KMS_ARN", a);
+    test.run("encrypt a.yaml").code(0).stdout_has(a);
+    // What the command line says goes to the rule's keys too, as in sops.
+    let test = with_key().rules(&format!("creation_rules:\n  - kms: {a}\n"));
+    test.run("encrypt --encryption-context env:prod a.yaml").code(0).stdout_has("env: prod");
+}
+
+#[test]
+fn the_encryption_context_is_a_part_of_the_key() {
+    let test = with_key();
+    let line = format!("encrypt --kms {} --encryption-context env:prod a.yaml", key("us-east-1", 0));
+    let text = test.run(&line).code(0).text();
+    let test = test.file("e.yaml", text.replace("env: prod", "env: test"));
+    let refused = test.run("decrypt e.yaml").fails().code(128);
+    refused.stderr_has("InvalidCiphertextException").stderr_has("another encryption context");
+    test.sops("decrypt e.yaml").code(128);
+    for wrong in ["a", "a:b:c"] {
+        let line = format!("encrypt --kms {} --encryption-context {wrong} a.yaml", key("us-east-1", 0));
+        test.run(&line).fails().code(6).stderr_has("name, a colon and a value");
+        test.sops(&line).code(6);
+    }
+}
+
+/// Where credentials come from, and that the message says which were used.
+#[test]
+fn credentials_come_from_everywhere_where_aws_keeps_them() {
+    let arn = key("us-east-1", 0);
+    let line = format!("encrypt --verbose --kms {arn} a.yaml");
+    let used = |test: Test, line: &str, who: &str| {
+        test.run(line).code(0).stderr_has(who).stderr_lacks("hunter2");
+    };
+    let bare = || test().env("AWS_ENDPOINT_URL", text(moto(), "url"));
+    used(with_key(), &line, "the access key AKIAFROMTHEENV of AWS_ACCESS_KEY_ID");
+
+    let home = |test: Test, name: &str, content: &str| {
+        let folder = test.home().join(".aws");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(name), content).unwrap();
+        test
+    };
+    let pair = |id: &str| format!("aws_access_key_id = {id}\naws_secret_access_key = hunter2-secret\n");
+    let credentials = format!("[default]\n{}[other]\n{}", pair("AKIADEFAULT"), pair("AKIAOTHER"));
+    let filed = || home(bare(), "credentials", &credentials);
+    used(filed(), &line, "AKIADEFAULT of the profile default");
+    used(filed().env("AWS_PROFILE", "other"), &line, "AKIAOTHER of the profile other");
+    // A profile that is named goes before the environment, as in sops, and stands in the file.
+    let named = format!("encrypt --verbose --aws-profile other --kms {arn} a.yaml");
+    used(keyed(filed()), &named, "AKIAOTHER of the profile other");
+    let text = filed().run(&named).code(0).stdout_has("aws_profile: other").stdout;
+    filed().file("e.yaml", text).sops("decrypt e.yaml").code(0);
+    let missing = format!("encrypt --aws-profile nope --kms {arn} a.yaml");
+    keyed(filed()).run(&missing).fails().stderr_has("no AWS credentials of the profile nope");
+    filed().sops(&missing).code(1);
+
+    let process = "[default]\ncredential_process = echo '{\"Version\": 1, \"AccessKeyId\": \"AKIAPROCESS\", \"SecretAccessKey\": \"hunter2\"}'\n";
+    used(home(bare(), "config", process), &line, "AKIAPROCESS of the process");
+    let source = format!("[default]\nrole_arn = {ROLE}\nsource_profile = base\n[profile base]\n{}", pair("AKIABASE"));
+    used(home(bare(), "config", &source), &line, "the access key ");
+    let token = bare().file("token", "a.b.c").env("AWS_WEB_IDENTITY_TOKEN_FILE", "token").env("AWS_ROLE_ARN", ROLE);
+    used(token, &line, "of the web identity");
+    let body = "{\"AccessKeyId\": \"AKIACONTAINER\", \"SecretAccessKey\": \"hunter2\", \"Token\": \"t\", \"Expiration\": \"2099-01-01T00:00:00Z\"}";
+    let container = bare().env("AWS_CONTAINER_CREDENTIALS_FULL_URI", &misbehaving(Manner::Says(body)));
+    used(container, &line, "AKIACONTAINER of the container");
+    used(
+        with_key(),
+        &format!("encrypt --verbose --kms {arn}+{ROLE} a.yaml"),
+        "the role arn:aws:iam::123456789012:role/sops (assumed with the access key AKIAFROMTHEENV",
+    );
+}
+
+/// Single sign-on: the token that `aws sso login` has cached is exchanged for a key.
+#[test]
+fn single_sign_on_is_a_source_too() {
+    let cache = "{\"accessToken\": \"hunter2\", \"expiresAt\": \"2099-01-01T00:00:00Z\", \"region\": \"us-east-1\", \"startUrl\": \"https://x.example/start\"}";
+    let config = "[default]\nsso_session = s\nsso_account_id = 123456789012\nsso_role_name = r\n[sso-session s]\nsso_start_url = https://x.example/start\nsso_region = us-east-1\n";
+    let answer = "{\"roleCredentials\": {\"accessKeyId\": \"AKIASSO\", \"secretAccessKey\": \"hunter2\", \"sessionToken\": \"t\", \"expiration\": 4070908800000}}";
+    let test = test()
+        .env("AWS_ENDPOINT_URL_KMS", text(moto(), "url"))
+        .env("AWS_ENDPOINT_URL_SSO", &misbehaving(Manner::Says(answer)));
+    let folder = test.home().join(".aws/sso/cache");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(test.home().join(".aws/config"), config).unwrap();
+    let line = format!("encrypt --verbose --kms {} a.yaml", key("us-east-1", 0));
+    test.run(&line).fails().stderr_has("no AWS credentials").stderr_has("aws sso login");
+    // The file's name is the SHA-1 of the session's name, `s`.
+    std::fs::write(folder.join("a0f1490a20d0211c997b44bc357e1972deab8ae3.json"), cache).unwrap();
+    test.run(&line).code(0).stderr_has("AKIASSO of the single sign-on").stderr_lacks("hunter2");
+}
+
+#[test]
+fn without_credentials_nobody_is_asked_and_nothing_is_waited_for() {
+    let arn = key("us-east-1", 0);
+    let began = Instant::now();
+    // Not the variable that keeps from asking the metadata service.
+    let test = Test::new().file("a.yaml", PLAIN);
+    let refused = test.run(&format!("encrypt --kms {arn} a.yaml")).fails();
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    refused
+        .stderr_has("no AWS credentials: AWS_ACCESS_KEY_ID is not set")
+        .stderr_has("none in the profile default")
+        .stderr_has("no container")
+        .stderr_has("no EC2 instance");
+    let test = test.env("AWS_PROFILE", "other");
+    test.run(&format!("encrypt --kms {arn} a.yaml")).fails().stderr_has("none in the profile other");
+}
+
+#[test]
+fn each_refusal_has_its_own_message() {
+    let refused = |arn: &str| with_key().run(&format!("encrypt --kms {arn} a.yaml")).fails();
+    refused(&key("us-east-1", 0).replace(":key/", ":key/0")).stderr_has("NotFoundException").stderr_has("describe-key");
+    let no_arn = refused("alias/sops");
+    no_arn.stderr_has("not the ARN of a KMS key").stderr_has("arn:aws:kms:");
+
+    let at = |url: &str| {
+        let test = keyed(test()).env("AWS_ENDPOINT_URL", url).env("LEAFCRYPT_NETWORK_TIMEOUT", "0.5");
+        test.env("AWS_MAX_ATTEMPTS", "1").run(&format!("encrypt --kms {} a.yaml", key("us-east-1", 0))).fails()
+    };
+    let disabled = "{\"__type\": \"DisabledException\", \"message\": \"arn is disabled.\"}";
+    at(&misbehaving(Manner::Refuses(400, disabled)))
+        .stderr_has("400 DisabledException: arn is disabled.")
+        .stderr_has("enable-key");
+    at(&nobody()).stderr_has("cannot be reached").stderr_has("refused");
+    at(&misbehaving(Manner::Silent)).stderr_has("did not answer in time");
+    at(&misbehaving(Manner::Says("<html>hello</html>"))).stderr_has("not as KMS does: hello").stderr_lacks("<html>");
+    at("http://no-such-host.invalid").stderr_has("cannot be reached");
+
+    // A data key that was wrapped with another one.
+    let test = encrypted(with_key(), key("us-east-1", 0));
+    let other = test.read("e.yaml").replace(key("us-east-1", 0), key("us-east-1", 1));
+    let test = test.file("e.yaml", other);
+    test.run("decrypt e.yaml").fails().code(128).stderr_has("it answered 400");
+    let damaged = test.read("e.yaml").replace("enc: ", "enc: '*' #");
+    test.file("e.yaml", damaged).run("decrypt e.yaml").fails().code(128).stderr_has("it is no base64");
+}
+
+/// A service that checks signatures and policies.
+#[test]
+fn signatures_and_permissions_are_checked_by_the_service() {
+    let strict = &moto()["strict"];
+    let pair = |user: &str| (strict[user][0].as_str().unwrap(), strict[user][1].as_str().unwrap());
+    let as_user = |id: &str, secret: &str| {
+        let test = test().env("AWS_ENDPOINT_URL", text(strict, "url"));
+        test.env("AWS_ACCESS_KEY_ID", id).env("AWS_SECRET_ACCESS_KEY", secret)
+    };
+    let line = format!("encrypt --kms {} a.yaml", text(strict, "key"));
+    let (id, secret) = pair("allowed");
+    let test = as_user(id, secret);
+    let encrypted = test.run(&line).code(0).stdout;
+    let test = test.file("e.yaml", encrypted);
+    test.run("decrypt e.yaml").code(0).stdout(PLAIN);
+    test.sops("decrypt e.yaml").code(0);
+    let wrong = as_user(id, "hunter2").run(&line).fails();
+    wrong.stderr_has("it answered 403").stderr_has("SignatureDoesNotMatch").stderr_lacks("hunter2");
+    let unknown = as_user("AKIANOBODY", "hunter2").run(&line).fails();
+    unknown.stderr_has("the access key AKIANOBODY").stderr_has("it answered 4");
+    let (id, secret) = pair("denied");
+    let denied = as_user(id, secret).run(&line).fails();
+    denied.stderr_has("it answered 403").stderr_has("AccessDenied").stderr_has("kms:Encrypt");
+}
+
+/// What the service says of a session that is over.
+#[test]
+fn an_expired_session_is_said_to_be_one() {
+    let body = "{\"__type\": \"ExpiredTokenException\", \"message\": \"The security token included in the request is expired\"}";
+    let test = keyed(test()).env("AWS_ENDPOINT_URL", &misbehaving(Manner::Refuses(400, body)));
+    let refused = test.run(&format!("encrypt --kms {} a.yaml", key("us-east-1", 0))).fails();
+    refused.stderr_has("400 ExpiredTokenException").stderr_has("log in again");
+}
+
+#[test]
+fn many_keys_are_wrapped_at_the_same_time() {
+    const WAIT: Duration = Duration::from_millis(700);
+    let slow = misbehaving(Manner::Slow(WAIT, text(moto(), "url").strip_prefix("http://").unwrap().to_owned()));
+    let test = keyed(test()).env("AWS_ENDPOINT_URL", &slow);
+    let time = |count: usize| {
+        let arns: Vec<&str> = (0..count).map(|at| key("us-east-1", at)).collect();
+        let began = Instant::now();
+        let output = test.run(&format!("encrypt --kms {} a.yaml", arns.join(","))).code(0);
+        assert_eq!(output.text().matches("- arn: ").count(), count);
+        began.elapsed()
+    };
+    let (one, ten) = (time(1), time(10));
+    assert!(one >= WAIT && ten < one * 3, "ten took {ten:?}, one {one:?}");
+}
+
+#[test]
+fn a_proxy_is_used_when_the_environment_names_one() {
+    let test = keyed(test()).env("HTTPS_PROXY", &nobody());
+    let refused = test.run(&format!("encrypt --kms {} a.yaml", key("us-east-1", 0))).fails();
+    refused.stderr_has("cannot be reached").stderr_has("CONNECT tunnel failed");
+}
+
+/// In a network without a way out it works the same, and nobody outside was asked for: with credentials, and without.
+#[test]
+fn nobody_else_is_contacted() {
+    let servers = Servers::alone("moto");
+    let found: &Value = servers.of("moto");
+    let run = |test: &Test, line: &str| {
+        let command = test.command(leafcrypt(), line);
+        Output::of(line, servers.inside(&command), b"")
+    };
+    let arn = found["keys"]["us-east-1"][0].as_str().unwrap();
+    let bare = Test::new().file("a.yaml", PLAIN);
+    run(&bare, &format!("encrypt --kms {arn} a.yaml")).fails().stderr_has("no AWS credentials");
+    let test = keyed(bare.env("AWS_ENDPOINT_URL", text(found, "url")));
+    let encrypted = run(&test, &format!("encrypt --kms {arn}+{ROLE} a.yaml")).code(0).stdout;
+    let test = test.file("e.yaml", encrypted);
+    run(&test, "decrypt e.yaml").code(0).stdout(PLAIN);
+    assert_eq!(servers.strangers(), "");
+}

@@ -1,0 +1,170 @@
+//! Servers that the tests talk to: real ones, started once for all tests of a run, and one that misbehaves.
+
+use crate::peers;
+use serde_json::Value;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// Servers in a process of their own, which ends with this one, however this one ends: it reads a pipe.
+pub(crate) struct Servers {
+    child: Child,
+    folder: PathBuf,
+    found: Value,
+}
+
+impl Servers {
+    fn start(names: &[&str], unshare: &[&str]) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!(
+            "{}-{}-{number}",
+            names.join("-"),
+            std::process::id()
+        ));
+        let python = peers::program("python");
+        let mut command = match unshare {
+            [] => Command::new(python),
+            [program, arguments @ ..] => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(python);
+                command
+            }
+        };
+        command.arg(peers::package().join("tests/backends/serve.py"));
+        command.args((!unshare.is_empty()).then_some("--alone")).arg(&folder).args(names);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let found = serde_json::from_str(&line).unwrap_or_else(|_| {
+            let mut said = String::new();
+            child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+            panic!("{names:?} did not start:\n{said}")
+        });
+        Servers { child, folder, found }
+    }
+
+    /// Servers in a network of their own, which has no way out. Commands go in with [`Self::inside`].
+    pub(crate) fn alone(name: &str) -> Self {
+        Self::start(&[name], &["unshare", "--user", "--map-root-user", "--net", "--kill-child"])
+    }
+
+    /// What serve.py says of `name`.
+    pub(crate) fn of(&self, name: &str) -> &Value {
+        &self.found[name]
+    }
+
+    /// `command`, run in the network of these servers.
+    pub(crate) fn inside(&self, command: &Command) -> Command {
+        // The child of `unshare` is what lives in the new network.
+        let children = format!("/proc/{0}/task/{0}/children", self.child.id());
+        let pid = std::fs::read_to_string(children).unwrap().trim().to_owned();
+        let mut inside = Command::new("nsenter");
+        inside.args(["--preserve-credentials", "--user", "--net", "--target"]).arg(pid).arg("--");
+        inside.arg(command.get_program()).args(command.get_args()).env_clear().stdin(Stdio::null());
+        inside.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        inside.current_dir(command.get_current_dir().unwrap());
+        inside
+    }
+
+    /// Who outside of this machine was asked for.
+    pub(crate) fn strangers(&self) -> String {
+        // The packets are read by another process; what was sent last may still be on its way.
+        std::thread::sleep(Duration::from_millis(300));
+        std::fs::read_to_string(self.folder.join("strangers")).unwrap_or_default()
+    }
+}
+
+impl Drop for Servers {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+/// OpenBao.
+pub(crate) fn bao() -> &'static Value {
+    static BAO: OnceLock<Servers> = OnceLock::new();
+    BAO.get_or_init(|| Servers::start(&["bao"], &[])).of("bao")
+}
+
+/// AWS.
+pub(crate) fn moto() -> &'static Value {
+    static MOTO: OnceLock<Servers> = OnceLock::new();
+    MOTO.get_or_init(|| Servers::start(&["moto"], &[])).of("moto")
+}
+
+/// What a server does that is none.
+#[derive(Clone)]
+pub(crate) enum Manner {
+    /// Takes the request and says nothing.
+    Silent,
+    /// Answers so.
+    Says(&'static str),
+    /// Refuses so.
+    Refuses(u16, &'static str),
+    /// Hands the connection to another server after a while.
+    Slow(Duration, String),
+}
+
+/// A server that misbehaves, on this machine. It ends with the test's process.
+pub(crate) fn misbehaving(manner: Manner) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let manner = manner.clone();
+            std::thread::spawn(move || misbehave(stream, &manner));
+        }
+    });
+    format!("http://{address}")
+}
+
+fn misbehave(mut stream: TcpStream, manner: &Manner) -> Option<()> {
+    match manner {
+        Manner::Silent => drop(std::io::copy(&mut stream, &mut std::io::sink())),
+        Manner::Says(body) => return misbehave(stream, &Manner::Refuses(200, body)),
+        Manner::Refuses(status, body) => {
+            let mut request = [0; 65536];
+            let _ = stream.read(&mut request).ok()?;
+            let length = body.len();
+            let head = format!(
+                "HTTP/1.1 {status} X\r\nContent-Length: {length}\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n"
+            );
+            stream.write_all(format!("{head}{body}").as_bytes()).ok()?;
+        }
+        Manner::Slow(wait, to) => {
+            std::thread::sleep(*wait);
+            let mut server = TcpStream::connect(to).ok()?;
+            let (mut back, mut from) = (stream.try_clone().ok()?, server.try_clone().ok()?);
+            std::thread::spawn(move || {
+                let _ = std::io::copy(&mut from, &mut back);
+                let _ = back.shutdown(std::net::Shutdown::Both);
+            });
+            let _ = std::io::copy(&mut stream, &mut server);
+            let _ = server.shutdown(std::net::Shutdown::Write);
+        }
+    }
+    Some(())
+}
+
+/// A port that nobody listens on.
+pub(crate) fn nobody() -> String {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    format!("http://{address}")
+}
+
+/// A text of what serve.py says.
+#[track_caller]
+pub(crate) fn text<'a>(found: &'a Value, name: &str) -> &'a str {
+    found[name].as_str().unwrap_or_else(|| panic!("no {name} in {found}"))
+}
+
+/// A file in the folder of a server.
+pub(crate) fn file(found: &Value, name: &str) -> String {
+    Path::new(text(found, "folder")).join(name).display().to_string()
+}
