@@ -1,7 +1,7 @@
 //! `leafcrypt decrypt`.
 
 use super::args::{self, InputArgs, KeyArgs, OutputArgs};
-use super::files;
+use super::files::{self, Done};
 use crate::document::KeyPath;
 use crate::error::Result;
 use crate::ops::decrypt::{self, Decrypt};
@@ -47,7 +47,6 @@ pub(super) fn run(args: Args) -> Result<()> {
         let (source, extract, config) = (job.source.clone(), extract.clone(), args.config.clone());
         let request = Decrypt { source, extract, ignore_mac: args.ignore_mac, config };
         let decrypted = decrypt::decrypt(&request, &keyring)?;
-        job.destination.write(decrypted.plaintext.expose())?;
-        Ok(decrypted.warnings)
+        Ok(Done { bytes: decrypted.plaintext, warnings: decrypted.warnings })
     })
 }

@@ -1,11 +1,12 @@
 //! `leafcrypt encrypt`.
 
 use super::args::{self, ConfigArgs, InputArgs, OutputArgs, SelectionArgs};
-use super::files;
+use super::files::{self, Done};
 use super::recipients::RecipientArgs;
 use crate::error::Result;
 use crate::ops::Rules;
 use crate::ops::encrypt::{self, Encrypt};
+use crate::secret::SecretBytes;
 
 /// Encrypt a file, and print it
 ///
@@ -49,7 +50,6 @@ pub(super) fn run(args: Args) -> Result<()> {
     };
     files::do_each(&jobs, "Encrypting", |job| {
         let encrypted = encrypt::encrypt(&job.source, &request)?;
-        job.destination.write(encrypted.text.as_bytes())?;
-        Ok(encrypted.warnings)
+        Ok(Done { bytes: SecretBytes::from(encrypted.text), warnings: encrypted.warnings })
     })
 }

@@ -3,6 +3,7 @@
 use super::args::Job;
 use super::report;
 use crate::error::{Error, Kind, Result};
+use crate::secret::SecretBytes;
 use crate::{ops, sys};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::{BTreeMap, HashSet};
@@ -25,10 +26,10 @@ pub(super) fn each<'a, T: Sync, R: Send>(
     work: impl Fn(&'a T) -> R + Sync,
     mut told: impl FnMut(&'a T, R),
 ) {
-    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(AT_ONCE).min(items.len());
-    if workers < 2 {
+    if items.len() < 2 {
         return items.iter().for_each(|item| told(item, work(item)));
     }
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(AT_ONCE).min(items.len());
     let next = AtomicUsize::new(0);
     let (report, results) = mpsc::channel();
     std::thread::scope(|scope| {
@@ -59,18 +60,29 @@ pub(super) fn each<'a, T: Sync, R: Send>(
     });
 }
 
-/// Does each of `jobs` by `work`, which gives warnings. One that fails keeps none of the others from being done.
+/// What a job comes to.
+pub(super) struct Done {
+    /// What is to be written.
+    pub(super) bytes: SecretBytes,
+    /// What the user should know though nothing failed.
+    pub(super) warnings: Vec<String>,
+}
+
+/// Does each of `jobs` by `work` and writes the result. One that fails keeps none of the others from being done.
 ///
 /// # Errors
 /// That of the job when there is one alone; else how many failed, which have been told by then.
-pub(super) fn do_each(
-    jobs: &[Job],
-    doing: &'static str,
-    work: impl Fn(&Job) -> Result<Vec<String>> + Sync,
-) -> Result<()> {
+pub(super) fn do_each(jobs: &[Job], doing: &'static str, work: impl Fn(&Job) -> Result<Done> + Sync) -> Result<()> {
     if let [only] = jobs {
-        return work(only).map(|warnings| report::warnings(&warnings));
+        let done = work(only)?;
+        report::warnings(&done.warnings);
+        return only.destination.write(done.bytes.expose());
     }
+    let work = |job: &Job| {
+        let done = work(job)?;
+        job.destination.write(done.bytes.expose())?;
+        Ok(done.warnings)
+    };
     let mut failed = 0;
     let mut warnings = Warnings::default();
     each(jobs, doing, work, |job, result| match result {

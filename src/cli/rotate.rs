@@ -1,10 +1,11 @@
 //! `leafcrypt rotate`.
 
 use super::args::{self, InputArgs, KeyArgs, OutputArgs};
-use super::files;
+use super::files::{self, Done};
 use super::recipients::ChangedRecipientArgs;
 use crate::error::{Error, Kind, Result};
 use crate::ops::rotate::{self, Rotate};
+use crate::secret::SecretBytes;
 
 /// Encrypt all values anew, under a new data key
 ///
@@ -42,7 +43,6 @@ pub(super) fn run(args: Args) -> Result<()> {
     let jobs = args::jobs(args.input.with_folders(&args.output)?, &args.output)?;
     files::do_each(&jobs, "Rotating", |job| {
         let rotated = rotate::rotate(&job.source, &request, &keyring)?;
-        job.destination.write(rotated.text.as_bytes())?;
-        Ok(rotated.warnings)
+        Ok(Done { bytes: SecretBytes::from(rotated.text), warnings: rotated.warnings })
     })
 }
