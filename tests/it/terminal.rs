@@ -24,7 +24,9 @@ impl Terminal {
     pub(crate) fn start(command: &std::process::Command) -> Self {
         let (pty, pts) = open().unwrap();
         pty.resize(pty_process::Size::new(30, 100)).unwrap();
-        let mut started = Command::new(command.get_program()).args(command.get_args()).env_clear();
+        // Whoever runs the tests in the background has told them to ignore Ctrl-C, and so all that they start.
+        let reset = Command::new("env").arg("--default-signal").arg(command.get_program());
+        let mut started = reset.args(command.get_args()).env_clear();
         for (name, value) in command.get_envs() {
             started = started.env(name, value.unwrap());
         }
