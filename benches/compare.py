@@ -213,7 +213,8 @@ def judge(rows):
             continue
         sops_cpu, sops_memory = theirs
         cpu_ratio, memory_ratio = our_cpu / sops_cpu, our_memory / sops_memory
-        target = CPU_TARGETS.get(name)
+        # Of a tiny edit most is the start of the shell and of sed.
+        target = CPU_TARGETS.get(name) if (name, action) != ("tiny", "edit") else None
         memory_target = MEMORY_TARGET if name in MEMORY_INPUTS and action != "edit" else None
         if target and cpu_ratio > target:
             missed.append(f"{name} {action}: CPU 1/{1 / cpu_ratio:.1f} of sops, target 1/{1 / target:.0f}")
