@@ -5,7 +5,8 @@
 //! Each document is saved before it is tried, and tried for at most `--limit` seconds, so that one that never
 //! comes back, overflows the stack or ends the process is kept as well as one that panics. The documents of the
 //! findings are in `--save` (default `fuzz/artifacts/mutate`), each with a `.txt` that says what happened.
-//! `--seed` begins elsewhere; a seed and the same files give the same document.
+//! `--seed` begins elsewhere; a seed and the same files give the same document. With `--as-they-are` the files are
+//! tried unchanged: the findings of an earlier run.
 
 #[path = "fuzz_targets/law.rs"]
 mod law;
@@ -24,12 +25,14 @@ struct Options {
     save: PathBuf,
     /// Set in the process that tries documents; the one that starts it watches over it.
     worker: bool,
+    as_they_are: bool,
     sources: Vec<PathBuf>,
 }
 
 fn options() -> Options {
     let save = Path::new(env!("CARGO_MANIFEST_DIR")).join("artifacts/mutate");
-    let mut options = Options { cases: 10_000, seed: 1, limit: 10, save, worker: false, sources: Vec::new() };
+    let mut options =
+        Options { cases: 10_000, seed: 1, limit: 10, save, worker: false, as_they_are: false, sources: Vec::new() };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut number = || words.next().and_then(|word| word.parse().ok()).expect("a number behind the option");
@@ -39,6 +42,7 @@ fn options() -> Options {
             "--limit" => options.limit = number(),
             "--save" => options.save = words.next().expect("a folder behind --save").into(),
             "--worker" => options.worker = true,
+            "--as-they-are" => options.as_they_are = true,
             _ => options.sources.push(word.into()),
         }
     }
@@ -283,8 +287,13 @@ fn change(text: &mut Vec<u8>, other: &[u8], random: &mut Random) {
     }
 }
 
-fn mutant(files: &[File], seed: u64) -> (&'static str, Vec<u8>, Random) {
+/// The document of a seed.
+fn mutant(options: &Options, files: &[File], seed: u64) -> (&'static str, Vec<u8>, Random) {
     let mut random = Random(seed);
+    if options.as_they_are {
+        let file = &files[(seed - 1) as usize];
+        return (file.format, file.bytes.clone(), random);
+    }
     let file = &files[random.below(files.len())];
     let other = &files[random.below(files.len())].bytes;
     let mut text = file.bytes.clone();
@@ -327,7 +336,7 @@ fn work(options: &Options) {
     });
     let mut accepted = 0;
     for seed in options.seed..options.seed + options.cases {
-        let (format, text, mut random) = mutant(&files, seed);
+        let (format, text, mut random) = mutant(options, &files, seed);
         let path = current(options, seed, format);
         let attempt = |text: &[u8], check: &dyn Fn()| {
             std::fs::write(&path, text).expect("the document is saved");
@@ -367,6 +376,7 @@ fn watch(options: &Options) {
         let mut worker = Command::new(&program);
         worker.args(["--worker", "--seed", &seed.to_string(), "--cases", &(end - seed).to_string()]);
         worker.args(["--limit", &options.limit.to_string(), "--save"]).arg(&options.save).args(&options.sources);
+        worker.args(options.as_they_are.then_some("--as-they-are"));
         let status = worker.status().expect("a worker");
         if status.success() {
             return;
@@ -388,6 +398,9 @@ fn watch(options: &Options) {
 }
 
 fn main() {
-    let options = options();
+    let mut options = options();
+    if options.as_they_are {
+        options.cases = files(&options.sources).len() as u64;
+    }
     if options.worker { work(&options) } else { watch(&options) }
 }

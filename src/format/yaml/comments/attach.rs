@@ -11,7 +11,7 @@ use crate::document::EntryId;
 /// Where each comment belongs; comments that go-yaml loses are not in the result.
 pub(super) fn attach(source: &str, offsets: &[usize], nodes: &[EntryId]) -> Vec<Placement> {
     let mut events = Events::new(Scan::new(source, offsets));
-    let mut tree = Tree { nodes, next_node: 0, open: Vec::new(), placements: Vec::new(), root: 0 };
+    let mut tree = Tree { nodes, next_node: 0, open: Vec::new(), placements: Vec::new(), root: END };
     loop {
         let event = events.next();
         if event.kind == EventKind::StreamEnd {
@@ -505,11 +505,14 @@ impl Tree<'_> {
     }
 
     fn list(&mut self, container: u32, before: u32, rank: u8, comments: &[u32]) {
+        if container == END {
+            return; // A node that the parser does not have: it takes some texts that go-yaml does not.
+        }
         self.placements.extend(comments.iter().map(|&comment| Placement { container, before, rank, comment }));
     }
 
     fn take_node(&mut self) -> u32 {
-        let id = self.nodes.get(self.next_node).map_or(0, |&id| id as u32);
+        let id = self.nodes.get(self.next_node).map_or(END, |&id| id as u32);
         self.next_node += 1;
         id
     }
