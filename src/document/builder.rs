@@ -1,6 +1,6 @@
 //! Filling the table, one entry after the other, in the order of the text.
 
-use super::{AliasKey, CommentPlace, Document, Entry, EntryId, Flags, Kind, NO_PARENT, Style, Text};
+use super::{CommentPlace, Document, Entry, EntryId, Flags, Kind, NO_PARENT, OddKey, Style, Text};
 use crate::error::{self, Error, Result};
 use crate::trace;
 use std::ops::Range;
@@ -12,8 +12,8 @@ use std::sync::Arc;
 pub struct Builder {
     document: Document,
     open: Vec<u32>,
-    /// The alias that is the key of the entry that comes next.
-    alias_key: Option<(EntryId, Range<usize>)>,
+    /// Where the key of the entry that comes next stands, if it is odd, and what it is an alias of.
+    odd_key: Option<(Range<usize>, Option<EntryId>)>,
     clock: trace::Clock,
 }
 
@@ -222,9 +222,15 @@ impl Builder {
         Ok(root)
     }
 
-    /// Says that the key of the entry that comes next is an alias, at `span`, of the value `target`.
-    pub fn alias_key(&mut self, target: EntryId, span: Range<usize>) {
-        self.alias_key = Some((target, span));
+    /// Says that the key of the entry that comes next, at `span`, may not stand so in the file's other form; for an
+    /// alias of the value `target`, where that is encrypted.
+    pub fn odd_key(&mut self, span: Range<usize>, target: Option<EntryId>) {
+        self.odd_key = Some((span, target));
+    }
+
+    /// Says that text behind the last value, even a line break, would be part of it.
+    pub fn ends_open(&mut self) {
+        self.document.ends_open = true;
     }
 
     /// The finished document.
@@ -249,8 +255,8 @@ impl Builder {
     ) -> EntryId {
         let id = self.next_id();
         let parent = self.open.last().copied();
-        if let Some((target, span)) = self.alias_key.take_if(|_| key.is_some()) {
-            self.document.alias_keys.push(AliasKey { entry: id, span, target });
+        if let Some((span, target)) = self.odd_key.take_if(|_| key.is_some()) {
+            self.document.odd_keys.push(OddKey { entry: id, span, target });
         }
         if parent.is_none() {
             self.document.roots.push(id);

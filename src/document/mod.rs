@@ -197,15 +197,15 @@ pub struct CommentPlace {
     pub before: u32,
 }
 
-/// A key that is written as an alias of a value.
+/// A key that may not stand as it does now in the file's other form.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AliasKey {
+pub struct OddKey {
     /// The entry whose key it is.
     pub entry: EntryId,
-    /// Where the alias stands.
+    /// Where the key stands.
     pub span: Range<usize>,
-    /// The value that it repeats.
-    pub target: EntryId,
+    /// For an alias, the value that it repeats: it is written out where that is encrypted. All others always are.
+    pub target: Option<EntryId>,
 }
 
 /// A typed leaf value in its canonical bytes, the ones that are encrypted and hashed.
@@ -238,8 +238,9 @@ pub struct Document {
     entries: Vec<Entry>,
     roots: Vec<EntryId>,
     aliases: Vec<(u32, u32)>,
-    alias_keys: Vec<AliasKey>,
+    odd_keys: Vec<OddKey>,
     comments: Vec<CommentPlace>,
+    ends_open: bool,
 }
 
 impl Drop for Document {
@@ -372,6 +373,12 @@ impl Document {
         })
     }
 
+    /// Whether text behind the last value, even a line break, would be part of it.
+    #[must_use]
+    pub fn ends_open(&self) -> bool {
+        self.ends_open
+    }
+
     /// What the alias `id` refers to.
     #[must_use]
     pub fn alias_target(&self, id: EntryId) -> Option<EntryId> {
@@ -384,10 +391,10 @@ impl Document {
         self.aliases.iter().map(|&(alias, target)| (alias as usize, target as usize))
     }
 
-    /// The keys that are aliases of values, in the order of the text.
+    /// The keys that are not always written as they stand, in the order of the text.
     #[must_use]
-    pub fn alias_keys(&self) -> &[AliasKey] {
-        &self.alias_keys
+    pub fn odd_keys(&self) -> &[OddKey] {
+        &self.odd_keys
     }
 
     /// The comments in the order of the tree, which for a comment behind a value is before that value.

@@ -78,7 +78,7 @@ fn refuse_repeated(document: &Document, at: EntryId, changed: Range<EntryId>) ->
     }
     let around = |target: EntryId| document.subtree(target).contains(&at) || changed.contains(&target);
     let alias = document.aliases().find(|&(alias, target)| around(target) && !changed.contains(&alias));
-    let key = document.alias_keys().iter().find(|key| around(key.target) && !changed.contains(&key.entry));
+    let key = document.odd_keys().iter().find(|key| key.target.is_some_and(around) && !changed.contains(&key.entry));
     let name = alias.map(|(alias, _)| document.entry(alias).span().start).or(key.map(|key| key.span.start));
     match name {
         Some(name) => {

@@ -205,6 +205,10 @@ fn member_insertion(document: &Document, root: EntryId, member: &str, space: &st
     if text.as_bytes().get(next) == Some(&b',') {
         return (next + 1, format!("{space}{member},"));
     }
+    if text[end..next].contains('#') {
+        // Comments stay with the value that they stand behind.
+        return (next, format!(",{space}{member}"));
+    }
     (end, format!(",{space}{member}"))
 }
 
@@ -218,7 +222,7 @@ fn member_span(document: &Document, root: EntryId, id: EntryId, skip: Skip) -> R
     let (start, comma) = match previous {
         Some(previous) => {
             let start = document.entry(previous).span().end;
-            (start, comma_at(start).map_or(start, |comma| comma + 1))
+            comma_at(start).map_or((start, start), |comma| (comma, comma + 1))
         }
         None => {
             let start = document.entry(root).span().start + 1;

@@ -5,7 +5,7 @@ use super::restore::{Source, restore};
 use super::select::select;
 use super::{AdditionalData, data_entries};
 use crate::crypto::{Cipher, Mac, Nonce, Token};
-use crate::document::{AliasKey, Document, EntryId, Flags, Kind, Splicer};
+use crate::document::{Document, EntryId, Flags, Kind, OddKey, Splicer};
 use crate::error::{self, Error, Result};
 use crate::format::Format;
 use crate::metadata::Metadata;
@@ -184,19 +184,24 @@ impl Sealer<'_> {
         let mut marks = Vec::with_capacity(places.len());
         let mut places = places.iter().copied().peekable();
         let mut replaced = Vec::new();
-        let mut keys = document.alias_keys().iter().filter(|key| is_sealed(document, selected, key.target)).peekable();
+        let mut keys = document.odd_keys().iter().filter(|key| is_written_out(document, selected, key)).peekable();
         let mut id = 0;
         while id < document.len() {
             let entry = document.entry(id);
             let span = entry.span();
-            while let Some(key) = keys.next_if(|key| key.span.start < span.start) {
-                let out = splicer.replace(key.span.clone());
-                out.push(b'"');
-                out.extend_from_slice(key_text(document, key)?.as_bytes());
-                out.push(b'"');
-            }
-            while let Some(place) = places.next_if(|&place| place <= span.start && place < span.end.max(1)) {
-                marks.push(splicer.replace(place..place).len());
+            loop {
+                let key = keys.peek().map_or(usize::MAX, |key| key.span.start);
+                let is_here = |&place: &usize| place <= span.start && place < span.end.max(1) && place <= key;
+                if let Some(place) = places.next_if(is_here) {
+                    marks.push(splicer.replace(place..place).len());
+                } else if let Some(key) = keys.next_if(|key| key.span.start < span.start) {
+                    let out = splicer.replace(key.span.clone());
+                    out.push(b'"');
+                    out.extend_from_slice(key_text(document, key)?.as_bytes());
+                    out.push(b'"');
+                } else {
+                    break;
+                }
             }
             let mut leaf = |id: EntryId, out: &mut Vec<u8>, in_copy: bool| -> Result<bool> {
                 let scalar = document.scalar(id);
@@ -298,7 +303,7 @@ impl Sealer<'_> {
                 layout.insert(id as u32, document.raw(id));
             }
         }
-        for key in document.alias_keys().iter().filter(|key| is_sealed(document, &self.selected, key.target)) {
+        for key in document.odd_keys().iter().filter(|key| is_written_out(document, &self.selected, key)) {
             layout.insert_key(key.entry as u32, &document.text()[key.span.clone()]);
         }
         rendered.zeroize();
@@ -309,19 +314,12 @@ impl Sealer<'_> {
             // A document that was empty now holds the block; sops would make `{}` of it.
             let was_empty =
                 document.entry(id).parent().is_none() && before.kind == Kind::Null && after.kind == Kind::Map;
-            if was_empty {
+            if was_empty && document.entry(id).span().is_empty() {
                 layout.insert(id as u32, "");
             }
             let sealed = self.selected[id] && (is_replaced[id] || copied);
             let same = document.key_bytes(id) == written.key_bytes(twin)
                 && (sealed || before.is_same_value(&after) || was_empty);
-            if !same && document.entry(id).span().end == document.bytes().len() && !sealed {
-                return Err(Error::new(error::Kind::EncryptTree, "this value ends with the file")
-                    .at(document.text(), document.entry(id).span().start)
-                    .at_path(document.path(id))
-                    .because("the `sops` block behind it would add a line break to it")
-                    .hint("end the file with a line break"));
-            }
             if !same {
                 return Err(self.unprovable(Some(id)));
             }
@@ -360,8 +358,13 @@ fn is_sealed(document: &Document, selected: &[bool], id: EntryId) -> bool {
     selected[id] && !scalar.bytes.is_empty() && scalar.kind != Kind::Comment
 }
 
-/// A key that is an alias of a value that gets encrypted, as it can stand in double quotes.
-fn key_text<'a>(document: &'a Document, key: &AliasKey) -> Result<&'a str> {
+/// Whether a key cannot stay as it stands in the plaintext.
+fn is_written_out(document: &Document, selected: &[bool], key: &OddKey) -> bool {
+    key.target.is_none_or(|target| is_sealed(document, selected, target))
+}
+
+/// A key that is written out, as it can stand in double quotes.
+fn key_text<'a>(document: &'a Document, key: &OddKey) -> Result<&'a str> {
     const LONGEST: usize = 1_000; // of a key on one line, in YAML
     let text = document.key(key.entry);
     if text.len() <= LONGEST
@@ -369,12 +372,15 @@ fn key_text<'a>(document: &'a Document, key: &AliasKey) -> Result<&'a str> {
     {
         return Ok(text);
     }
-    Err(Error::new(error::Kind::EncryptTree, "this key is an alias that cannot be written out")
+    let (why, hint) = match key.target {
+        Some(_) => ("the value that it repeats gets encrypted", "write the key itself instead of the alias"),
+        None => ("sops does not read it as it stands", "put it in quotes"),
+    };
+    Err(Error::new(error::Kind::EncryptTree, "this key cannot be written out in quotes")
         .at(document.text(), key.span.start)
-        .because(
-            "the value that it repeats gets encrypted, and has quotes, escapes, line breaks or is too long for a key",
-        )
-        .hint("write the key itself instead of the alias"))
+        .because(why)
+        .because("it has quotes, escapes, line breaks or is too long for a key")
+        .hint(hint))
 }
 
 fn into_text(bytes: Vec<u8>) -> Result<String> {

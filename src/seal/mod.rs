@@ -19,7 +19,7 @@ pub use encrypt::{Nonces, encrypt, now};
 pub use placeholder::placeholder;
 pub use select::select;
 
-use crate::document::{Document, EntryId};
+use crate::document::{Document, EntryId, Kind, Style};
 use crate::format::Format;
 
 /// The additional data of entries, one after the other. Siblings share their parent's part.
@@ -61,9 +61,14 @@ fn data_entries(format: &dyn Format, document: &Document) -> Vec<u32> {
     let mut data = Vec::with_capacity(document.len());
     let mut at = 0;
     for block in blocks {
-        let block = document.subtree(block);
-        data.extend((at as u32)..(block.start as u32));
-        at = block.end;
+        let mut end = document.subtree(block).end;
+        // To the parser, comments below it that come before the next key are part of a block that ends there.
+        let is_below = |id: EntryId| document.entry(id).kind() == Kind::Comment;
+        while document.entry(block).style() == Style::Block && is_below(end - 1) {
+            end -= 1;
+        }
+        data.extend((at as u32)..(block as u32));
+        at = end;
     }
     data.extend((at as u32)..(document.len() as u32));
     data

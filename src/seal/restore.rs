@@ -62,8 +62,8 @@ pub(super) fn restore<'a, 's>(
                     continue;
                 }
             }
-            // Else only an alias that was written out has a text of its own.
-            if let Some(text) = text.filter(|_| !root) {
+            // Else only an alias that was written out has a text of its own, and a null that was the whole document.
+            if let Some(text) = text.filter(|text| !root || !text.is_empty()) {
                 splicer.replace(span).extend_from_slice(text.as_bytes());
                 skip_to = document.subtree(id).end;
             }

@@ -1,12 +1,13 @@
 //! The `sops` block of a YAML document: where it goes and what to take out so that it never was there.
 //!
-//! In a document by indentation it is the last key, on lines of its own before the end of the document.
-//! In a document in braces it is the last member. A file that does not end with a line break still does
-//! not with the block, which is how its removal knows.
+//! In a document by indentation it is the last key, on lines of its own before the end of the document; or
+//! the last but one where the last value is a block scalar that the end of the file cuts off, since whatever
+//! follows would be part of it. In a document in braces it is the last member. A file that does not end with a
+//! line break still does not with the block, which is how its removal knows.
 
 use super::place::{line_start, newline_of, next_line, skip_to_mark};
 use super::{edit, emit};
-use crate::document::{Document, EntryId, Kind, Style, Value};
+use crate::document::{Document, EntryId, Flags, Kind, Style, Value};
 use crate::format::METADATA_KEY;
 use std::ops::Range;
 
@@ -18,7 +19,7 @@ pub(super) fn spans(document: &Document, blocks: &[EntryId]) -> Vec<Range<usize>
 fn span(document: &Document, block: EntryId) -> Range<usize> {
     let text = document.text();
     let root = document.entry(block).parent().unwrap_or(block);
-    let end = document.entry(block).span().end;
+    let end = end(document, block);
     if document.entry(root).style() == Style::Flow {
         return crate::format::member_span(document, root, block, skip_to_mark);
     }
@@ -27,15 +28,29 @@ fn span(document: &Document, block: EntryId) -> Range<usize> {
     if text[end..].contains(['\n', '\r']) {
         return start..next_line(text, end);
     }
-    text[..start].strip_suffix(newline_of(text)).map_or(start, str::len)..text.len()
+    // The line break of the file's plaintext, which may have been another one than that of its tokens.
+    let before = &text[..start];
+    ["\r\n", "\n", "\r"].iter().find_map(|newline| before.strip_suffix(newline)).map_or(start, str::len)..text.len()
+}
+
+/// Where the text of the value `id` ends, comments below it left out.
+fn end(document: &Document, id: EntryId) -> usize {
+    let mut at = id;
+    while document.entry(at).style() == Style::Block
+        && let Some(last) = document.children(at).last()
+    {
+        at = last;
+    }
+    document.entry(at).span().end
 }
 
 /// Where to put the block, and its text.
 pub(super) fn insertions(document: &Document, metadata: &Value) -> Vec<(usize, String)> {
     let has_room = |&root: &EntryId| {
         let entry = document.entry(root);
-        // A null that is written out leaves none; the block is read from the first document anyway.
-        entry.kind() == Kind::Map || entry.span().is_empty()
+        // A null that is written out leaves none; the block is read from the first document anyway, and there
+        // it takes the null's place.
+        entry.kind() == Kind::Map || entry.span().is_empty() || entry.is(Flags::REWRITTEN)
     };
     document.roots().iter().copied().filter(has_room).map(|root| insertion(document, root, metadata)).collect()
 }
@@ -43,8 +58,12 @@ pub(super) fn insertions(document: &Document, metadata: &Value) -> Vec<(usize, S
 fn insertion(document: &Document, root: EntryId, metadata: &Value) -> (usize, String) {
     let entry = document.entry(root);
     let text = document.text();
+    let member = || format!("\"{METADATA_KEY}\": {}", edit::emit_flow(metadata));
+    if entry.is(Flags::REWRITTEN) {
+        return (entry.span().start, format!("{{{}}}", member()));
+    }
     if entry.kind() == Kind::Map && entry.style() == Style::Flow {
-        let member = format!("\"{METADATA_KEY}\": {}", edit::emit_flow(metadata));
+        let member = member();
         return crate::format::member_insertion(document, root, &member, " ", skip_to_mark);
     }
     let span = entry.span();
@@ -56,11 +75,32 @@ fn insertion(document: &Document, root: EntryId, metadata: &Value) -> (usize, St
     let block = Value::Map(vec![(METADATA_KEY.to_owned(), metadata.clone())]);
     let newline = newline_of(text);
     let block = emit::emit_block(&block, column, newline);
+    if document.ends_open() && document.roots().last() == Some(&root) {
+        return (last_key(document, root), block);
+    }
     let at = document_end(text, span.end);
     if at < text.len() || text.is_empty() || text.ends_with(['\n', '\r']) {
         (at, block)
     } else {
         (at, format!("{newline}{}", block.strip_suffix(newline).unwrap_or(&block)))
+    }
+}
+
+/// Where the lines of the last key of `root` begin, with the comments directly above it.
+fn last_key(document: &Document, root: EntryId) -> usize {
+    let text = document.text();
+    let (before_last, _) = document.children(root).fold((None, None), |(_, last), next| (last, Some(next)));
+    let Some(before_last) = before_last else { return line_start(text, document.entry(root).span().start) };
+    let mut at = next_line(text, end(document, before_last));
+    let mut comments = None;
+    loop {
+        let line = text[at..next_line(text, at)].trim_ascii();
+        match line.bytes().next() {
+            None if at < text.len() => comments = None,
+            Some(b'#') => _ = comments.get_or_insert(at),
+            _ => return comments.unwrap_or(at),
+        }
+        at = next_line(text, at);
     }
 }
 

@@ -5,60 +5,67 @@
 //! with the place.
 
 use super::resolve::{self, Resolved};
-use super::{comments, place};
+use super::{comments, place, tabs};
 use crate::document::{Builder, Document, EntryId, Flags, Kind, Style, Text};
 use crate::error::{self, Error, Result};
-use granit_parser::{Event, Parser, ScalarStyle, Span, StructureStyle, Tag, options};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, StructureStyle, Tag, options};
 use hashbrown::HashTable;
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
+use zeroize::Zeroize;
 
 /// As deep as sops' own parser goes (`max_indents`, `max_flow_level` of go-yaml).
 const MAX_DEPTH: usize = 10_000;
 
+/// So many collections with lines that tabs indent are read; each needs another look at the whole text.
+const MAX_SPACED: usize = 100;
+
 /// Indexes a YAML stream.
 pub(super) fn index(text: String) -> Result<Document> {
-    let builder = Builder::new(text)?;
-    // The events borrow the text, which the builder owns in the end.
-    let source = builder.shared_text();
-    let mut indexer = Indexer {
-        source: &source,
-        builder,
-        frames: Vec::new(),
-        anchors: Vec::new(),
-        pending: None,
-        value_nodes: Vec::new(),
-        comments: Vec::new(),
-        at: 0,
-        hasher: RandomState::new(),
-    };
-    let options = options! {
-        emit_anchor_events: true,
-        max_buffered_comment_events: usize::MAX,
-        flow_nesting_limit: MAX_DEPTH,
-        block_nesting_limit: MAX_DEPTH,
-    };
-    for event in Parser::new_from_str_with_options(&source, options) {
-        let (event, span) = event.map_err(|error| {
-            let offset = error.marker().byte_offset().unwrap_or_default();
-            Error::new(error::Kind::Format, "this is not valid YAML")
-                .at(&source, offset)
-                .because(error.info())
-                .hint("look at the lines above too: a quote or bracket that is not closed shows later")
-        })?;
-        indexer.event(event, span)?;
+    let mut builder = Builder::new(text)?;
+    let mut spaced: Option<String> = None;
+    let mut tries = 0;
+    loop {
+        // The events borrow the text, which the builder owns in the end.
+        let source = builder.shared_text();
+        let parsed = spaced.as_deref().unwrap_or(&source);
+        let (filled, result) = Indexer::run(&source, parsed, builder);
+        let next = match result {
+            Ok(()) => {
+                spaced.zeroize();
+                return Ok(filled.finish());
+            }
+            Err(Stop { tab_in: Some(start), .. }) if tries < MAX_SPACED => tabs::spaced(parsed, start),
+            Err(stop) => return Err(stop.error),
+        };
+        spaced.replace(next).zeroize();
+        drop(source);
+        builder = Builder::new(filled.finish().into_text())?;
+        tries += 1;
     }
-    let Indexer { mut builder, value_nodes, comments, .. } = indexer;
-    if !comments.is_empty() {
-        comments::place(&source, &mut builder, &comments, &value_nodes);
+}
+
+/// Why an index ends before its text does.
+struct Stop {
+    error: Error,
+    /// A tab indents a line of the collection in brackets that begins here.
+    tab_in: Option<usize>,
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Stop { error, tab_in: None }
     }
-    Ok(builder.finish())
 }
 
 struct Indexer<'a> {
     source: &'a str,
+    /// What the parser reads: `source`, but for blanks.
+    parsed: &'a str,
     builder: Builder,
     frames: Vec<Frame>,
+    /// Where the outermost collection in brackets begins, while one is open.
+    flow_start: usize,
     /// What each anchor id stands for, and the scalar of a key where it is one.
     anchors: Vec<Option<Anchored>>,
     /// A block scalar waits here for the comment of its header, which comes after it but stands before.
@@ -108,13 +115,68 @@ impl MapFrame {
     const FEW: usize = 8;
 }
 
-impl Indexer<'_> {
+impl<'a> Indexer<'a> {
+    /// Fills `builder`, which is one over `source`, by what the parser says of `parsed`.
+    fn run(source: &'a str, parsed: &'a str, builder: Builder) -> (Builder, Result<(), Stop>) {
+        let mut indexer = Indexer {
+            source,
+            parsed,
+            builder,
+            frames: Vec::new(),
+            flow_start: 0,
+            anchors: Vec::new(),
+            pending: None,
+            value_nodes: Vec::new(),
+            comments: Vec::new(),
+            at: 0,
+            hasher: RandomState::new(),
+        };
+        let result = indexer.events();
+        let Indexer { mut builder, value_nodes, comments, .. } = indexer;
+        if result.is_ok() && !comments.is_empty() {
+            comments::place(parsed, &mut builder, &comments, &value_nodes);
+        }
+        (builder, result)
+    }
+
+    fn events(&mut self) -> Result<(), Stop> {
+        let options = options! {
+            emit_anchor_events: true,
+            max_buffered_comment_events: usize::MAX,
+            flow_nesting_limit: MAX_DEPTH,
+            block_nesting_limit: MAX_DEPTH,
+        };
+        for event in Parser::new_from_str_with_options(self.parsed, options) {
+            let (event, span) = event.map_err(|error| self.stop(&error))?;
+            self.event(event, span)?;
+        }
+        Ok(())
+    }
+
+    fn stop(&self, error: &ScanError) -> Stop {
+        let offset = error.marker().byte_offset().unwrap_or_default();
+        let tab_in = || {
+            // The parser looks some tokens ahead, where the collection may begin.
+            let ahead = || self.source.get(self.at..offset)?.find(['[', '{']).map(|found| self.at + found);
+            if self.in_flow() { Some(self.flow_start) } else { ahead() }
+        };
+        let tab_in = if *error.kind() == ErrorKind::TabInBlockIndentation { tab_in() } else { None };
+        let error = Error::new(error::Kind::Format, "this is not valid YAML")
+            .at(self.source, offset)
+            .because(error.info())
+            .hint("look at the lines above too: a quote or bracket that is not closed shows later");
+        Stop { error, tab_in }
+    }
+
     fn event(&mut self, event: Event<'_>, span: Span) -> Result<()> {
         let range = span.byte_range().unwrap_or_default();
         match event {
             Event::Comment(text, _) => {
                 if self.pending.as_ref().is_some_and(|leaf| leaf.span.start < range.start) {
                     self.flush();
+                }
+                if self.pending.is_none() && range.start < self.at {
+                    return Err(self.refuse_inner_comment(range.start));
                 }
                 let text = self.builder.slice(range.end - text.len()..range.end);
                 let id = self.builder.comment(range.clone(), text);
@@ -205,6 +267,9 @@ impl Indexer<'_> {
                 .hint("put the list under a key, such as `items:`"));
         }
         let flow = style == StructureStyle::Flow;
+        if flow && !self.in_flow() {
+            self.flow_start = range.start;
+        }
         let flags = Flags::NONE.with_if(self.in_flow(), Flags::IN_FLOW);
         let key = self.take_key();
         let style = if flow { Style::Flow } else { Style::Block };
@@ -228,9 +293,17 @@ impl Indexer<'_> {
         // The parser says `~` for a node that is not there.
         let value = if plain && range.is_empty() { "" } else { value };
         let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+        if block && self.source[range.clone()] != self.parsed[range.clone()] {
+            return Err(
+                self.refuse("tabs indent the lines of a list or map in brackets before this value", range.start)
+            );
+        }
         let at_end = block
             && !self.source.ends_with(['\n', '\r'])
             && self.source[range.end..].bytes().all(|byte| matches!(byte, b' ' | b'\t'));
+        if block && !self.source.ends_with(['\n', '\r']) && self.source[range.end..].trim_ascii().is_empty() {
+            self.builder.ends_open();
+        }
         // go-yaml gives a block scalar that the end of the file cuts off no newline.
         let value = if at_end { value.strip_suffix('\n').unwrap_or(value) } else { value };
         let short = tag.map(short_tag).filter(|tag| tag != "!");
@@ -243,21 +316,13 @@ impl Indexer<'_> {
             let error = Error::new(error::Kind::EncryptTree, "this value cannot be kept");
             error.at(self.source, range.start).because(reason)
         })?;
-        if plain && self.in_flow() && value.starts_with('?') {
-            return Err(self
-                .refuse("a value in brackets begins with `?`", range.start)
-                .because("sops reads it as the mark of a key, without the `?`")
-                .hint("put it in quotes"));
-        }
+        // sops takes the `?` for the mark of a key, unless the text stands in quotes.
+        let misread = plain && self.in_flow() && value.starts_with('?');
         if self.expects_key() {
+            if misread {
+                self.builder.odd_key(range.clone(), None);
+            }
             return self.key(&resolved, anchor, range);
-        }
-        let first = self.builder.so_far().roots().is_empty();
-        if self.frames.is_empty() && first && resolved.kind == Kind::Null && !range.is_empty() {
-            return Err(self
-                .refuse("the first document is a null that is written out", range.start)
-                .because("the `sops` block has no place in it")
-                .hint("leave it out, or write {}"));
         }
         if self.frames.is_empty() && resolved.kind != Kind::Null {
             return Err(self
@@ -273,22 +338,23 @@ impl Indexer<'_> {
             ScalarStyle::Literal => (self.block_content(&range, span.start.col()), Style::Literal),
             ScalarStyle::Folded => (self.block_content(&range, span.start.col()), Style::Folded),
         };
-        let mut flags = Flags::NONE.with_if(self.in_flow(), Flags::IN_FLOW);
+        let mut flags = Flags::NONE.with_if(self.in_flow(), Flags::IN_FLOW).with_if(misread, Flags::REWRITTEN);
+        let null_document = self.frames.is_empty() && self.builder.so_far().roots().is_empty();
         // A tag that only fits the value of now goes with it; `!!str` and an application's own stay.
         if short.as_deref().is_some_and(|tag| tag.starts_with("!!") && tag != "!!str")
+            && (null_document || !range.is_empty())
             && let Some(tag) = span.tag_span().and_then(|tag| tag.byte_range())
         {
-            full.start = tag.start;
+            // A value that is not there is said to stand where the next token is.
+            full = tag.start..if range.is_empty() { tag.end } else { full.end };
             flags = flags.with(Flags::TAGGED);
         }
-        if at_end {
-            // With its header, which would give it a line break if anything followed. A comment behind the
-            // header stands for itself and stays.
-            let start = place::header_start(self.source, self.at);
-            if !self.source[start..full.start.max(start)].contains('#') {
-                full.start = start;
-                flags = flags.with(Flags::REWRITTEN);
-            }
+        if plain && !full.is_empty() && self.last_comment() > Some(full.start) {
+            return Err(self.refuse_inner_comment(full.start));
+        }
+        if null_document && !full.is_empty() {
+            // A null that is written out; the `sops` block takes its place.
+            flags = flags.with(Flags::REWRITTEN);
         }
         let leaf = Leaf { kind: resolved.kind, span: full, key: self.take_key(), value: text, style, flags, anchor };
         if block {
@@ -366,7 +432,7 @@ impl Indexer<'_> {
                 Some(Anchored::Key(text)) => text,
                 Some(Anchored::Entry(entry)) if self.builder.so_far().entry(entry).kind() == Kind::Str => {
                     let bytes = self.builder.so_far().scalar(entry).bytes.to_vec();
-                    self.builder.alias_key(entry, range.clone());
+                    self.builder.odd_key(range.clone(), Some(entry));
                     self.builder.intern(&bytes)
                 }
                 _ => return Err(self.refuse("this key is an alias of something that is not a string", range.start)),
@@ -395,6 +461,17 @@ impl Indexer<'_> {
         Ok(())
     }
 
+    fn refuse_inner_comment(&self, at: usize) -> Error {
+        self.refuse("a comment stands within a value, or between its type tag and the value", at)
+            .because("the value could only be replaced together with the comment")
+            .hint("put the comment on the line above, or behind the value")
+    }
+
+    /// Where the last comment so far begins.
+    fn last_comment(&self) -> Option<usize> {
+        self.comments.last().map(|&id| self.builder.so_far().entry(id).span().start)
+    }
+
     /// The value as a piece of the source where it stands there as it is.
     fn text_of(&mut self, canonical: &[u8], range: &Range<usize>) -> Text {
         let source = &self.source.as_bytes()[range.clone()];
@@ -408,7 +485,7 @@ impl Indexer<'_> {
     }
 
     /// The lines of a block scalar: from the start of the line behind its header to the end of its last
-    /// line that is not blank. Empty, behind the header, when all are blank.
+    /// line that is not blank. The blanks of the line behind the header, when all are blank.
     fn block_content(&self, range: &Range<usize>, indent: usize) -> Range<usize> {
         let header_end = place::header_end(self.source, self.at);
         let mut content = &self.source[header_end..range.end.max(header_end)];
@@ -417,8 +494,8 @@ impl Indexer<'_> {
             let line = content.rfind(['\n', '\r']).map_or(0, |found| found + 1);
             let blank = content[line..].bytes().all(|byte| byte == b' ') && content.len() - line <= indent;
             if !blank || line == 0 {
-                let end = if blank { 0 } else { content.len() };
-                return header_end..header_end + end;
+                // Text in the place of the first of only blank lines has none of its blanks behind it.
+                return header_end..header_end + content.len();
             }
             content = content[..line]
                 .strip_suffix('\n')

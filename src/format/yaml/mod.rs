@@ -12,6 +12,7 @@ mod index;
 mod place;
 mod resolve;
 mod scalar;
+mod tabs;
 
 use super::Format;
 use crate::document::{Document, EntryId, Kind, Node, Place, Scalar, Splice, Value};

@@ -39,7 +39,7 @@ pub(super) fn write_token(document: &Document, id: EntryId, token: &str, out: &m
     } else if entry.is(Flags::IN_FLOW) {
         write_anchor(document, id, out);
         ("\"", "\"")
-    } else if entry.is(Flags::TAGGED) || entry.is(Flags::ALIAS) || entry.is(Flags::REWRITTEN) {
+    } else if entry.is(Flags::TAGGED) || entry.is(Flags::ALIAS) {
         write_anchor(document, id, out);
         ("", "")
     } else {
@@ -67,6 +67,9 @@ pub(super) fn write_scalar(document: &Document, id: EntryId, scalar: Scalar<'_>,
         out.extend_from_slice(scalar.bytes);
         return Ok(());
     }
+    if entry.parent().is_none() {
+        return Ok(()); // A null: the `sops` block takes its place.
+    }
     if entry.is(Flags::TAGGED) {
         write_anchor(document, id, out);
     }
@@ -75,7 +78,6 @@ pub(super) fn write_scalar(document: &Document, id: EntryId, scalar: Scalar<'_>,
         && !entry.is(Flags::TAGGED)
         && !entry.is(Flags::ALIAS)
         && !entry.is(Flags::COPIED)
-        && !entry.is(Flags::REWRITTEN)
     {
         match entry.style() {
             Style::SingleQuoted if scalar::write_single_quoted(text, out) => return Ok(()),
@@ -89,7 +91,7 @@ pub(super) fn write_scalar(document: &Document, id: EntryId, scalar: Scalar<'_>,
     }
     // On one line where the whole text is to be replaced later, and where a comment stands behind it. What
     // is around is not looked at: a whole file in brackets may be one line.
-    if [Flags::IN_FLOW, Flags::ALIAS, Flags::COPIED, Flags::REWRITTEN].iter().any(|&flag| entry.is(flag)) {
+    if [Flags::IN_FLOW, Flags::ALIAS, Flags::COPIED].iter().any(|&flag| entry.is(flag)) {
         let context = Context { indent: 0, base: 0, in_flow: true, is_key: false, newline: "\n" };
         scalar::write_canonical(scalar, context, out);
         return Ok(());
@@ -200,8 +202,9 @@ pub(super) fn next_line(text: &str, at: usize) -> usize {
 
 /// The line break that a text uses.
 pub(super) fn newline_of(text: &str) -> &'static str {
-    match memchr::memchr(b'\n', text.as_bytes()) {
-        Some(at) if at > 0 && text.as_bytes()[at - 1] == b'\r' => "\r\n",
+    match memchr::memchr2(b'\n', b'\r', text.as_bytes()) {
+        Some(at) if text[at..].starts_with("\r\n") => "\r\n",
+        Some(at) if text[at..].starts_with('\r') => "\r",
         _ => "\n",
     }
 }
@@ -228,7 +231,7 @@ fn block_indent(document: &Document, id: EntryId) -> usize {
     let start = document.entry(id).span().start;
     let spaces = |line: &str| line.len() - line.trim_start_matches(' ').len();
     let not_blank = |line: &&str| !line.trim_matches([' ', '\t', '\r']).is_empty();
-    if let Some(line) = document.raw(id).split('\n').find(not_blank) {
+    if let Some(line) = document.raw(id).split(['\n', '\r']).find(not_blank) {
         // Spaces that are part of the value stand behind the indentation.
         let value = String::from_utf8_lossy(document.scalar(id).bytes);
         let inner = value.split('\n').find(not_blank).map_or(0, spaces);
@@ -236,7 +239,7 @@ fn block_indent(document: &Document, id: EntryId) -> usize {
     }
     // No line with text: as deep as the header says, or deeper than it, which is deeper than anything around.
     let header = text[..start].trim_end_matches(['\n', '\r']);
-    let line = header[header.rfind('\n').map_or(0, |at| at + 1)..].trim_start_matches('\u{feff}');
+    let line = header[line_start(header, header.len())..].trim_start_matches('\u{feff}');
     let line = line.find(" #").or(line.find("\t#")).map_or(line, |at| &line[..at]);
     let mark = line.rfind(['|', '>']).unwrap_or(0);
     match line[mark..].chars().find_map(|c| c.to_digit(10)) {

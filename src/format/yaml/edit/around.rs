@@ -76,9 +76,6 @@ impl Around {
 fn header(document: &Document, id: EntryId) -> Range<usize> {
     let text = document.text();
     let start = document.entry(id).span().start;
-    if document.entry(id).is(Flags::REWRITTEN) {
-        return start..start + word_len(&text[start..]);
-    }
     // On the line above the content, before a comment.
     let mut end = text[..start].trim_end_matches([' ', '\t', '\n', '\r']).len();
     if let Some(comment) = beside(document, id).into_iter().find(|comment| comment.start < end && end <= comment.end) {
