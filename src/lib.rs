@@ -5,7 +5,7 @@
 //!
 //! 0. [`error`], [`secret`], [`trace`], [`sys`]: failures, bytes that wipe themselves, what `--verbose` shows, the platform
 //! 1. [`document`], [`pattern`]: the indexed text, Go's regular expressions
-//! 2. [`crypto`], [`mod@format`], [`key`]: the ciphers; YAML and JSON; the key back ends
+//! 2. [`crypto`], [`mod@format`], [`key`]: the ciphers; YAML, JSON, dotenv, INI and binary; the key back ends
 //! 3. [`metadata`]: the typed `sops` block
 //! 4. [`seal`], [`config`]: which leaves, encrypt, decrypt, verify; `.sops.yaml`
 //! 5. [`ops`]: what each command does, with no argument parsing and no printing

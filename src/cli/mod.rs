@@ -42,7 +42,7 @@ use std::process::ExitCode;
 
 /// Keeps secrets in Git: encrypts the values of a file and gives it back byte for byte
 ///
-/// YAML and JSON, in the format of sops: each reads what the other writes.
+/// YAML, JSON, dotenv, INI and files of any kind, in the format of sops: each reads what the other writes.
 #[derive(Parser)]
 #[command(
     name = "leafcrypt",

@@ -149,7 +149,12 @@ impl Builder {
     /// Adds a comment, `span` with its mark and `text` without. It belongs to the open container until
     /// [`Self::place_comment`] says better.
     pub fn comment(&mut self, span: Range<usize>, text: Text) -> EntryId {
-        let id = self.push(Kind::Comment, span, None, text, Style::Plain, Flags::NONE);
+        self.comment_with(span, text, Style::Plain, Flags::NONE)
+    }
+
+    /// Adds a comment of which something is to be remembered.
+    pub fn comment_with(&mut self, span: Range<usize>, text: Text, style: Style, flags: Flags) -> EntryId {
+        let id = self.push(Kind::Comment, span, None, text, style, flags);
         if self.open.is_empty() {
             // Not a root: a comment outside of the root value belongs to no container yet.
             self.document.roots.pop();
@@ -231,6 +236,15 @@ impl Builder {
     /// Says that text behind the last value, even a line break, would be part of it.
     pub fn ends_open(&mut self) {
         self.document.ends_open = true;
+    }
+
+    /// Says that the leaf `first` stands in sops' tree with the value of the later leaf `shadowed`, whatever its own
+    /// text says, and that one not at all.
+    pub fn shadow(&mut self, shadowed: EntryId, first: EntryId) {
+        let entry = &mut self.document.entries[shadowed];
+        entry.flags = entry.flags.with(Flags::SHADOWED);
+        self.document.entries[first].text = self.document.entries[shadowed].text;
+        self.document.shadows.push((shadowed as u32, first as u32));
     }
 
     /// The finished document.

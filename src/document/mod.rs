@@ -73,9 +73,13 @@ pub enum Style {
     Literal,
     /// A folded block scalar (`>`).
     Folded,
+    /// Between three double quotes.
+    TripleQuoted,
+    /// In back quotes.
+    BackQuoted,
     /// A container by indentation.
     Block,
-    /// A container in brackets.
+    /// A container in brackets; a comment on the line of what it belongs to.
     Flow,
 }
 
@@ -98,6 +102,12 @@ impl Flags {
     /// The value may not stand as it does now in the file's other form, encrypted or plain, even where it is
     /// not encrypted: it is always written anew there.
     pub const REWRITTEN: Flags = Flags(16);
+    /// The entry is not in sops' tree: another of the same key took its place. Encrypted all the same.
+    pub const SHADOWED: Flags = Flags(32);
+    /// The comment is a part of the one that stands two entries before, and is encrypted where that is.
+    pub const TIED: Flags = Flags(64);
+    /// No token can stand in its place: where it is encrypted, the layout record alone has it.
+    pub const NO_TOKEN: Flags = Flags(128);
 
     /// Whether all facts of `other` are in this set.
     #[must_use]
@@ -241,6 +251,7 @@ pub struct Document {
     odd_keys: Vec<OddKey>,
     comments: Vec<CommentPlace>,
     ends_open: bool,
+    shadows: Vec<(u32, u32)>,
 }
 
 impl Drop for Document {
@@ -274,6 +285,11 @@ impl Document {
     #[must_use]
     pub fn into_bytes(mut self) -> Vec<u8> {
         self.bytes.take().unwrap_or_else(|| self.into_text().into_bytes())
+    }
+
+    /// Says more of an entry.
+    pub fn mark(&mut self, id: EntryId, flags: Flags) {
+        self.entries[id].flags = self.entries[id].flags.with(flags);
     }
 
     /// How many entries there are.
@@ -357,7 +373,7 @@ impl Document {
         id..if entry.kind.is_container() { entry.text.start as usize } else { id + 1 }
     }
 
-    /// The values directly below a container, in order, without comments.
+    /// The values directly below a container, in order, without comments and what is not in sops' tree.
     pub fn children(&self, id: EntryId) -> impl Iterator<Item = EntryId> + '_ {
         let end = self.subtree(id).end;
         let mut next = id + 1;
@@ -365,7 +381,8 @@ impl Document {
             while next < end {
                 let child = next;
                 next = self.subtree(child).end;
-                if self.entries[child].kind != Kind::Comment {
+                let entry = &self.entries[child];
+                if entry.kind != Kind::Comment && !entry.is(Flags::SHADOWED) {
                     return Some(child);
                 }
             }
@@ -395,6 +412,11 @@ impl Document {
     #[must_use]
     pub fn odd_keys(&self) -> &[OddKey] {
         &self.odd_keys
+    }
+
+    /// The entries that are not in sops' tree, each with the one of the same key that is: in the order of the text.
+    pub fn shadows(&self) -> impl Iterator<Item = (EntryId, EntryId)> + '_ {
+        self.shadows.iter().map(|&(shadowed, by)| (shadowed as usize, by as usize))
     }
 
     /// The comments in the order of the tree, which for a comment behind a value is before that value.

@@ -24,7 +24,7 @@ pub fn set(
     value: Node<'_>,
 ) -> Result<Document> {
     let (place, rest) = document.place(root, path)?;
-    let made = value.within(rest);
+    let made = format.adapt(value.within(rest))?;
     let value = Node::root(&made);
     let (before, after) = match &place {
         Place::Of(id) => {
@@ -131,7 +131,7 @@ fn not_possible() -> Error {
 }
 
 fn is_value(document: &Document, id: EntryId) -> bool {
-    document.entry(id).kind() != Kind::Comment
+    document.entry(id).kind() != Kind::Comment && !document.entry(id).is(Flags::SHADOWED)
 }
 
 /// The values of `range` but those of `hole`, each with its depth below the first of `range`'s.

@@ -3,9 +3,14 @@
 //! A format is one folder and one line of [`ALL`]. Owns: syntax. Must not know: ciphers, rules,
 //! recipients, files on a disk.
 
+pub mod binary;
 pub mod change;
+pub mod dotenv;
 mod flat;
+mod flatten;
+pub mod ini;
 pub mod json;
+mod tree;
 pub mod yaml;
 
 pub use flat::flat;
@@ -17,7 +22,7 @@ use std::ops::Range;
 use zeroize::Zeroize;
 
 /// Every format, in the order in which help lists them.
-pub static ALL: &[&dyn Format] = &[&yaml::Yaml, &json::Json];
+pub static ALL: &[&dyn Format] = &[&yaml::Yaml, &json::Json, &dotenv::Dotenv, &ini::Ini, &binary::Binary];
 
 /// The map key, section or prefix that holds the metadata.
 pub const METADATA_KEY: &str = "sops";
@@ -48,6 +53,11 @@ pub trait Format: Sync {
 
     /// Whether a file of this name is of this format.
     fn is_named(&self, file_name: &str) -> bool;
+
+    /// Whether a file is a single value, which is encrypted whatever a rule says.
+    fn is_whole(&self) -> bool {
+        false
+    }
 
     /// What a new file begins with in the editor.
     fn example(&self) -> &'static str;
@@ -133,6 +143,14 @@ pub trait Format: Sync {
 
     /// Where to put `metadata` in a document that has none: byte positions, ascending, and texts.
     fn metadata_insertions(&self, document: &Document, metadata: &Value) -> Vec<(usize, String)>;
+
+    /// `value` as this format holds it; most hold any.
+    ///
+    /// # Errors
+    /// When it has no form for something in it.
+    fn adapt(&self, value: Document) -> Result<Document> {
+        Ok(value)
+    }
 
     /// The splices that put `value` in `place`, laid out, indented and quoted as what stands around it. No
     /// other line changes. Aliases are the caller's to look at, and so is whether the result is what was
@@ -233,6 +251,12 @@ fn member_span(document: &Document, root: EntryId, id: EntryId, skip: Skip) -> R
         Some(after) => comma..after + 1,
         None => start..end,
     }
+}
+
+/// The format of a file of this name: binary, when the name says nothing.
+#[must_use]
+pub fn of_file_name(file_name: &str) -> &'static dyn Format {
+    by_file_name(file_name).unwrap_or(&binary::Binary)
 }
 
 #[cfg(test)]

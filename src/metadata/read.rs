@@ -9,7 +9,7 @@ pub(super) fn read(block: &Value) -> Result<Metadata> {
     let Value::Map(fields) = block else {
         return Err(invalid("it is no map"));
     };
-    let mut metadata = Metadata::new(Vec::new(), 0, Selection::default(), false);
+    let mut metadata = Metadata::new(Vec::new(), 0, Selection::Implied, false);
     let mut top = Vec::new();
     let mut selections = Vec::new();
     let (mut last_modified, mut version) = (None, None);

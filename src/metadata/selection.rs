@@ -1,9 +1,12 @@
 //! The six selectors.
 
 /// Which leaves are encrypted. Exactly one of sops' six selectors; patterns are in Go's syntax.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Selection {
-    /// All but those with a key on their way that ends so; the default, with `_unencrypted`.
+    /// Nothing is said, which means all but those with a key on their way that ends with `_unencrypted`. So are
+    /// binary files, to whose one value no selector applies.
+    Implied,
+    /// All but those with a key on their way that ends so; the default of a new file, with `_unencrypted`.
     UnencryptedSuffix(String),
     /// Only those with a key on their way that ends so.
     EncryptedSuffix(String),
@@ -17,9 +20,18 @@ pub enum Selection {
     EncryptedCommentRegex(String),
 }
 
+impl PartialEq for Selection {
+    /// Whether both select the same.
+    fn eq(&self, other: &Self) -> bool {
+        (self.field(), self.text()) == (other.field(), other.text())
+    }
+}
+
+impl Eq for Selection {}
+
 impl Default for Selection {
     fn default() -> Self {
-        Selection::UnencryptedSuffix("_unencrypted".to_owned())
+        Selection::UnencryptedSuffix(Selection::DEFAULT_SUFFIX.to_owned())
     }
 }
 
@@ -27,6 +39,9 @@ impl Default for Selection {
 type Selector = (&'static str, fn(String) -> Selection);
 
 impl Selection {
+    /// What ends the keys of values that are not encrypted, when nothing else is said.
+    const DEFAULT_SUFFIX: &str = "_unencrypted";
+
     /// The selectors in the order in which sops writes them. Their names are the same in a file and in
     /// a creation rule.
     pub const SELECTORS: [Selector; 6] = [
@@ -42,7 +57,7 @@ impl Selection {
     #[must_use]
     pub fn field(&self) -> &'static str {
         let at = match self {
-            Selection::UnencryptedSuffix(_) => 0,
+            Selection::Implied | Selection::UnencryptedSuffix(_) => 0,
             Selection::EncryptedSuffix(_) => 1,
             Selection::UnencryptedRegex(_) => 2,
             Selection::EncryptedRegex(_) => 3,
@@ -56,6 +71,7 @@ impl Selection {
     #[must_use]
     pub fn text(&self) -> &str {
         match self {
+            Selection::Implied => Selection::DEFAULT_SUFFIX,
             Selection::UnencryptedSuffix(text)
             | Selection::EncryptedSuffix(text)
             | Selection::UnencryptedRegex(text)

@@ -1,6 +1,6 @@
 //! From the typed block to its fields.
 
-use super::Metadata;
+use super::{Metadata, Selection};
 use crate::document::Value;
 use crate::key::{Stanza, registry};
 
@@ -34,7 +34,9 @@ pub(super) fn write(metadata: &Metadata) -> Value {
     for (name, list) in lists(pgp, &["pgp"]) {
         put(&name, list);
     }
-    put(metadata.selection.field(), text(metadata.selection.text()));
+    if !matches!(metadata.selection, Selection::Implied) {
+        put(metadata.selection.field(), text(metadata.selection.text()));
+    }
     if metadata.mac_only_encrypted {
         put("mac_only_encrypted", Value::Bool(true));
     }

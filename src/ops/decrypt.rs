@@ -6,7 +6,7 @@ use super::unsealed::read_metadata;
 use crate::config::Config;
 use crate::document::{self, Document, KeyPath};
 use crate::error::{Error, Kind, Result};
-use crate::format::{self, Format};
+use crate::format::{self, Format, binary, json::Json};
 use crate::key::Keyring;
 use crate::metadata::Metadata;
 use crate::seal;
@@ -95,7 +95,7 @@ impl Large {
 
     /// The file of `request`, if it is one and all of it is wanted.
     fn of(request: &Decrypt) -> Option<Self> {
-        let (format, output) = request.source.formats().ok()?;
+        let (format, output) = request.source.formats();
         if !request.extract.steps().is_empty() || format.name() != output.name() {
             return None;
         }
@@ -125,8 +125,17 @@ fn whole(format: &dyn Format, mut opened: seal::Decrypted) -> Decrypted {
 }
 
 fn unseal_text(request: &Decrypt, opened: Opened, keyring: &Keyring, known: Option<DataKey>) -> Result<Decrypted> {
-    let Opened { bytes, input, output } = opened;
-    let encrypted = input.index(format::into_text(bytes)?)?;
+    let Opened { bytes, mut input, output } = opened;
+    let mut text = format::into_text(bytes)?;
+    if input.is_whole() && !output.is_whole() {
+        // As JSON it may hold more than data.
+        let document = Json.index(text)?;
+        if !binary::holds_data(&document) {
+            input = &Json;
+        }
+        text = document.into_text();
+    }
+    let encrypted = input.index(text)?;
     let metadata = read_metadata(input, &encrypted, request.ignore_mac)?;
     let data_key = match known {
         Some(known) => known,

@@ -4,7 +4,9 @@ use super::manifest;
 use super::recipients::Given;
 use super::rules::Rules;
 use super::source::{Opened, Source};
+use crate::document::{self, Document, EntryId, Flags};
 use crate::error::{Error, Kind, Result};
+use crate::format::{Format, json::Json};
 use crate::metadata::{Metadata, Selection};
 use crate::seal;
 use crate::secret::DataKey;
@@ -41,6 +43,7 @@ pub struct Encrypted {
 /// when something in it could not be given back later.
 pub fn encrypt(source: &Source, request: &Encrypt) -> Result<Encrypted> {
     let shown = source.shown();
+    source.require_type()?;
     let opened = source.open()?;
     let mut warnings = Vec::new();
     // What is odd about the rules may be why they do not fit.
@@ -59,8 +62,9 @@ fn seal_text(opened: Opened, mut metadata: Metadata, warnings: &mut Vec<String>)
     if !input.metadata_entries(&document).is_empty() {
         return Err(already_encrypted());
     }
+    let output = written_as(input, output);
     if input.name() != output.name() {
-        let converted = output.index_plaintext(output.emit(&document)?);
+        let converted = convert(&document, output);
         document.into_bytes().zeroize();
         document = converted?;
     }
@@ -70,11 +74,55 @@ fn seal_text(opened: Opened, mut metadata: Metadata, warnings: &mut Vec<String>)
     let sealed = seal::encrypt(output, &document, &data_key, &mut metadata, &seal::Nonces::default());
     document.into_bytes().zeroize();
     let text = sealed?;
-    if !has_token(&text, &metadata) {
+    if !has_token(&text, &metadata) && !matches!(metadata.selection, Selection::Implied) {
         let (field, text) = (metadata.selection.field(), metadata.selection.text());
         warnings.push(format!("no value was encrypted: {field} {text:?} leaves none to encrypt"));
     }
     Ok(text)
+}
+
+/// The format of the encrypted file. That of a binary file is JSON, whatever is in it.
+fn written_as(input: &'static dyn Format, output: &'static dyn Format) -> &'static dyn Format {
+    match (input.is_whole(), output.is_whole()) {
+        (true, _) if output.name() == Json.name() => input,
+        (false, true) => &Json,
+        _ => output,
+    }
+}
+
+/// The same plaintext in another format.
+fn convert(document: &Document, output: &dyn Format) -> Result<Document> {
+    let converted = output.index_plaintext(output.emit(document)?)?;
+    if !output.metadata_entries(&converted).is_empty() {
+        return Err(already_encrypted());
+    }
+    let leaves = |document: &Document| {
+        let is_leaf = |id: &EntryId| {
+            let entry = document.entry(*id);
+            !entry.kind().is_container() && entry.kind() != document::Kind::Comment && !entry.is(Flags::SHADOWED)
+        };
+        (0..document.len()).filter(is_leaf).collect::<Vec<_>>()
+    };
+    let (before, after) = (leaves(document), leaves(&converted));
+    let is_same = |id: EntryId, twin: EntryId| {
+        let (value, read) = (document.scalar(id), converted.scalar(twin));
+        document.key_bytes(id) == converted.key_bytes(twin) && (value.kind != document::Kind::Str || value == read)
+    };
+    let changed = before.iter().zip(&after).find(|&(&id, &twin)| !is_same(id, twin)).map(|(&id, _)| id);
+    let lost = (before.len() > after.len()).then(|| before[after.len()]);
+    match changed.or(lost) {
+        None => Ok(converted),
+        // A null at the top of a stream is no value.
+        Some(id) if document.scalar(id).kind == document::Kind::Null && !document.entry(id).has_key() => Ok(converted),
+        Some(id) => {
+            let path = document.path(id);
+            converted.into_bytes().zeroize();
+            Err(Error::new(Kind::Format, format!("this value would become another one as {}", output.name()))
+                .at_path(path)
+                .because("what would be written there is read as something else")
+                .hint("keep the format of the file: leave --output-type away"))
+        }
+    }
 }
 
 fn already_encrypted() -> Error {
@@ -103,7 +151,15 @@ pub(super) fn metadata(source: &Source, request: &Encrypt, warnings: &mut Vec<St
     };
     let rule = rule.map(|found| found.rule).unwrap_or_default();
     let threshold = request.shamir_threshold.unwrap_or(rule.shamir_threshold);
-    let selection = select(request.selection.clone(), rule.selection)?;
+    let mut selection = select(request.selection.clone(), rule.selection)?;
+    if source.formats().0.is_whole() {
+        if selection != Selection::default() {
+            let (field, text) = (selection.field(), selection.text());
+            warnings
+                .push(format!("{field} {text:?} is ignored: a binary file is one value, which is always encrypted"));
+        }
+        selection = Selection::Implied;
+    }
     Ok(Metadata::new(key_groups, threshold, selection, request.mac_only_encrypted || rule.mac_only_encrypted))
 }
 

@@ -1,7 +1,7 @@
 //! The document a command works on.
 
 use crate::error::{Error, Kind, Result};
-use crate::format::{self, Format};
+use crate::format::{self, Format, binary::Binary};
 use crate::sys;
 use std::path::{Path, PathBuf};
 
@@ -44,41 +44,35 @@ impl Source {
     /// The formats of the input and of the output.
     ///
     /// As in sops, the name decides on each that is not given, so `--input-type json` for a file that is
-    /// named `.yaml` converts. A name that says nothing leaves the output in the format of the input.
-    ///
-    /// # Errors
-    /// When neither the name nor a type says what the input is.
-    pub(super) fn formats(&self) -> Result<(&'static dyn Format, &'static dyn Format)> {
+    /// named `.yaml` converts. A name that says nothing is that of a binary file, but leaves the output in the format of
+    /// the input.
+    pub(super) fn formats(&self) -> (&'static dyn Format, &'static dyn Format) {
         let named = format::by_file_name(&self.name().to_string_lossy());
-        let input = self.input_type.or(named).ok_or_else(|| self.unknown_type())?;
-        Ok((input, self.output_type.or(named).unwrap_or(input)))
+        let input = self.input_type.or(named).unwrap_or(&Binary);
+        (input, self.output_type.or(named).unwrap_or(input))
     }
 
-    fn unknown_type(&self) -> Error {
-        let types: Vec<_> = format::ALL.iter().map(|format| format.name()).collect();
-        let types = types.join("|");
-        if sys::is_stdin(&self.path) && self.name.is_none() {
-            // sops gives this code when it is to encrypt the standard input without a name.
-            return Error::new(Kind::ConflictingArguments, "the standard input has no name to tell its type from")
-                .hint(format!("say it with --input-type {types} or --filename-override NAME"));
+    /// Refuses a plaintext on the standard input whose type nobody said. Asked first: nobody should have to type a text
+    /// for nothing.
+    ///
+    /// # Errors
+    /// When neither a name nor a type says what the input is.
+    pub(super) fn require_type(&self) -> Result<()> {
+        if !sys::is_stdin(&self.path) || self.name.is_some() || self.input_type.is_some() {
+            return Ok(());
         }
-        Error::new(Kind::Generic, "the file name does not tell the type of the file")
-            .in_file(self.name().display().to_string())
-            .because("other formats than these are to come")
-            .hint(format!("say it with --input-type {types}"))
+        let types: Vec<_> = format::ALL.iter().map(|format| format.name()).collect();
+        Err(Error::new(Kind::ConflictingArguments, "the standard input has no name to tell its type from")
+            .hint(format!("say it with --input-type {} or --filename-override NAME", types.join("|"))))
     }
 
     /// Reads the document and tells its formats.
     ///
     /// # Errors
-    /// Those of [`Self::formats`]; when it cannot be read.
+    /// When it cannot be read.
     pub fn open(&self) -> Result<Opened> {
-        // Nobody should have to type a text for nothing; and of a missing file the type is no matter.
-        if sys::is_stdin(&self.path) {
-            self.formats()?;
-        }
         let bytes = sys::read_input(&self.path)?;
-        let (input, output) = self.formats()?;
+        let (input, output) = self.formats();
         Ok(Opened { bytes, input, output })
     }
 }
@@ -102,13 +96,22 @@ mod tests {
     #[test]
     fn a_name_or_a_type_decides() {
         let json = format::by_name("json");
-        let names = |source: Source| source.formats().map(|(input, output)| (input.name(), output.name())).ok();
-        assert_eq!(names(source("a/b.yml")), Some(("yaml", "yaml")));
-        assert_eq!(names(Source { output_type: json, ..source("b.yaml") }), Some(("yaml", "json")));
-        assert_eq!(names(Source { input_type: json, ..source("b.yaml") }), Some(("json", "yaml")));
-        assert_eq!(names(Source { input_type: json, ..source("b.txt") }), Some(("json", "json")));
-        assert_eq!(names(Source { name: Some("x.json".into()), ..source("-") }), Some(("json", "json")));
-        assert_eq!(source("b.txt").formats().err().map(|error| error.exit_code()), Some(1));
-        assert_eq!(source("-").formats().err().map(|error| error.exit_code()), Some(8));
+        let names = |source: Source| {
+            let (input, output) = source.formats();
+            (input.name(), output.name())
+        };
+        assert_eq!(names(source("a/b.yml")), ("yaml", "yaml"));
+        assert_eq!(names(Source { output_type: json, ..source("b.yaml") }), ("yaml", "json"));
+        assert_eq!(names(Source { input_type: json, ..source("b.yaml") }), ("json", "yaml"));
+        assert_eq!(names(Source { input_type: json, ..source("b.txt") }), ("json", "json"));
+        assert_eq!(names(Source { name: Some("x.json".into()), ..source("-") }), ("json", "json"));
+        assert_eq!(names(source("a/.env")), ("dotenv", "dotenv"));
+        assert_eq!(names(source("a.ini")), ("ini", "ini"));
+        assert_eq!(names(source("b.txt")), ("binary", "binary"));
+        assert_eq!(names(source("-")), ("binary", "binary"));
+        assert_eq!(names(Source { output_type: json, ..source("b.txt") }), ("binary", "json"));
+        assert_eq!(source("-").require_type().err().map(|error| error.exit_code()), Some(8));
+        assert!(Source { input_type: json, ..source("-") }.require_type().is_ok());
+        assert!(source("b.txt").require_type().is_ok());
     }
 }

@@ -8,7 +8,7 @@ use crate::crypto::{Cipher, Mac, Nonce, Token};
 use crate::document::{Document, EntryId, Flags, Kind, OddKey, Splicer};
 use crate::error::{self, Error, Result};
 use crate::format::Format;
-use crate::metadata::Metadata;
+use crate::metadata::{Metadata, Selection};
 use crate::secret::DataKey;
 use crate::trace;
 use sha2::{Digest, Sha256};
@@ -58,6 +58,9 @@ pub fn encrypt(
     nonces: &Nonces,
 ) -> Result<String> {
     let clock = trace::clock();
+    if format.is_whole() {
+        metadata.selection = Selection::Implied;
+    }
     let mut sealer = Sealer {
         format,
         document,
@@ -206,7 +209,8 @@ impl Sealer<'_> {
             let mut leaf = |id: EntryId, out: &mut Vec<u8>, in_copy: bool| -> Result<bool> {
                 let scalar = document.scalar(id);
                 let comment = scalar.kind == Kind::Comment;
-                if !comment && scalar.kind != Kind::Null && (selected[id] || !only_encrypted) {
+                let counts = !comment && scalar.kind != Kind::Null && !document.entry(id).is(Flags::SHADOWED);
+                if counts && (selected[id] || !only_encrypted) {
                     mac.add(scalar.bytes);
                 }
                 if !selected[id] || scalar.bytes.is_empty() || scalar.kind == Kind::Null {
@@ -289,7 +293,7 @@ impl Sealer<'_> {
             let twin = data[id] as usize;
             // What was rewritten without becoming a token of its own comes back from the record alone.
             let is_token = self.selected[id] && !document.scalar(id).bytes.is_empty();
-            if document.entry(id).is(Flags::ALIAS) || !is_token {
+            if document.entry(id).is(Flags::ALIAS) || document.entry(id).is(Flags::NO_TOKEN) || !is_token {
                 layout.insert(id as u32, document.raw(id));
                 continue;
             }

@@ -5,7 +5,7 @@ use super::encrypt::Nonces;
 use super::layout::Layout;
 use super::select::select;
 use crate::crypto::{Cipher, Mac, Rejected, Token};
-use crate::document::{Document, EntryId, Kind, Scalar};
+use crate::document::{Document, EntryId, Flags, Kind, Scalar};
 use crate::error::{self, Error, Result};
 use crate::metadata::Metadata;
 use crate::secret::DataKey;
@@ -90,8 +90,9 @@ impl<'a> Opener<'a> {
                 }
                 _ => {}
             }
+            let counts = !document.entry(id).is(Flags::SHADOWED);
             if !selected[id] {
-                if !self.metadata.mac_only_encrypted {
+                if counts && !self.metadata.mac_only_encrypted {
                     self.mac.add(scalar.bytes);
                 }
                 continue;
@@ -106,7 +107,7 @@ impl<'a> Opener<'a> {
             let additional = additional.of(id);
             let (kind, value) =
                 self.cipher.decrypt(&token, additional).map_err(|rejected| not_opened(document, id, rejected))?;
-            if kind != Kind::Comment {
+            if counts && kind != Kind::Comment {
                 self.mac.add(value.expose());
             }
             self.remember(kind, value.expose(), additional, &token);

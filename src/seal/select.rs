@@ -3,7 +3,7 @@
 //! The rule is asked twice with the same answer: when a file is encrypted, and when it is decrypted, where
 //! sops decides by the rule and not by how a value looks. Source: `shouldBeEncrypted` in `sops.go`.
 
-use crate::document::{CommentPlace, Document, EntryId, Kind};
+use crate::document::{CommentPlace, Document, EntryId, Flags, Kind};
 use crate::error::Result;
 use crate::metadata::Selection;
 use crate::pattern::Pattern;
@@ -15,8 +15,8 @@ use crate::pattern::Pattern;
 pub fn select(document: &Document, selection: &Selection) -> Result<Vec<bool>> {
     let by_key =
         |encrypted_on_match: bool, matches: &dyn Fn(&str) -> bool| select_by_key(document, encrypted_on_match, matches);
-    Ok(match selection {
-        Selection::UnencryptedSuffix(suffix) => by_key(false, &|key| key.ends_with(suffix.as_str())),
+    let mut selected = match selection {
+        Selection::Implied | Selection::UnencryptedSuffix(_) => by_key(false, &|key| key.ends_with(selection.text())),
         Selection::EncryptedSuffix(suffix) => by_key(true, &|key| key.ends_with(suffix.as_str())),
         Selection::UnencryptedRegex(pattern) => {
             let pattern = Pattern::new(pattern)?;
@@ -28,7 +28,16 @@ pub fn select(document: &Document, selection: &Selection) -> Result<Vec<bool>> {
         }
         Selection::UnencryptedCommentRegex(pattern) => select_by_comment(document, false, &Pattern::new(pattern)?),
         Selection::EncryptedCommentRegex(pattern) => select_by_comment(document, true, &Pattern::new(pattern)?),
-    })
+    };
+    for (shadowed, by) in document.shadows() {
+        selected[shadowed] = selected[by];
+    }
+    for id in 2..document.len() {
+        if document.entry(id).is(Flags::TIED) {
+            selected[id] = selected[id - 2];
+        }
+    }
+    Ok(selected)
 }
 
 /// Any key on the way from the root decides.

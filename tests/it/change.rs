@@ -141,7 +141,7 @@ fn run(format_name: &str, cases: u64, longest: usize, make: fn(&[u8]) -> String)
     let mut failures = Vec::new();
     for seed in first..first + cases {
         let mut case = Case::new(seed, longest, make);
-        let wrong = harness::watched("change", &case.text(), || check(format, &case.text()));
+        let wrong = harness::watched("change", case.text().as_bytes(), || check(format, &case.text()));
         if wrong.is_empty() {
             continue;
         }

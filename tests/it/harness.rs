@@ -13,7 +13,6 @@ use leafcrypt::seal::Nonces;
 use leafcrypt::secret::DataKey;
 use leafcrypt::{Result, seal};
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -115,13 +114,14 @@ fn new_metadata(rule: Rule) -> Metadata {
 
 /// The format of a file name.
 pub(crate) fn format_of(name: &str) -> &'static dyn Format {
-    format::by_file_name(name).unwrap_or_else(|| panic!("{name} is of no known format"))
+    format::of_file_name(name)
 }
 
-/// Encrypts a text.
-pub(crate) fn encrypt(format: &dyn Format, text: &str, rule: Rule) -> Result<String> {
-    watched("encrypt", text, || {
-        let document = format.index(text.to_owned())?;
+/// Encrypts a plaintext.
+pub(crate) fn encrypt(format: &dyn Format, plaintext: impl AsRef<[u8]>, rule: Rule) -> Result<String> {
+    let bytes = plaintext.as_ref();
+    watched("encrypt", bytes, || {
+        let document = format.index_plaintext(bytes.to_vec())?;
         if document.roots().is_empty() {
             return Err(Error::new(Kind::NoDocument, "there is no document in the file")); // as `ops` says
         }
@@ -130,20 +130,20 @@ pub(crate) fn encrypt(format: &dyn Format, text: &str, rule: Rule) -> Result<Str
 }
 
 /// Decrypts what [`encrypt`] gave.
-pub(crate) fn decrypt(format: &dyn Format, text: &str) -> Result<String> {
-    watched("decrypt", text, || {
+pub(crate) fn decrypt(format: &dyn Format, text: &str) -> Result<Vec<u8>> {
+    watched("decrypt", text.as_bytes(), || {
         let document = format.index(text.to_owned())?;
         let metadata = metadata_of(format, &document)?;
-        text_of(seal::decrypt(format, &document, &data_key(), &metadata, false, None)?)
+        Ok(seal::decrypt(format, &document, &data_key(), &metadata, false, None)?.into_plaintext())
     })
 }
 
 /// Decrypts what the real sops encrypted for [`recipient`].
-pub(crate) fn decrypt_of_sops(format: &dyn Format, text: &str) -> Result<String> {
-    watched("decrypt what sops encrypted", text, || decrypt_with_its_key(format, text))
+pub(crate) fn decrypt_of_sops(format: &dyn Format, text: &str) -> Result<Vec<u8>> {
+    watched("decrypt what sops encrypted", text.as_bytes(), || decrypt_with_its_key(format, text))
 }
 
-fn decrypt_with_its_key(format: &dyn Format, text: &str) -> Result<String> {
+fn decrypt_with_its_key(format: &dyn Format, text: &str) -> Result<Vec<u8>> {
     let document = format.index(text.to_owned())?;
     let block = format.metadata(&document).expect("a sops block");
     let wrapped = block
@@ -154,7 +154,7 @@ fn decrypt_with_its_key(format: &dyn Format, text: &str) -> Result<String> {
     let key = age::decrypt(&keys().identity, wrapped.as_bytes()).expect("our stanza opens");
     let key = DataKey::from_bytes(key).expect("a data key");
     let metadata = Metadata::from_value(&block)?;
-    text_of(seal::decrypt(format, &document, &key, &metadata, false, None)?)
+    Ok(seal::decrypt(format, &document, &key, &metadata, false, None)?.into_plaintext())
 }
 
 fn metadata_of(format: &dyn Format, document: &leafcrypt::document::Document) -> Result<Metadata> {
@@ -162,10 +162,6 @@ fn metadata_of(format: &dyn Format, document: &leafcrypt::document::Document) ->
         .metadata(document)
         .ok_or_else(|| Error::new(Kind::Format, "the file has no sops block (said by the tests)"))?;
     Metadata::from_value(&block)
-}
-
-fn text_of(decrypted: seal::Decrypted) -> Result<String> {
-    format::into_text(decrypted.into_plaintext())
 }
 
 /// The real sops in a folder of its own.
@@ -178,38 +174,50 @@ impl Sops {
         Sops { folder: tempfile::tempdir().unwrap() }
     }
 
-    /// Encrypts `text` as a file of `format`; the error is what sops printed.
-    pub(crate) fn encrypt(&self, format: &dyn Format, text: &str, rule: Rule) -> std::result::Result<String, String> {
+    /// Encrypts a file of `format`; the error is what sops printed.
+    pub(crate) fn encrypt(
+        &self,
+        format: &dyn Format,
+        plaintext: impl AsRef<[u8]>,
+        rule: Rule,
+    ) -> std::result::Result<String, String> {
         std::fs::write(self.folder.path().join(".sops.yaml"), rule.config()).unwrap();
-        self.run(format, text, &["encrypt".to_owned()])
+        let encrypted = self.run(format, plaintext.as_ref(), &["encrypt"])?;
+        Ok(String::from_utf8(encrypted).expect("sops' encrypted files are UTF-8"))
     }
 
     /// Decrypts `text`.
-    pub(crate) fn decrypt(&self, format: &dyn Format, text: &str) -> std::result::Result<String, String> {
-        self.run(format, text, &["decrypt".to_owned()])
+    pub(crate) fn decrypt(&self, format: &dyn Format, text: &str) -> std::result::Result<Vec<u8>, String> {
+        self.run(format, text.as_bytes(), &["decrypt"])
     }
 
-    /// Decrypts `text` and prints its first document as JSON.
-    pub(crate) fn decrypt_to_json(&self, format: &dyn Format, text: &str) -> std::result::Result<String, String> {
-        self.run(format, text, &["decrypt", "--output-type", "json"].map(str::to_owned))
+    /// Decrypts `text` and prints its first document as `output`.
+    pub(crate) fn decrypt_to(
+        &self,
+        format: &dyn Format,
+        text: &str,
+        output: &dyn Format,
+    ) -> std::result::Result<Vec<u8>, String> {
+        self.run(format, text.as_bytes(), &["decrypt", "--output-type", output.name()])
     }
 
-    fn run(&self, format: &dyn Format, text: &str, arguments: &[String]) -> std::result::Result<String, String> {
-        let input = self.folder.path().join(format!("input.{}", format.name()));
-        std::fs::write(&input, text).unwrap();
-        self.run_on(&input, arguments)
-    }
-
-    fn run_on(&self, input: &Path, arguments: &[String]) -> std::result::Result<String, String> {
+    fn run(&self, format: &dyn Format, file: &[u8], arguments: &[&str]) -> std::result::Result<Vec<u8>, String> {
+        let extension = match format.name() {
+            "dotenv" => "env",
+            "binary" => "bin",
+            name => name,
+        };
+        let input = self.folder.path().join(format!("input.{extension}"));
+        std::fs::write(&input, file).unwrap();
         let output = peers::clean_command(peers::real_sops(), self.folder.path())
             .env("SOPS_AGE_KEY", identity())
             .current_dir(self.folder.path())
             .args(arguments)
-            .arg(input)
+            .arg(&input)
             .output()
             .unwrap();
         if output.status.success() {
-            Ok(String::from_utf8(output.stdout).expect("sops prints UTF-8"))
+            Ok(output.stdout)
         } else {
             Err(String::from_utf8_lossy(&output.stderr).into_owned())
         }
@@ -218,7 +226,7 @@ impl Sops {
 
 /// Does `work`; when it takes longer than any document may, the test process ends with a message that
 /// shows the document. An endless loop cannot be stopped otherwise, and without this nobody would know of what.
-pub(crate) fn watched<T>(name: &str, text: &str, work: impl FnOnce() -> T) -> T {
+pub(crate) fn watched<T>(name: &str, document: &[u8], work: impl FnOnce() -> T) -> T {
     const LIMIT: Duration = Duration::from_secs(60);
     type Running = Mutex<BTreeMap<u64, (Instant, String)>>;
     static RUNNING: OnceLock<Running> = OnceLock::new();
@@ -237,7 +245,7 @@ pub(crate) fn watched<T>(name: &str, text: &str, work: impl FnOnce() -> T) -> T 
         Running::default()
     });
     let id = NEXT.fetch_add(1, Ordering::Relaxed);
-    let shown: String = text.chars().take(2_000).collect();
+    let shown = String::from_utf8_lossy(&document[..document.len().min(2_000)]);
     running.lock().unwrap().insert(id, (Instant::now(), format!("{name}\n{shown}")));
     let result = work();
     running.lock().unwrap().remove(&id);
@@ -245,8 +253,9 @@ pub(crate) fn watched<T>(name: &str, text: &str, work: impl FnOnce() -> T) -> T 
 }
 
 /// The lines in which two texts differ, with a little of what stands around them.
-pub(crate) fn diff(left: &str, right: &str) -> String {
+pub(crate) fn diff(left: impl AsRef<[u8]>, right: impl AsRef<[u8]>) -> String {
     use std::fmt::Write;
+    let (left, right) = (String::from_utf8_lossy(left.as_ref()), String::from_utf8_lossy(right.as_ref()));
     let (left, right): (Vec<&str>, Vec<&str>) =
         (left.split_inclusive('\n').collect(), right.split_inclusive('\n').collect());
     let same_head = left.iter().zip(&right).take_while(|(a, b)| a == b).count();

@@ -4,6 +4,7 @@
 //! comments and layout of what sops prints.
 
 use crate::peers;
+use leafcrypt::format::{Format, dotenv::Dotenv, ini::Ini, yaml::Yaml};
 use std::collections::BTreeSet;
 
 /// What a difference is judged by.
@@ -98,6 +99,68 @@ const KNOWN: &[Known] = &[
 
 /// The one difference that is one of values too, since sops changes them.
 pub(crate) const MISREAD: &str = "Plain values in brackets that begin with a question mark";
+/// Differences in the formats without nesting, by format.
+const FLAT: &[(&str, Known)] = &[
+    (
+        "ini",
+        Known {
+            name: "Values of INI that sops prints so that they read as others",
+            is: |pair| {
+                // Ours has quotes around what sops printed as it is.
+                let same = |sops: &str, ours: &str| {
+                    let (Some((key, value)), Some((own, spelling))) = (sops.split_once(" = "), ours.split_once(" = "))
+                    else {
+                        return sops == ours;
+                    };
+                    let quoted = ["\"\"\"", "`", "\"", "'"].iter().any(|quote| {
+                        spelling.strip_prefix(quote).and_then(|inner| inner.strip_suffix(quote)) == Some(value)
+                    });
+                    key == own && (value == spelling || quoted)
+                };
+                !pair.both_by_sops
+                    && pair.sops.lines().count() == pair.ours.lines().count()
+                    && pair.sops.lines().zip(pair.ours.lines()).all(|(sops, ours)| same(sops, ours))
+            },
+        },
+    ),
+    (
+        "ini",
+        Known {
+            name: "Comments of INI with both marks",
+            is: |pair| {
+                let plain = |line: &str| match line.strip_prefix([';', '#']) {
+                    Some(comment) => format!(";{}", comment.trim_start_matches([';', '#', ' '])),
+                    None => line.to_owned(),
+                };
+                let plain = |text: &str| text.lines().map(plain).collect::<Vec<_>>();
+                let has_both = [";#", "; #", "#;", "# ;"].iter().any(|marks| pair.source.contains(marks));
+                has_both && plain(pair.sops) == plain(pair.ours)
+            },
+        },
+    ),
+    (
+        "ini",
+        Known {
+            name: "Comments behind the header of a section",
+            is: |pair| {
+                let comments = |text: &str| {
+                    text.lines().filter(|line| line.starts_with([';', '#'])).map(str::to_owned).collect::<Vec<_>>()
+                };
+                let others = |text: &str| {
+                    text.lines().filter(|line| !line.starts_with([';', '#'])).map(str::to_owned).collect::<Vec<_>>()
+                };
+                let has_one = pair.source.lines().any(|line| {
+                    let line = line.trim_start_matches('\u{feff}').trim_start();
+                    line.starts_with('[') && line.rsplit_once(']').is_some_and(|(_, rest)| rest.contains([';', '#']))
+                });
+                pair.both_by_sops
+                    && has_one
+                    && others(pair.sops) == others(pair.ours)
+                    && is_part_of(&comments(pair.ours), &comments(pair.sops))
+            },
+        },
+    ),
+];
 
 /// Takes a difference out of a line; nothing when the line has none.
 type Cut = fn(&str) -> Option<String>;
@@ -192,7 +255,24 @@ fn with_rounded_integers(text: &str) -> String {
 
 /// The name of the difference between what real sops prints and our text, when it is a known one. `source`
 /// is the document that was encrypted; `both_by_sops` says that ours is what real sops printed for our file.
-pub(crate) fn find(sops: &str, ours: &str, source: &str, both_by_sops: bool) -> Option<&'static str> {
+pub(crate) fn find(
+    format: &dyn Format,
+    sops: &[u8],
+    ours: &[u8],
+    source: &[u8],
+    both_by_sops: bool,
+) -> Option<&'static str> {
+    let [sops, ours, source] = [sops, ours, source].map(String::from_utf8_lossy);
+    let pair = Pair { sops: &sops, ours: &ours, source: &source, both_by_sops };
+    match format.name() {
+        "yaml" | "json" => of_trees(&pair),
+        name => FLAT.iter().find(|(of, known)| *of == name && (known.is)(&pair)).map(|(_, known)| known.name),
+    }
+}
+
+/// Differences in YAML and JSON.
+fn of_trees(pair: &Pair<'_>) -> Option<&'static str> {
+    let &Pair { sops, ours, source, both_by_sops } = pair;
     let by_comments = |sops: &str, ours: &str| {
         KNOWN.iter().find(|known| (known.is)(&Pair { sops, ours, source, both_by_sops })).map(|known| known.name)
     };
@@ -227,14 +307,19 @@ pub(crate) fn without_comments(text: &str) -> Vec<&str> {
 fn the_known_differences_are_documented() {
     let path = peers::package().join("docs/sops-differences.md");
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    for name in KNOWN.iter().map(|known| known.name).chain(SCALARS.iter().map(|(name, _)| *name)) {
+    for name in KNOWN
+        .iter()
+        .chain(FLAT.iter().map(|(_, known)| known))
+        .map(|known| known.name)
+        .chain(SCALARS.iter().map(|(name, _)| *name))
+    {
         assert!(text.contains(&format!("\n## {name}\n")), "{} does not say `{name}`", path.display());
     }
 }
 
 #[test]
 fn a_difference_of_values_is_not_known() {
-    let find = |sops: &str, ours: &str| super::known::find(sops, ours, "a: *b", false);
+    let find = |sops: &str, ours: &str| super::known::find(&Yaml, sops.as_bytes(), ours.as_bytes(), b"a: *b", false);
     let token = "#ENC[AES256_GCM,data:AA==,iv:AA==,tag:AA==,type:comment]";
     assert_eq!(find(&format!("a: 1\n{token}\n"), "a: 1\n# c\n"), Some("Comments that sops cannot decrypt itself"));
     assert_eq!(find(&format!("a: 1\n{token}\n"), "a: 2\n# c\n"), None);
@@ -248,21 +333,38 @@ fn a_difference_of_values_is_not_known() {
     assert_eq!(find("a:\n    # b\n    - - c\n", "a:\n    - # b\n      - d\n"), None);
     assert_eq!(find("a:\n    # b\n    - c\n", "a:\n    - # b\n      - c\n"), None);
     assert_eq!(find("# a\n# a\nb: 1\n", "# a\nb: 1\n"), Some("Comments in what an alias repeats"));
-    assert_eq!(super::known::find("# a\n# a\nb: 1\n", "# a\nb: 1\n", "b: 1", false), None);
+    assert_eq!(super::known::find(&Yaml, b"# a\n# a\nb: 1\n", b"# a\nb: 1\n", b"b: 1", false), None);
     assert_eq!(find("# a\n# c\nb: 1\n", "# a\nb: 1\n"), None);
     assert_eq!(find("b: 1\n", "# a\nb: 1\n"), Some("Comments that sops drops"));
     assert_eq!(find("b: 1\n", "# a\nb: 2\n"), None);
     assert_eq!(find("# a\nb: 1\n", "b: 1\n"), None, "leafcrypt drops none");
-    assert!(super::known::find("# a\nb: 1\n", "b: 1\n", "", true).is_some());
+    assert!(super::known::find(&Yaml, b"# a\nb: 1\n", b"b: 1\n", b"", true).is_some());
     assert_eq!(find("b: {}\n", "b: {\n  # a\n}\n"), Some("Comments that sops drops"));
     assert_eq!(find("a: |4-\n", "a: |2-\n"), Some("The indentation in the header of a block scalar"));
     assert_eq!(find("a: |4-\n", "a: |4\n"), None);
     assert_eq!(find("a:\n    - \"\"\n    - b\n", "a:\n    #\n    - b\n"), Some("Empty comments in a list"));
-    let misread = |sops, ours| super::known::find(sops, ours, "[?x]", true);
+    let yaml = leafcrypt::format::by_name("yaml").unwrap();
+    let misread = |sops: &str, ours: &str| super::known::find(yaml, sops.as_bytes(), ours.as_bytes(), b"[?x]", true);
     assert_eq!(misread("a:\n    - x: null\n    - k: v\n", "a:\n    - ?x\n    - ?k: v\n"), Some(super::known::MISREAD));
     assert_eq!(misread("a:\n    - x: null\n", "a:\n    - ?y\n"), None);
     assert_eq!(find("a: -0\n", "a: -0.0\n"), Some("Negative zero"));
     assert_eq!(find("a: 1\n", "a: -0.0\n"), None);
     assert_eq!(find("a: null\n", "a: \"\\tb\\nc\"\n"), Some("Texts of several lines that begin with a tab"));
     assert_eq!(find("a: null\n", "a: \"\\tb\"\n"), None);
+    let find = |sops: &str, ours: &str, source: &str, both| {
+        super::known::find(&Ini, sops.as_bytes(), ours.as_bytes(), source.as_bytes(), both)
+    };
+    let quoted = Some("Values of INI that sops prints so that they read as others");
+    assert_eq!(find("a = 'b'\n", "a = \"\"\"'b'\"\"\"\n", "", false), quoted);
+    assert_eq!(find("a = 'b'\n", "a = \"\"\"'c'\"\"\"\n", "", false), None);
+    assert_eq!(find("a = 'b'\n", "a = \"\"\"'b'\"\"\"\n", "", true), None, "both by sops");
+    let marks = Some("Comments of INI with both marks");
+    assert_eq!(find("; c\na = 1\n", "# c\na = 1\n", ";# c\na=1", false), marks);
+    assert_eq!(find("; c\na = 1\n", "# c\na = 1\n", "# c\na=1", false), None);
+    assert_eq!(find("; c\na = 1\n", "# d\na = 1\n", ";# c\na=1", false), None);
+    let header = Some("Comments behind the header of a section");
+    assert_eq!(find("; c\n[a]\nb = 1\n", "[a]\nb = 1\n", "[a] ; c\nb=1\n", true), header);
+    assert_eq!(find("; c\n[a]\nb = 1\n", "[a]\nb = 1\n", "; c\n[a]\nb=1\n", true), None);
+    assert_eq!(find("; c\n[a]\nb = 1\n", "[a]\nb = 2\n", "[a] ; c\nb=1\n", true), None);
+    assert_eq!(super::known::find(&Dotenv, b"# a\nb=1\n", b"b=1\n", b"", true), None);
 }

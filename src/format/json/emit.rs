@@ -1,7 +1,8 @@
 //! Prints a document of any format as sops prints it in JSON: tabs, one value a line, comments left out.
 
+use super::super::tree;
 use super::{cannot_hold, write};
-use crate::document::{Document, EntryId, Kind};
+use crate::document::{Document, EntryId, Flags, Kind};
 use crate::error::{self, Error, Result};
 
 /// Go's `encoding/json` refuses to print what is deeper. The output of this format grows with the
@@ -10,32 +11,9 @@ const MAX_DEPTH: usize = 10_000;
 
 /// Prints the whole document.
 pub(super) fn document(document: &Document) -> Result<String> {
-    let mut roots = document.roots().iter().copied();
-    let Some(first) = roots.next() else {
-        return Ok("{}\n".to_owned());
-    };
-    if let Some(lost) = roots.find(|&root| !is_nothing(document, root)) {
-        // sops prints the first document alone, and the others are lost without a word.
-        return Err(Error::new(error::Kind::Format, "a stream of several documents cannot be written as JSON")
-            .at(document.text(), document.entry(lost).span().start)
-            .because("JSON holds one document; sops would print the first and drop the others")
-            .hint("keep the format: --output-type yaml; or split the file at its --- lines"));
-    }
-    match document.entry(first).kind() {
-        Kind::Map => value(document, first),
-        _ if is_nothing(document, first) => Ok("{}\n".to_owned()),
-        _ => Err(Error::new(error::Kind::Format, "only a map can stand at the top of a JSON file of sops")
-            .at(document.text(), document.entry(first).span().start)
-            .hint("give the value a key of its own")),
-    }
-}
-
-/// Whether nothing is lost when this root is not printed.
-fn is_nothing(document: &Document, root: EntryId) -> bool {
-    match document.entry(root).kind() {
-        Kind::Null => true,
-        Kind::Map | Kind::List => document.children(root).next().is_none(),
-        _ => false,
+    match tree::only_root(document, "JSON")? {
+        Some(root) => value(document, root),
+        None => Ok("{}\n".to_owned()),
     }
 }
 
@@ -65,7 +43,7 @@ fn tree(document: &Document, id: EntryId, out: &mut Vec<u8>) -> Result<()> {
         while open.last().is_some_and(|container| container.end <= at) {
             close(&mut open, out);
         }
-        if entry.kind() == Kind::Comment {
+        if entry.kind() == Kind::Comment || entry.is(Flags::SHADOWED) {
             continue;
         }
         let depth = open.len();

@@ -105,7 +105,8 @@ impl Layout {
         self.value(value, out)
     }
 
-    fn key(&self, key: &str, out: &mut Vec<u8>) {
+    /// Writes the key of a member, to the place of its value.
+    pub(super) fn key(&self, key: &str, out: &mut Vec<u8>) {
         write::string(key, out);
         out.push(b':');
         out.extend_from_slice(self.colon_gap.as_bytes());

@@ -75,3 +75,18 @@ fn insertion(document: &Document, root: EntryId, metadata: Node<'_>) -> (usize, 
     // Written from `str` pieces alone.
     (last.unwrap_or(inside.start), String::from_utf8(out).unwrap_or_default())
 }
+
+/// The text before and behind the value of `key`, in an object that holds it and `metadata` alone.
+pub(super) fn around(key: &str, metadata: &Value) -> (String, String) {
+    let layout = Layout::of_sops();
+    let mut before = vec![b'{'];
+    layout.break_line(0, "", &mut before);
+    layout.key(key, &mut before);
+    let mut after = vec![b','];
+    layout.break_line(0, "", &mut after);
+    // Metadata has nothing in it for which JSON has no form.
+    let _ = layout.member(METADATA_KEY, Node::root(&metadata.to_document()), &mut after);
+    after.extend_from_slice(b"\n}\n");
+    // Written from `str` pieces alone.
+    (String::from_utf8(before).unwrap_or_default(), String::from_utf8(after).unwrap_or_default())
+}

@@ -81,6 +81,11 @@ impl Format for Json {
     }
 }
 
+/// The text around the value of `key` in an object that holds it and the metadata, as sops prints it.
+pub(super) fn around(key: &str, metadata: &Value) -> (String, String) {
+    metadata::around(key, metadata)
+}
+
 /// The error for a value that JSON has no form for.
 fn cannot_hold(document: &Document, id: EntryId, reason: &str) -> Error {
     Error::new(Kind::Format, "a value cannot be written as JSON")

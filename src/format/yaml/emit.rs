@@ -11,10 +11,10 @@
 mod printer;
 
 use super::edit::habit::Habit;
-use crate::document::{Document, EntryId, Kind, Node, Value};
+use crate::document::{Document, EntryId, Flags, Kind, Node, Value};
 use crate::error::{self, Error, Result};
+use crate::format::tree::Comments;
 use printer::{Container, Printer};
-use std::collections::HashMap;
 
 /// Prints a document of any format as a YAML stream.
 ///
@@ -71,25 +71,6 @@ pub(super) fn print(node: Node<'_>, indent: usize, habit: &Habit) -> Result<Stri
     let mut printer = Printer::new(indent, 0, *habit);
     Walk { document, comments: &Comments::of(document), printer: &mut printer }.root(id);
     printer.finish()
-}
-
-/// The comments of a document by place: the container and the child that they precede, or none when
-/// they follow all.
-struct Comments(HashMap<(EntryId, Option<EntryId>), Vec<EntryId>>);
-
-impl Comments {
-    fn of(document: &Document) -> Comments {
-        let mut places: HashMap<_, Vec<_>> = HashMap::new();
-        for place in document.comment_places() {
-            let before = (place.before != u32::MAX).then_some(place.before as usize);
-            places.entry((place.container as usize, before)).or_default().push(place.comment as usize);
-        }
-        Comments(places)
-    }
-
-    fn at(&self, container: EntryId, before: Option<EntryId>) -> &[EntryId] {
-        self.0.get(&(container, before)).map_or(&[], Vec::as_slice)
-    }
 }
 
 /// A walk over a subtree in order, without recursion: a document may be nested 10,000 levels deep.
@@ -166,7 +147,11 @@ impl Walk<'_> {
     fn sibling(&self, container: EntryId, child: EntryId) -> Option<EntryId> {
         let end = self.document.subtree(container).end;
         let mut next = self.document.subtree(child).end;
-        while next < end && self.document.entry(next).kind() == Kind::Comment {
+        let is_value = |id: EntryId| {
+            let entry = self.document.entry(id);
+            entry.kind() != Kind::Comment && !entry.is(Flags::SHADOWED)
+        };
+        while next < end && !is_value(next) {
             next += 1;
         }
         (next < end).then_some(next)

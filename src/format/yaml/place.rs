@@ -50,7 +50,7 @@ pub(super) fn write_token(document: &Document, id: EntryId, token: &str, out: &m
                 out.resize(out.len() + block_indent(document, id), b' ');
                 ("", "")
             }
-            Style::Plain | Style::Block | Style::Flow => ("", ""),
+            _ => ("", ""),
         }
     };
     out.extend_from_slice(before.as_bytes());
@@ -86,7 +86,7 @@ pub(super) fn write_scalar(document: &Document, id: EntryId, scalar: Scalar<'_>,
                 return Ok(());
             }
             Style::Literal | Style::Folded => return write_block(document, id, text, out),
-            Style::Plain | Style::Block | Style::Flow => {}
+            _ => {}
         }
     }
     // On one line where the whole text is to be replaced later, and where a comment stands behind it. What

@@ -154,7 +154,7 @@ impl<'a> Session<'a> {
     /// A file that is to be made, with an example in it. Its data key is wrapped first: who cannot encrypt need not write.
     fn create(request: &'a Edit) -> Result<Self> {
         let mut warnings = Vec::new();
-        let (_, output) = request.source.formats()?;
+        let (_, output) = request.source.formats();
         let mut metadata = encrypt::metadata(&request.source, &request.encrypt, &mut warnings)?;
         let data_key = DataKey::generate()?;
         metadata.wrap(&data_key)?;

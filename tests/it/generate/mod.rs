@@ -4,6 +4,8 @@
 //! simpler document, and an exhausted one answers 0 for ever, the simplest decision of all. So
 //! proptest's shrinking of a byte vector shrinks the document, which stays valid.
 
+pub(crate) mod dotenv;
+pub(crate) mod ini;
 pub(crate) mod json;
 pub(crate) mod yaml;
 
