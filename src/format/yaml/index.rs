@@ -494,8 +494,12 @@ impl<'a> Indexer<'a> {
             let line = content.rfind(['\n', '\r']).map_or(0, |found| found + 1);
             let blank = content[line..].bytes().all(|byte| byte == b' ') && content.len() - line <= indent;
             if !blank || line == 0 {
-                // Text in the place of the first of only blank lines has none of its blanks behind it.
-                return header_end..header_end + content.len();
+                // Text in the place of the first of only blank lines has none of its blanks behind it; but blanks
+                // before what comes next are not of this value.
+                let rest = &self.source[header_end + content.len()..];
+                let is_own_line = rest.is_empty() || rest.starts_with(['\n', '\r']);
+                let len = if blank && !is_own_line { 0 } else { content.len() };
+                return header_end..header_end + len;
             }
             content = content[..line]
                 .strip_suffix('\n')
