@@ -72,9 +72,13 @@ pub(super) struct Exec {
 }
 
 impl ExecArgs {
-    /// What is to be done.
-    pub(super) fn exec(self) -> Result<Exec> {
-        let (path, program) = file_and_program(self.file, self.line, self.words)?;
+    /// What is to be done by the subcommand `command`.
+    pub(super) fn exec(self, command: &str) -> Result<Exec> {
+        let (path, program) = file_and_program(self.file, self.line, self.words).map_err(|error| {
+            error
+                .hint(format!("a line for the shell: leafcrypt {command} FILE 'PROGRAM $variable'"))
+                .hint(format!("a program, without a shell: leafcrypt {command} FILE -- PROGRAM ARGUMENT"))
+        })?;
         Ok(Exec {
             source: Source { path, name: None, input_type: self.input_type, output_type: None },
             ignore_mac: self.ignore_mac,
@@ -155,8 +159,6 @@ fn is_plain_word(word: &OsStr) -> bool {
 
 fn usage(message: &str) -> Error {
     Error::new(Kind::Generic, message)
-        .hint("leafcrypt exec-env FILE 'echo $password'")
-        .hint("leafcrypt exec-env FILE -- PROGRAM ARGUMENT")
 }
 
 #[cfg(test)]

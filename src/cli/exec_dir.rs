@@ -28,5 +28,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args) -> Result<ExitCode> {
     let separator = args.nested.flatten;
-    args.exec.exec()?.go(|source, ignore_mac, keyring| exec::folder(&source, ignore_mac, separator.as_deref(), keyring))
+    args.exec
+        .exec("exec-dir")?
+        .go(|source, ignore_mac, keyring| exec::folder(&source, ignore_mac, separator.as_deref(), keyring))
 }

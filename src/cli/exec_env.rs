@@ -34,7 +34,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args) -> Result<ExitCode> {
     let separator = args.nested.flatten;
-    let mut exec = args.exec.exec()?;
+    let mut exec = args.exec.exec("exec-env")?;
     exec.run.same_process = args.same_process;
     exec.go(|source, ignore_mac, keyring| exec::variables(&source, ignore_mac, separator.as_deref(), keyring))
 }

@@ -41,7 +41,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args) -> Result<ExitCode> {
     let name = if args.filename.is_empty() { FILE_NAME } else { &args.filename };
-    args.exec.exec()?.go(|source, ignore_mac, keyring| {
+    args.exec.exec("exec-file")?.go(|source, ignore_mac, keyring| {
         let source = crate::ops::Source { output_type: args.output_type, ..source };
         exec::file(source, ignore_mac, name, !args.no_fifo, keyring)
     })

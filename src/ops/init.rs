@@ -77,9 +77,10 @@ pub fn init(request: &Init, environment: &Environment) -> Result<Done> {
         std::fs::create_dir_all(request.folder.join(EXAMPLE_FILE).parent().unwrap_or(&request.folder))
             .map_err(|error| cannot_make(&request.folder, &error))?;
     } else if !request.folder.is_dir() {
-        return Err(
-            Error::new(Kind::ReadInput, "there is no such folder").in_file(request.folder.display().to_string())
-        );
+        let folder = request.folder.display();
+        return Err(Error::new(Kind::ReadInput, "there is no such folder")
+            .in_file(folder.to_string())
+            .hint(format!("mkdir -p {folder}")));
     }
     // An example stands for itself, in whatever repository it is tried out.
     let found = if request.example { rules_in(&request.folder) } else { rules_for(&request.folder) };

@@ -70,6 +70,9 @@ fn cannot_read(path: &Path, error: &io::Error) -> Error {
         io::ErrorKind::NotFound => {
             let near = std::env::current_dir().map(|folder| format!("paths start at {}", folder.display()));
             let missing = Error::new(Kind::NoFile, format!("there is no file {name}"));
+            if let Ok(target) = std::fs::read_link(path) {
+                return missing.because(format!("it is a symbolic link to {}, which is not there", target.display()));
+            }
             if path.is_relative() { near.into_iter().fold(missing, Error::because) } else { missing }
         }
         io::ErrorKind::IsADirectory => {
@@ -103,7 +106,8 @@ pub fn link(from: &Path, to: &Path) -> io::Result<()> {
 pub fn create_new_private(path: &Path, bytes: &[u8]) -> Result<()> {
     let create = || {
         if let Some(folder) = path.parent() {
-            private_folders().create(folder)?;
+            // A file that stands in the place of a folder "exists" as well.
+            private_folders().create(folder).map_err(|error| io::Error::other(error.to_string()))?;
         }
         let mut file = private_file().open(path)?;
         file.write_all(bytes).and_then(|()| file.sync_all()).inspect_err(|_| {

@@ -250,12 +250,16 @@ fn sync_folder(_folder: &Path) -> io::Result<()> {
 
 fn cannot_write(path: &Path, error: &io::Error) -> Error {
     let name = path.display();
-    let problem = Error::new(Kind::WriteOutput, format!("{name} cannot be written")).because(error);
+    // The temporary file of which the error may tell as well is no file that anybody knows.
+    let reason = error.to_string();
+    let reason = reason.split(" at path \"").next().unwrap_or_default();
+    let problem = Error::new(Kind::WriteOutput, format!("{name} cannot be written")).because(reason);
+    let folder = folder_of(path).display();
     match error.kind() {
-        io::ErrorKind::NotFound => problem.hint("the folder must exist; make it with: mkdir -p"),
+        io::ErrorKind::NotFound => problem.because("its folder must exist").hint(format!("mkdir -p {folder}")),
         io::ErrorKind::IsADirectory => problem.hint("name a file in it"),
         io::ErrorKind::PermissionDenied => {
-            problem.because("both the file and its folder must be writable").hint(format!("ls -ld {name}"))
+            problem.because("both the file and its folder must be writable").hint(format!("ls -ld {name} {folder}"))
         }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             problem.because("the old file is unchanged").hint("make room and try again")

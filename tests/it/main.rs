@@ -5,6 +5,7 @@
 #![allow(clippy::print_stderr, reason = "a test says on standard error what it skipped and how to reproduce a failure")]
 
 mod aws;
+mod bad_input;
 mod builder;
 mod change;
 mod cli;

@@ -148,6 +148,9 @@ impl Run {
                     .because(error)
                     .hint("leafcrypt exec-file or exec-dir gives values as files, of any size")
             }
+            io::ErrorKind::PermissionDenied => Error::new(Kind::NotRunnable, format!("{name} cannot be run"))
+                .because("it is no program that you may execute")
+                .hint(format!("ls -ld {name}")),
             _ => Error::new(Kind::NotRunnable, format!("{name} cannot be run")).because(error),
         }
     }
