@@ -13,13 +13,13 @@ const RULES: &str = "creation_rules:\n  - age: {age}\n";
 const PLAIN: &str = "user: admin\npassword: hunter2\nlines: |\n  one\n  two\n";
 
 /// A folder of rules and an encrypted `a.yaml`, with a folder in memory of its own for plaintext.
-struct Exec {
-    test: Test,
+pub(crate) struct Exec {
+    pub(crate) test: Test,
     memory: tempfile::TempDir,
 }
 
 impl Exec {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::of("a.yaml", PLAIN)
     }
 
@@ -43,7 +43,7 @@ impl Exec {
         output
     }
 
-    fn left(&self) -> Vec<PathBuf> {
+    pub(crate) fn left(&self) -> Vec<PathBuf> {
         std::fs::read_dir(self.memory.path()).unwrap().map(|entry| entry.unwrap().path()).collect()
     }
 
@@ -72,7 +72,7 @@ impl Running {
     }
 }
 
-fn eventually(what: &str, condition: impl Fn() -> bool) {
+pub(crate) fn eventually(what: &str, condition: impl Fn() -> bool) {
     let begin = Instant::now();
     while !condition() {
         assert!(begin.elapsed() < Duration::from_secs(20), "{what} within 20 seconds");

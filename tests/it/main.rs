@@ -14,6 +14,7 @@ mod edit;
 mod edit_terminal;
 mod edit_trace;
 mod exec;
+mod exec_terminal;
 #[allow(unreachable_pub, reason = "the fuzz targets include the same file")]
 #[path = "../../fuzz/fuzz_targets/law.rs"]
 mod fuzz_law;
