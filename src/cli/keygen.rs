@@ -15,23 +15,28 @@ use std::path::{Path, PathBuf};
 Examples:
   leafcrypt keygen                      in the default place, unless there is one
   leafcrypt keygen --output ci.txt      in a file of its own
-  leafcrypt keygen --output -           print it, as age-keygen does")]
+  leafcrypt keygen --output -           print it, as age-keygen does
+  leafcrypt keygen --pq --output pq.txt a post-quantum identity")]
 pub(super) struct Args {
     /// Write the identity to this file, or - to print it
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+
+    /// Make a post-quantum identity (ML-KEM-768 with X25519): age 1.3 and sops 3.11 or later read it
+    #[arg(long)]
+    pq: bool,
 }
 
 pub(super) fn run(args: Args) -> Result<()> {
     let Identity { recipients, .. } = match args.output {
         Some(path) if path == Path::new("-") => {
-            let (text, recipient) = keygen::generate();
+            let (text, recipient) = keygen::generate(args.pq)?;
             output::print(text.expose())?;
             report::note(&format!("Public key: {recipient}"));
             return Ok(());
         }
-        Some(path) => made(keygen::generate_into(path)?),
-        None => match keygen::ensure(&Environment::of_process())? {
+        Some(path) => made(keygen::generate_into(path, args.pq)?),
+        None => match keygen::ensure(&Environment::of_process(), args.pq)? {
             Outcome::Made(identity) => made(identity),
             Outcome::Found(identity) => {
                 report::note(&format!("there is an identity already, in {}; nothing was changed", identity.place));

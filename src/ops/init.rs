@@ -86,7 +86,7 @@ pub fn init(request: &Init, environment: &Environment) -> Result<Done> {
     let found = if request.example { rules_in(&request.folder) } else { rules_for(&request.folder) };
     let identity = if request.example || request.recipients.is_empty() {
         let carried = keygen::carried(environment).map(Outcome::Found);
-        Some(carried.map_or_else(|| keygen::ensure(environment), Ok)?)
+        Some(carried.map_or_else(|| keygen::ensure(environment, false), Ok)?)
     } else {
         None
     };
@@ -240,7 +240,7 @@ mod tests {
     #[test]
     fn an_identity_of_the_environment_is_enough() {
         let place = Place::new();
-        let (text, recipient) = keygen::generate();
+        let (text, recipient) = keygen::generate(false).unwrap();
         let text = String::from_utf8(text.expose().to_vec()).unwrap();
         let environment = Environment::of([("SOPS_AGE_KEY", text.into())]);
         let folder = place.folder.path().to_path_buf();

@@ -24,9 +24,11 @@ pub struct Identity {
 }
 
 /// A new identity that is not in a file: its text, as `age-keygen` writes it, and its recipient.
-#[must_use]
-pub fn generate() -> (SecretBytes, String) {
-    let (identity, recipient) = age::generate();
+///
+/// # Errors
+/// When the system gives no random numbers.
+pub fn generate(post_quantum: bool) -> Result<(SecretBytes, String)> {
+    let (identity, recipient) = if post_quantum { age::generate_post_quantum()? } else { age::generate() };
     let created = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ");
     let head = format!("# created: {created}\n# public key: {recipient}\n");
     let line = identity.expose().trim_ascii();
@@ -35,15 +37,15 @@ pub fn generate() -> (SecretBytes, String) {
     text.extend_from_slice(head.as_bytes());
     text.extend_from_slice(line);
     text.push(b'\n');
-    (SecretBytes::from(text), recipient)
+    Ok((SecretBytes::from(text), recipient))
 }
 
 /// Makes an identity in `file`.
 ///
 /// # Errors
 /// When the file exists or cannot be written.
-pub fn generate_into(file: PathBuf) -> Result<Identity> {
-    let (text, recipient) = generate();
+pub fn generate_into(file: PathBuf, post_quantum: bool) -> Result<Identity> {
+    let (text, recipient) = generate(post_quantum)?;
     sys::create_new_private(&file, text.expose())?;
     Ok(Identity { place: Environment::of_process().show(&file), recipients: vec![recipient] })
 }
@@ -53,7 +55,7 @@ pub fn generate_into(file: PathBuf) -> Result<Identity> {
 pub fn carried(environment: &Environment) -> Option<Identity> {
     const VARIABLE: &str = "SOPS_AGE_KEY";
     let text = SecretBytes::from(environment.get_filled(VARIABLE)?.into_encoded_bytes());
-    let recipients = std::str::from_utf8(text.expose()).map(recipients_of).unwrap_or_default();
+    let recipients = std::str::from_utf8(text.expose()).map(age::recipients_of).unwrap_or_default();
     (!recipients.is_empty()).then(|| Identity { place: VARIABLE.to_owned(), recipients })
 }
 
@@ -61,14 +63,14 @@ pub fn carried(environment: &Environment) -> Option<Identity> {
 ///
 /// # Errors
 /// When there is no such place, or what is there cannot be read or holds no identity.
-pub fn ensure(environment: &Environment) -> Result<Outcome> {
+pub fn ensure(environment: &Environment, post_quantum: bool) -> Result<Outcome> {
     let file = default_file(environment)?;
     if !file.exists() {
-        return generate_into(file).map(Outcome::Made);
+        return generate_into(file, post_quantum).map(Outcome::Made);
     }
     let recipients = recipients_in(&file)?;
     if recipients.is_empty() {
-        return Err(Error::new(Kind::Generic, "the identity file holds no age key that this version can use")
+        return Err(Error::new(Kind::Generic, "the identity file holds no age key that tells its recipient")
             .in_file(file.display().to_string())
             .because("it was left as it is: an identity is never overwritten")
             .hint("leafcrypt keygen --output ANOTHER-FILE"));
@@ -89,20 +91,9 @@ fn default_file(environment: &Environment) -> Result<PathBuf> {
 
 fn recipients_in(file: &Path) -> Result<Vec<String>> {
     let mut bytes = sys::read_input(file)?;
-    let recipients = std::str::from_utf8(&bytes).map(recipients_of).unwrap_or_default();
+    let recipients = std::str::from_utf8(&bytes).map(age::recipients_of).unwrap_or_default();
     bytes.zeroize();
     Ok(recipients)
-}
-
-/// The public key of each identity in `text`, one on a line or several. The keys themselves are asked, not the comment above
-/// them, which anybody may have changed.
-fn recipients_of(text: &str) -> Vec<String> {
-    text.lines()
-        .filter(|line| !line.trim_start().starts_with('#'))
-        .flat_map(str::split_whitespace)
-        .filter_map(|word| word.parse::<::age::x25519::Identity>().ok())
-        .map(|identity| identity.to_public().to_string())
-        .collect()
 }
 
 #[cfg(test)]
@@ -114,13 +105,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("sops/age/keys.txt");
         let environment = Environment::of([("SOPS_AGE_KEY_FILE", file.clone().into_os_string())]);
-        let Outcome::Made(made) = ensure(&environment).unwrap() else { panic!("made") };
+        let Outcome::Made(made) = ensure(&environment, false).unwrap() else { panic!("made") };
         let text = std::fs::read_to_string(&file).unwrap();
         assert!(text.contains(&format!("# public key: {}\n", made.recipients[0])), "{text}");
-        let Outcome::Found(found) = ensure(&environment).unwrap() else { panic!("found") };
+        let Outcome::Found(found) = ensure(&environment, false).unwrap() else { panic!("found") };
         assert_eq!(found.recipients, made.recipients);
         assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
-        assert_eq!(generate_into(file).err().map(|error| error.exit_code()), Some(3));
+        assert_eq!(generate_into(file, false).err().map(|error| error.exit_code()), Some(3));
     }
 
     #[test]
@@ -129,7 +120,7 @@ mod tests {
         let file = folder.path().join("keys.txt");
         std::fs::write(&file, "# nothing yet\n").unwrap();
         let environment = Environment::of([("SOPS_AGE_KEY_FILE", file.clone().into_os_string())]);
-        assert!(ensure(&environment).is_err());
+        assert!(ensure(&environment, false).is_err());
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "# nothing yet\n");
     }
 }

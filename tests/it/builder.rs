@@ -114,6 +114,35 @@ impl Test {
         Output::of(line, command, b"")
     }
 
+    /// Runs another program, which must be there and succeed, and gives what it printed.
+    #[track_caller]
+    pub(crate) fn tool(&self, program: &str, line: &str) -> String {
+        let output = self.command(Path::new(program), line).output().unwrap_or_else(|error| {
+            panic!("{program} did not start ({error})\nhint: on Debian and Ubuntu: apt-get install age openssh-client")
+        });
+        assert!(output.status.success(), "{program} {line}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The CPU time in seconds that `program` takes for a line: the least of `runs`, since other tests are running.
+    pub(crate) fn cpu(&self, program: &Path, line: &str, runs: usize) -> f64 {
+        const SCRIPT: &str = "\
+import resource, subprocess, sys
+def used():
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+def run():
+    before = used()
+    subprocess.run(sys.argv[2:], check=True, stdout=subprocess.DEVNULL)
+    return used() - before
+print(min(run() for _ in range(int(sys.argv[1]))))";
+        let mut python = self.command(Path::new("python3"), "-c");
+        python.arg(SCRIPT).arg(runs.to_string()).arg(program).args(self.words(line));
+        let output = python.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).trim().parse().unwrap()
+    }
+
     /// The words of a line: separated by spaces, single quotes keep one together.
     fn words(&self, line: &str) -> Vec<String> {
         let mut words = Vec::new();

@@ -4,6 +4,8 @@
 
 #![allow(clippy::print_stderr, reason = "a test says on standard error what it skipped and how to reproduce a failure")]
 
+mod age;
+mod age_prompts;
 mod aws;
 mod bad_input;
 mod builder;

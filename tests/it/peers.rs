@@ -66,6 +66,21 @@ pub(crate) fn program(name: &str) -> PathBuf {
     program
 }
 
+/// The folder of `age-plugin-pocket`, the tests' own plugin of age (`tests/plugin/`), built at the first call.
+pub(crate) fn age_plugins() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let output = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--locked", "--example", "age-plugin-pocket", "--target-dir"])
+            .arg(target())
+            .current_dir(package())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        target().join("debug/examples")
+    })
+}
+
 /// A command without the environment of whoever runs the tests: nothing of sops, age, a cloud or a proxy
 /// gets in. `home` is its home folder.
 pub(crate) fn clean_command(program: &Path, home: &Path) -> Command {

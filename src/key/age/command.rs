@@ -1,9 +1,10 @@
-//! The command of `SOPS_AGE_KEY_CMD`.
+//! The commands of `SOPS_AGE_KEY_CMD` and `SOPS_AGE_SSH_PRIVATE_KEY_CMD`.
 
-use std::io::Read as _;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use zeroize::Zeroizing;
+
+use crate::key::{Environment, child};
 
 /// Runs `line` for the identities of `recipient`, which the command finds in `SOPS_AGE_RECIPIENT`.
 ///
@@ -12,27 +13,22 @@ use zeroize::Zeroizing;
 ///
 /// # Errors
 /// Why it gave nothing. Its arguments are not shown: they may hold a secret.
-pub(super) fn run(line: &str, recipient: &str, limit: u64) -> Result<Zeroizing<Vec<u8>>, String> {
+pub(super) fn run(
+    line: &str,
+    recipient: &str,
+    environment: &Environment,
+    limit: u64,
+) -> Result<Zeroizing<Vec<u8>>, String> {
     let words = split(line)?;
     let (program, arguments) = words.split_first().ok_or("it is empty")?;
-    let mut child = Command::new(program)
-        .args(arguments)
-        .env("SOPS_AGE_RECIPIENT", recipient)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|error| format!("{program} cannot be started: {error}"))?;
-    let mut output = Zeroizing::new(Vec::with_capacity(super::sources::ROOM));
-    let read = match child.stdout.take() {
-        Some(stdout) => stdout.take(limit).read_to_end(&mut output),
-        None => Ok(0),
-    };
-    let status = child.wait().map_err(|error| format!("{program}: {error}"))?;
-    read.map_err(|error| format!("{program}: {error}"))?;
-    if !status.success() {
-        return Err(format!("{program} failed: {status}"));
+    let mut command = Command::new(program);
+    environment.give_to(&mut command);
+    command.args(arguments).env("SOPS_AGE_RECIPIENT", recipient);
+    let ran = child::run(&mut command, b"", limit).map_err(|error| format!("{program} cannot be run: {error}"))?;
+    if !ran.status.success() {
+        return Err(format!("{program} failed: {}", ran.status));
     }
-    Ok(output)
+    Ok(ran.stdout)
 }
 
 /// Splits a line into words: blanks separate, `'…'` keeps all, `"…"` keeps all but `\`, `\` keeps the
@@ -101,11 +97,12 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn a_command_gets_the_recipient_and_its_arguments_are_not_shown() {
-        let output = run("sh -c 'printf %s $SOPS_AGE_RECIPIENT'", "age1x", 100).unwrap();
+        let run = |line: &str, recipient: &str| run(line, recipient, &Environment::of_process(), 100);
+        let output = run("sh -c 'printf %s $SOPS_AGE_RECIPIENT'", "age1x").unwrap();
         assert_eq!(*output, b"age1x");
-        let failed = run("sh -c 'exit 3' secret", "age1x", 100).unwrap_err();
+        let failed = run("sh -c 'exit 3' secret", "age1x").unwrap_err();
         assert!(failed.contains("sh failed") && failed.contains('3') && !failed.contains("secret"), "{failed}");
-        assert!(run("/no/such/program secret", "", 100).unwrap_err().contains("cannot be started"));
-        assert!(run(" ", "", 100).is_err());
+        assert!(run("/no/such/program secret", "").unwrap_err().contains("cannot be run"));
+        assert!(run(" ", "").is_err());
     }
 }

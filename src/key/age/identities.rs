@@ -1,16 +1,17 @@
-//! The age identities of this machine.
+//! The age identities of this machine, asked from the cheapest to the dearest.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io::Read as _;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use ::age::armor::ArmoredReader;
-use ::age::{DecryptError, Decryptor, x25519};
+use ::age::{DecryptError, Decryptor};
 use zeroize::Zeroizing;
 
-use super::sources::{self, Found};
-use super::{RECIPIENT, foreign_kind};
-use crate::key::stanza::printable;
+use super::locked::Locked;
+use super::recipient::canonical;
+use super::sources::{self, COMMANDS, Found, Key};
+use super::{RECIPIENT, header, plugin, shorten};
 use crate::key::{Answer, Environment, Opener, Search, Stanza};
 use crate::secret::SecretBytes;
 
@@ -22,139 +23,258 @@ const FAILURES_LISTED: usize = 20;
 /// The identities, read at the first need and once.
 pub(super) struct Identities {
     environment: Environment,
-    fixed: OnceLock<Found>,
-    /// What the command gave for each recipient: it may answer by recipient.
-    by_command: Mutex<HashMap<String, Arc<Found>>>,
+    age: OnceLock<Found>,
+    ssh: OnceLock<Found>,
+    /// What a command gave for a recipient: it may answer by recipient.
+    by_command: Mutex<HashMap<(&'static str, String), Arc<Found>>>,
 }
 
 impl Identities {
     pub(super) fn new(environment: Environment) -> Self {
-        Identities { environment, fixed: OnceLock::new(), by_command: Mutex::default() }
+        Identities { environment, age: OnceLock::new(), ssh: OnceLock::new(), by_command: Mutex::default() }
     }
 
-    /// The identities that are the same for every recipient.
-    fn fixed(&self) -> &Found {
-        self.fixed.get_or_init(|| sources::read_fixed(&self.environment))
-    }
-
-    /// The command's identities for `recipient`. The lock is held while the command runs: it may ask
+    /// The identities of a command for `recipient`. The lock is held while the command runs: it may ask
     /// the user something, and should do so once.
-    fn by_command(&self, line: &str, recipient: &str) -> Arc<Found> {
+    fn by_command(&self, variable: &'static str, line: &str, recipient: &str) -> Arc<Found> {
         let mut known = self.by_command.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = known.get(recipient) {
+        let key = (variable, recipient.to_owned());
+        if let Some(found) = known.get(&key) {
             return Arc::clone(found);
         }
-        let found = Arc::new(sources::read_command(line, recipient));
-        known.insert(recipient.to_owned(), Arc::clone(&found));
+        let found = Arc::new(sources::read_command(variable, line, recipient, &self.environment));
+        known.insert(key, Arc::clone(&found));
         found
     }
 }
 
 impl Opener for Identities {
-    /// Cheapest first: a stanza that names one of our public keys costs one exchange of keys. The
-    /// command is run only when no key at rest is named, and stanzas are tried with keys that they do
-    /// not name only when nothing else is left: the name beside a stanza is a hint and may be wrong.
+    /// Cheapest first: a stanza that names one of our public keys costs one exchange of keys. Then commands are
+    /// run, passphrases asked for keys that are named, plugins asked about what is theirs by name, and passphrases
+    /// asked for files that may hold anything. Stanzas are tried with keys that they do not name only when nothing
+    /// else is left: the name beside a stanza is a hint and may be wrong.
     fn unwrap(&self, stanzas: &[&Stanza]) -> Answer {
-        let by_name = ByName::new(stanzas);
-        let mut failures = Vec::new();
-        let fixed = self.fixed();
-        if let Some(opened) = by_name.open(fixed, &mut failures) {
-            return opened;
-        }
-
-        let command = sources::command(&self.environment);
-        let mut from_command = Vec::new();
-        for stanza in stanzas.iter().filter(|_| command.is_some()) {
-            let found = self.by_command(command.as_deref().unwrap_or_default(), stanza.text(RECIPIENT));
-            if let Some(opened) = by_name.open(&found, &mut failures) {
-                return opened;
-            }
-            from_command.push(found);
-        }
-
-        let mut publics = HashSet::new();
-        let all: Vec<&x25519::Identity> = std::iter::once(fixed)
-            .chain(from_command.iter().map(Arc::as_ref))
-            .flat_map(|found| &found.identities)
-            .filter(|(public, _)| publics.insert(public.as_str()))
-            .map(|(_, identity)| identity)
-            .collect();
-        if !all.is_empty() {
-            for (by, stanza) in stanzas.iter().enumerate() {
-                if let Ok(part) = open(stanza, all.iter().copied()) {
-                    return Answer::Here { part, by };
-                }
-            }
-        }
-
-        let foreign = stanzas.iter().filter_map(|stanza| {
-            let kind = foreign_kind(stanza.text(RECIPIENT))?;
-            Some(printable(&format!("{}: this build cannot use {kind}", stanza.recipient())))
-        });
-        let mut looked_at: Vec<String> = foreign.take(FAILURES_LISTED).collect();
-        looked_at.extend(fixed.report.iter().cloned());
-        if command.is_none() {
-            looked_at.push(sources::no_command());
-        }
-        let mut said = HashSet::new();
-        let lines = from_command.iter().flat_map(|found| &found.report);
-        looked_at.extend(lines.filter(|line| said.insert(line.as_str())).cloned());
-
-        if failures.is_empty() {
-            let hints = hints(publics.into_iter().min());
-            Answer::NotMine(Search { failures, looked_at, hints })
-        } else {
-            let hints = vec!["take the file's sops block from an earlier version: git log -p FILE".to_owned()];
-            Answer::Failed(Search { failures, looked_at, hints })
-        }
+        let mut attempt = Attempt::new(stanzas, &self.environment);
+        attempt.run(self).unwrap_or_else(|| attempt.report())
     }
 }
 
-/// What to do without a matching identity; `public` is the public key of one that is there.
-fn hints(public: Option<&str>) -> Vec<String> {
-    let then = match public {
+/// What is looked at for the stanzas of one file.
+struct Attempt<'a> {
+    stanzas: &'a [&'a Stanza],
+    environment: &'a Environment,
+    /// The place of each stanza by the public key that it names.
+    places: HashMap<String, usize>,
+    failures: Vec<String>,
+    /// Why things that could have helped did not, in the order of their trial.
+    troubles: Vec<String>,
+    report: Vec<String>,
+    /// A public key of ours, for a hint.
+    own: Option<String>,
+}
+
+impl<'a> Attempt<'a> {
+    fn new(stanzas: &'a [&'a Stanza], environment: &'a Environment) -> Self {
+        let places = stanzas.iter().map(|stanza| canonical(stanza.text(RECIPIENT)).into_owned()).zip(0..).collect();
+        let (failures, troubles, report) = (Vec::new(), Vec::new(), Vec::new());
+        Attempt { stanzas, environment, places, failures, troubles, report, own: None }
+    }
+
+    fn run(&mut self, identities: &Identities) -> Option<Answer> {
+        let age = identities.age.get_or_init(|| sources::read_age(self.environment));
+        if let Some(opened) = self.named(&age.keys) {
+            return Some(opened);
+        }
+        let ssh = identities.ssh.get_or_init(|| sources::read_ssh(self.environment));
+        if let Some(opened) = self.named(&ssh.keys) {
+            return Some(opened);
+        }
+        let mut given = Vec::new();
+        let mut no_command = Vec::new();
+        for variable in COMMANDS {
+            let Some(line) = self.environment.get(variable) else {
+                no_command.push(format!("{variable}: not set"));
+                continue;
+            };
+            for stanza in self.stanzas {
+                let found = identities.by_command(variable, &line.to_string_lossy(), stanza.text(RECIPIENT));
+                if let Some(opened) = self.named(&found.keys) {
+                    return Some(opened);
+                }
+                given.push(found);
+            }
+        }
+        let at_hand: Vec<&Found> = [ssh, age].into_iter().chain(given.iter().map(Arc::as_ref)).collect();
+        let opened = self.unlock_named(&at_hand).or_else(|| self.ask_plugins(&at_hand, true));
+        let opened = opened.or_else(|| self.unlock_files(&at_hand)).or_else(|| self.whatever_their_name(&at_hand));
+        if opened.is_none() {
+            let mut said = HashSet::new();
+            let lines = at_hand.iter().flat_map(|found| found.report()).chain(no_command);
+            self.report = lines.filter(|line| said.insert(line.clone())).collect();
+        }
+        opened
+    }
+
+    /// Opens a stanza that names one of `keys`; notes those that should open and do not.
+    fn named(&mut self, keys: &[Key]) -> Option<Answer> {
+        for key in keys {
+            let Some(&by) = self.places.get(&key.public) else { continue };
+            match open(self.stanzas[by], [&*key.identity as &dyn ::age::Identity]) {
+                Ok(part) => return Some(Answer::Here { part, by }),
+                Err(why) => self.fail(&key.public, why),
+            }
+        }
+        None
+    }
+
+    fn fail(&mut self, public: &str, why: &str) {
+        let line = format!("{}: {why}", shorten(public));
+        if self.failures.len() < FAILURES_LISTED && !self.failures.contains(&line) {
+            self.failures.push(line);
+        }
+    }
+
+    fn trouble(&mut self, line: String) {
+        if self.troubles.len() < FAILURES_LISTED && !self.troubles.contains(&line) {
+            self.troubles.push(line);
+        }
+    }
+
+    /// Opens with keys that need a passphrase and that a stanza names.
+    fn unlock_named(&mut self, at_hand: &[&Found]) -> Option<Answer> {
+        for locked in at_hand.iter().flat_map(|found| &found.locked) {
+            let publics = locked.publics().unwrap_or_default();
+            let Some(public) = publics.iter().find(|public| self.places.contains_key(*public)) else { continue };
+            match locked.open() {
+                Ok(found) => {
+                    if let Some(opened) = self.named(&found.keys) {
+                        return Some(opened);
+                    }
+                }
+                Err(why) => self.fail(public, &format!("{} is locked: {why}", locked.place())),
+            }
+        }
+        None
+    }
+
+    /// Opens with what is in files that need a passphrase.
+    fn unlock_files(&mut self, at_hand: &[&Found]) -> Option<Answer> {
+        for locked in at_hand.iter().flat_map(|found| &found.locked).filter(|locked| locked.publics().is_none()) {
+            match locked.open() {
+                Ok(found) => {
+                    let opened = self.named(&found.keys).or_else(|| self.ask_plugins(&[found], true));
+                    if opened.is_some() {
+                        return opened;
+                    }
+                }
+                Err(why) => self.trouble(format!("{}: {why}", locked.place())),
+            }
+        }
+        None
+    }
+
+    /// Asks each plugin that there is an identity of about the stanzas that it may open: one process for all of
+    /// them. With `theirs`, about those alone whose recipient is the plugin's own, or one of hardware.
+    fn ask_plugins(&mut self, at_hand: &[&Found], theirs: bool) -> Option<Answer> {
+        let mut plugins: BTreeMap<&str, Vec<&plugin::Identity>> = BTreeMap::new();
+        let mut said = HashSet::new();
+        for identity in at_hand.iter().flat_map(|found| &found.plugins) {
+            if said.insert(identity.text()) {
+                plugins.entry(identity.plugin()).or_default().push(identity);
+            }
+        }
+        for (name, identities) in plugins {
+            let is_theirs = |stanza: &Stanza| match plugin::of_recipient(stanza.text(RECIPIENT).trim()) {
+                Some("tag" | "tagpq") => true,
+                named => named == Some(name),
+            };
+            let asked: Vec<usize> =
+                (0..self.stanzas.len()).filter(|at| is_theirs(self.stanzas[*at]) == theirs).collect();
+            if let Some(opened) = self.ask_plugin(&identities, &asked) {
+                return Some(opened);
+            }
+        }
+        None
+    }
+
+    fn ask_plugin(&mut self, identities: &[&plugin::Identity], asked: &[usize]) -> Option<Answer> {
+        let readable = asked.iter().filter_map(|at| Some((*at, header::stanzas(self.stanzas[*at].text(Stanza::ENC))?)));
+        let (places, files): (Vec<usize>, Vec<_>) = readable.unzip();
+        if files.is_empty() {
+            return None;
+        }
+        // One that opens is enough, and another might want to be touched for.
+        match plugin::unwrap(identities, &files, self.environment, |_| true) {
+            Ok(unwrapped) => {
+                for (file, key) in unwrapped.keys {
+                    let by = places[file];
+                    match open(self.stanzas[by], [&header::Known::new(key) as &dyn ::age::Identity]) {
+                        Ok(part) => return Some(Answer::Here { part, by }),
+                        Err(why) => self.fail(self.stanzas[by].text(RECIPIENT), why),
+                    }
+                }
+                unwrapped.errors.into_iter().for_each(|line| self.trouble(line));
+            }
+            Err(why) => self.trouble(why),
+        }
+        None
+    }
+
+    /// Opens with any key that there is.
+    fn whatever_their_name(&mut self, at_hand: &[&Found]) -> Option<Answer> {
+        let files = at_hand.iter().flat_map(|found| &found.locked).filter_map(|locked| opened(locked));
+        let found: Vec<&Found> = at_hand.iter().copied().chain(files).collect();
+        let mut publics = BTreeSet::new();
+        let keys = found.iter().flat_map(|found| &found.keys).filter(|key| publics.insert(key.public.as_str()));
+        let keys: Vec<&dyn ::age::Identity> = keys.map(|key| &*key.identity as &dyn ::age::Identity).collect();
+        self.own = publics.into_iter().find(|public| public.starts_with("age1")).map(str::to_owned);
+        if !keys.is_empty() {
+            for (by, stanza) in self.stanzas.iter().enumerate() {
+                if let Ok(part) = open(stanza, keys.iter().copied()) {
+                    return Some(Answer::Here { part, by });
+                }
+            }
+        }
+        self.ask_plugins(&found, false)
+    }
+
+    /// What to say when nothing opened.
+    fn report(self) -> Answer {
+        let Attempt { failures, troubles, report, own, .. } = self;
+        let looked_at = troubles.into_iter().chain(report).collect();
+        if failures.is_empty() {
+            return Answer::NotMine(Search { failures, looked_at, hints: hints(own) });
+        }
+        let locked = failures.iter().all(|line| line.contains(" is locked: "));
+        let hint = match locked {
+            true => "run it in a terminal, and give the passphrase",
+            false => "take the file's sops block from an earlier version: git log -p FILE",
+        };
+        Answer::Failed(Search { failures, looked_at, hints: vec![hint.to_owned()] })
+    }
+}
+
+/// What is in a locked file that was opened already.
+fn opened(locked: &Locked) -> Option<&Found> {
+    locked.is_asked().then(|| locked.open().ok()).flatten()
+}
+
+/// What to do without a matching identity; `own` is the public key of one that is there.
+fn hints(own: Option<String>) -> Vec<String> {
+    let then = match own {
         // Real sops' command: whoever has the key may not have leafcrypt.
-        Some(public) => {
-            format!("or have someone who can open the file add you: sops rotate -i --add-age {public} FILE")
+        Some(own) => {
+            format!("or have someone who can open the file add you: sops rotate -i --add-age {own} FILE")
         }
         None => "or make an identity and have its recipient added to the file: leafcrypt keygen".to_owned(),
     };
     vec!["name the file with the matching identity: export SOPS_AGE_KEY_FILE=KEYFILE".to_owned(), then]
 }
 
-/// The stanzas, and the place of each by the public key that it names.
-struct ByName<'a> {
-    stanzas: &'a [&'a Stanza],
-    places: HashMap<&'a str, usize>,
-}
-
-impl<'a> ByName<'a> {
-    fn new(stanzas: &'a [&'a Stanza]) -> Self {
-        ByName { stanzas, places: stanzas.iter().map(|stanza| stanza.text(RECIPIENT)).zip(0..).collect() }
-    }
-
-    /// Opens a stanza that names one of the identities found; notes those that should open and do not.
-    fn open(&self, found: &Found, failures: &mut Vec<String>) -> Option<Answer> {
-        for (public, identity) in &found.identities {
-            let Some(&by) = self.places.get(public.as_str()) else { continue };
-            match open(self.stanzas[by], [identity]) {
-                Ok(part) => return Some(Answer::Here { part, by }),
-                Err(why) => {
-                    let line = format!("{public}: {why}");
-                    if failures.len() < FAILURES_LISTED && !failures.contains(&line) {
-                        failures.push(line);
-                    }
-                }
-            }
-        }
-        None
-    }
-}
-
 /// Opens a stanza with one of `identities`.
-fn open<'a>(
+fn open<'i>(
     stanza: &Stanza,
-    identities: impl IntoIterator<Item = &'a x25519::Identity>,
+    identities: impl IntoIterator<Item = &'i dyn ::age::Identity>,
 ) -> Result<SecretBytes, &'static str> {
     let enc = stanza.text(Stanza::ENC);
     if enc.is_empty() {
@@ -162,10 +282,7 @@ fn open<'a>(
     }
     // A file with the line endings of Windows, or one that lost its last newline, is still the same.
     let decryptor = Decryptor::new_buffered(ArmoredReader::new(enc.as_bytes())).map_err(|error| explain(&error))?;
-    let mut reader = decryptor
-        .decrypt(identities.into_iter().map(|identity| identity as &dyn ::age::Identity))
-        .map_err(|error| explain(&error))?
-        .take(PART_LIMIT);
+    let mut reader = decryptor.decrypt(identities.into_iter()).map_err(|error| explain(&error))?.take(PART_LIMIT);
     let mut part = Zeroizing::new(Vec::with_capacity(PART_LIMIT as usize));
     reader.read_to_end(&mut part).map_err(|_| DAMAGED)?;
     // A copy of the right size; the roomy one is wiped.

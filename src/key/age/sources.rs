@@ -4,15 +4,17 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ::age::x25519;
 use zeroize::Zeroizing;
 
-use super::command;
+use super::locked::Locked;
+use super::{command, hybrid, plugin, shorten, ssh};
 use crate::key::Environment;
 
 /// More than any key file has; what is longer is refused. The limit of age itself.
-const LIMIT: u64 = 1 << 24;
+pub(super) const LIMIT: u64 = 1 << 24;
 /// Room taken before reading, so that an ordinary key file is never copied to a larger buffer, leaving
 /// the smaller one behind in memory.
 pub(super) const ROOM: usize = 1 << 16;
@@ -21,37 +23,57 @@ const LISTED: usize = 5;
 
 const KEY: &str = "SOPS_AGE_KEY";
 const KEY_FILE: &str = "SOPS_AGE_KEY_FILE";
-const KEY_COMMAND: &str = "SOPS_AGE_KEY_CMD";
 const SSH_FILE: &str = "SOPS_AGE_SSH_PRIVATE_KEY_FILE";
+/// The variables with a command that prints identities.
+pub(super) const COMMANDS: [&str; 2] = ["SOPS_AGE_SSH_PRIVATE_KEY_CMD", "SOPS_AGE_KEY_CMD"];
+/// The ssh keys in `~/.ssh` that sops takes without being told.
+const SSH_KEYS: [&str; 2] = ["id_ed25519", "id_rsa"];
+
+/// An identity that opens without asking anybody.
+pub(super) struct Key {
+    /// Its public key.
+    pub(super) public: String,
+    /// Itself.
+    pub(super) identity: Box<dyn ::age::Identity + Send + Sync>,
+}
+
+impl Key {
+    pub(super) fn new(public: String, identity: impl ::age::Identity + Send + Sync + 'static) -> Self {
+        Key { public, identity: Box::new(identity) }
+    }
+}
 
 /// The identities found in one place, or in several.
 #[derive(Default)]
 pub(super) struct Found {
-    /// Each with its public key.
-    pub(super) identities: Vec<(String, x25519::Identity)>,
-    /// For each place a line: its name, and what stands there.
-    pub(super) report: Vec<String>,
+    pub(super) keys: Vec<Key>,
+    pub(super) plugins: Vec<plugin::Identity>,
+    pub(super) locked: Vec<Arc<Locked>>,
+    places: Vec<Place>,
 }
 
-/// Reads the places that are the same for every recipient. What is wrong in one of them is reported
-/// and keeps none of the others from being used.
-pub(super) fn read_fixed(environment: &Environment) -> Found {
+/// A place that was looked at, and what stands there.
+struct Place {
+    name: String,
+    what: What,
+}
+
+enum What {
+    Said(String),
+    /// To be told when it is known whether it opened.
+    Locked(Arc<Locked>),
+}
+
+/// Reads the places of age identities that are the same for every recipient. What is wrong in one of them
+/// is reported and keeps none of the others from being used.
+pub(super) fn read_age(environment: &Environment) -> Found {
     let mut found = Found::default();
     match environment.get(KEY).map(|value| value.into_string().map(Zeroizing::new)) {
         None => found.note(KEY, "not set"),
-        Some(Ok(text)) => found.read(KEY, &text, Lines::OfManyKeys),
+        Some(Ok(text)) => found.read_text(KEY, &text, Lines::OfManyKeys),
         Some(Err(_)) => found.note(KEY, "not UTF-8"),
     }
-    match environment.get(KEY_FILE) {
-        None => found.note(KEY_FILE, "not set"),
-        Some(path) => {
-            let place = format!("{KEY_FILE}={}", path.display());
-            found.read_file(&place, &path);
-        }
-    }
-    if let Some(path) = environment.get(SSH_FILE) {
-        found.note(&format!("{SSH_FILE}={}", path.display()), "this build cannot use ssh keys");
-    }
+    found.read_named_by(KEY_FILE, environment);
     match default_file(environment) {
         None => {
             found.note("the user's configuration folder", "unknown, HOME is not set or XDG_CONFIG_HOME is relative")
@@ -61,22 +83,25 @@ pub(super) fn read_fixed(environment: &Environment) -> Found {
     found
 }
 
-/// The command that gives identities, when there is one.
-pub(super) fn command(environment: &Environment) -> Option<String> {
-    environment.get(KEY_COMMAND).map(|line| line.to_string_lossy().into_owned())
-}
-
-/// Says that there is no command.
-pub(super) fn no_command() -> String {
-    format!("{KEY_COMMAND}: not set")
-}
-
-/// Asks the command for the identities of `recipient`.
-pub(super) fn read_command(line: &str, recipient: &str) -> Found {
+/// Reads the places of ssh keys that are the same for every recipient.
+pub(super) fn read_ssh(environment: &Environment) -> Found {
     let mut found = Found::default();
-    match command::run(line, recipient, LIMIT) {
-        Err(why) => found.note(KEY_COMMAND, &why),
-        Ok(output) => found.read_bytes(KEY_COMMAND, &output),
+    found.read_named_by(SSH_FILE, environment);
+    if let Some(home) = environment.home() {
+        for name in SSH_KEYS {
+            let path = home.join(".ssh").join(name);
+            found.read_file(&environment.show(&path), path.as_os_str());
+        }
+    }
+    found
+}
+
+/// Asks the command `line` of `variable` for the identities of `recipient`.
+pub(super) fn read_command(variable: &str, line: &str, recipient: &str, environment: &Environment) -> Found {
+    let mut found = Found::default();
+    match command::run(line, recipient, environment, LIMIT) {
+        Err(why) => found.note(variable, &why),
+        Ok(output) => found.read_bytes(variable, &output),
     }
     found
 }
@@ -96,8 +121,24 @@ enum Lines {
 }
 
 impl Found {
+    /// For each place a line: its name, and what stands there.
+    pub(super) fn report(&self) -> impl Iterator<Item = String> {
+        self.places.iter().map(|place| match &place.what {
+            What::Said(what) => format!("{}: {what}", place.name),
+            What::Locked(locked) => format!("{}: {}", place.name, locked.report()),
+        })
+    }
+
     fn note(&mut self, place: &str, what: &str) {
-        self.report.push(format!("{place}: {what}"));
+        self.places.push(Place { name: place.to_owned(), what: What::Said(what.to_owned()) });
+    }
+
+    /// The file that `variable` names.
+    fn read_named_by(&mut self, variable: &str, environment: &Environment) {
+        match environment.get(variable) {
+            None => self.note(variable, "not set"),
+            Some(path) => self.read_file(&format!("{variable}={}", path.display()), &path),
+        }
     }
 
     fn read_file(&mut self, place: &str, path: &OsStr) {
@@ -108,15 +149,15 @@ impl Found {
         }
     }
 
-    fn read_bytes(&mut self, place: &str, bytes: &[u8]) {
+    pub(super) fn read_bytes(&mut self, place: &str, bytes: &[u8]) {
         if bytes.len() as u64 >= LIMIT {
             return self.note(place, "too large for a key file");
         }
-        if bytes.starts_with(b"age-encryption.org/") {
-            return self.note(place, PASSPHRASE);
+        if is_age_file(bytes) {
+            return self.read_locked(place, bytes);
         }
         match std::str::from_utf8(bytes) {
-            Ok(text) => self.read(place, text, Lines::OfOneKey),
+            Ok(text) => self.read_text(place, text, Lines::OfOneKey),
             Err(error) => {
                 let line = memchr::memchr_iter(b'\n', &bytes[..error.valid_up_to()]).count() + 1;
                 self.note(place, &format!("line {line}: not UTF-8"));
@@ -124,71 +165,103 @@ impl Found {
         }
     }
 
-    /// Reads identities from `text`. Of what is none, the line's number is reported, never the line.
-    fn read(&mut self, place: &str, text: &str, lines: Lines) {
+    fn read_locked(&mut self, place: &str, bytes: &[u8]) {
+        match Locked::file(place, bytes).map(Arc::new) {
+            None => self.note(place, "an age file that no passphrase opens, or a damaged one"),
+            Some(locked) => self.lock(place, locked),
+        }
+    }
+
+    fn lock(&mut self, place: &str, locked: Arc<Locked>) {
+        self.locked.push(Arc::clone(&locked));
+        self.places.push(Place { name: place.to_owned(), what: What::Locked(locked) });
+    }
+
+    fn read_text(&mut self, place: &str, text: &str, lines: Lines) {
         let text = text.trim_start_matches('\u{feff}');
-        let before = self.identities.len();
+        if is_age_file(text.as_bytes()) {
+            return self.read_locked(place, text.as_bytes());
+        }
+        if ssh::is_private_key(text) {
+            return match ssh::read(text) {
+                ssh::Private::Open(keys) => {
+                    let public = keys.first().map(|key| shorten(&key.public)).unwrap_or_default();
+                    self.note(place, &format!("an ssh key, {public}"));
+                    self.keys.extend(keys);
+                }
+                ssh::Private::Locked(key) => self.lock(place, Arc::new(Locked::ssh(place, key))),
+                ssh::Private::Unusable(why) => self.note(place, &format!("an ssh private key {why}")),
+            };
+        }
+        self.read_lines(place, text, lines);
+    }
+
+    /// Reads identities from `text`. Of what is none, the line's number is reported, never the line.
+    fn read_lines(&mut self, place: &str, text: &str, lines: Lines) {
+        let mut names = Vec::new();
         let mut problems = Vec::new();
         for (number, line) in text.lines().enumerate() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            if let Some(whole) = kind_of_file(line) {
-                problems.push(whole.to_owned());
-                break;
-            }
             let words = line.split_whitespace().filter(|_| lines == Lines::OfManyKeys);
             let whole = std::iter::once(line).filter(|_| lines == Lines::OfOneKey);
             for item in words.chain(whole) {
-                match item.parse::<x25519::Identity>() {
-                    Ok(identity) => self.identities.push((identity.to_public().to_string(), identity)),
-                    Err(_) => problems.push(format!("line {}: {}", number + 1, kind_of_line(item))),
+                if let Some(key) = native(item) {
+                    names.push(shorten(&key.public));
+                    self.keys.push(key);
+                } else if let Some(identity) = plugin::Identity::parse(item) {
+                    names.push(format!("one of the age plugin {}", identity.plugin()));
+                    self.plugins.push(identity);
+                } else {
+                    problems.push(format!("line {}: {}", number + 1, kind_of_line(item)));
                 }
             }
         }
-        let publics: Vec<&str> = self.identities[before..].iter().map(|(public, _)| public.as_str()).collect();
-        let count = match publics.len() {
+        let count = match names.len() {
             0 => "no identity".to_owned(),
             1 => "1 identity".to_owned(),
             n => format!("{n} identities"),
         };
-        let named = listed(publics);
-        let problems = listed(problems.iter().map(String::as_str).collect());
-        let what: Vec<String> = [count, named, problems].into_iter().filter(|part| !part.is_empty()).collect();
+        let what: Vec<String> =
+            [count, listed(names), listed(problems)].into_iter().filter(|part| !part.is_empty()).collect();
         self.note(place, &what.join(", "));
     }
 }
 
-const PASSPHRASE: &str = "a key file encrypted with a passphrase, which this build cannot open";
-
-/// What a file is that does not hold an identity on each line, told by its first line.
-fn kind_of_file(line: &str) -> Option<&'static str> {
-    if line.starts_with("-----BEGIN AGE") {
-        return Some(PASSPHRASE);
+/// An identity that age itself knows.
+fn native(line: &str) -> Option<Key> {
+    if let Ok(identity) = line.parse::<x25519::Identity>() {
+        return Some(Key::new(identity.to_public().to_string(), identity));
     }
-    (line.starts_with("-----BEGIN ") && line.contains("PRIVATE KEY"))
-        .then_some("an ssh private key, which this build cannot use")
+    let identity = line.parse::<hybrid::Identity>().ok()?;
+    Some(Key::new(identity.to_public().to_string(), identity))
 }
 
-/// What a line is that this build cannot use. Nothing of the line is repeated but a plugin's name.
-fn kind_of_line(line: &str) -> String {
-    if line.starts_with("AGE-SECRET-KEY-PQ-1") {
-        return "a post-quantum identity, which this build cannot use".to_owned();
-    }
-    if let Some((name, _)) = line.strip_prefix("AGE-PLUGIN-").and_then(|rest| rest.rsplit_once("-1")) {
-        return format!("an identity of the age plugin {}, which this build cannot use", name.to_ascii_lowercase());
-    }
-    if line.starts_with("AGE-SECRET-KEY-1") {
-        return "a damaged identity, a letter may be wrong or missing".to_owned();
-    }
-    if line.starts_with("age1") {
-        return "a recipient, not an identity".to_owned();
-    }
-    "not an age identity".to_owned()
+/// The public keys of the identities in `text`, one on a line or several. The keys themselves are asked, not
+/// the comments above them, which anybody may have changed. A plugin's are not known.
+pub(super) fn recipients_of(text: &str) -> Vec<String> {
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+    lines.flat_map(str::split_whitespace).filter_map(native).map(|key| key.public).collect()
 }
 
-fn listed(mut items: Vec<&str>) -> String {
+fn is_age_file(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"age-encryption.org/") || bytes.starts_with(b"-----BEGIN AGE")
+}
+
+/// What a line is that holds no identity. Nothing of the line is repeated.
+fn kind_of_line(line: &str) -> &'static str {
+    if line.starts_with("AGE-SECRET-KEY-") || line.starts_with("AGE-PLUGIN-") {
+        "a damaged identity, a letter may be wrong or missing"
+    } else if line.starts_with("age1") {
+        "a recipient, not an identity"
+    } else {
+        "not an age identity"
+    }
+}
+
+fn listed(mut items: Vec<String>) -> String {
     let more = items.len().saturating_sub(LISTED);
     items.truncate(LISTED);
     let mut text = items.join(", ");

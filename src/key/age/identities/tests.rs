@@ -1,7 +1,7 @@
 //! Unwrapping with identities from every source.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::key::Backend as _;
@@ -112,36 +112,36 @@ fn the_report_names_public_keys_and_shows_no_line_of_a_key_file() {
     let folder = tempfile::tempdir().unwrap();
     let (mine, other) = (key(), key());
     let damaged = &mine.identity[..60];
-    let text = format!("{}\n\n{damaged}\nAGE-PLUGIN-YUBIKEY-1QQQQ\nhunter2\n", mine.identity);
+    let text = format!("{}\n\n{damaged}\nAGE-PLUGIN-YUBIKEY-1QQQQ\nhunter2\n{}\n", mine.identity, mine.public);
     let file = write(folder.path(), "k", &text);
     let locked = "-----BEGIN AGE ENCRYPTED FILE-----\nabcd\n-----END AGE ENCRYPTED FILE-----\n";
     let home = folder.path().to_str().unwrap();
-    write(
-        folder.path(),
-        if cfg!(target_os = "macos") {
-            "Library/Application Support/sops/age/keys.txt"
-        } else {
-            ".config/sops/age/keys.txt"
-        },
-        locked,
-    );
+    let keys = default_file(folder.path());
+    write(keys.parent().unwrap(), "keys.txt", locked);
+    write(folder.path(), ".ssh/id_rsa", "-----BEGIN RSA PRIVATE KEY-----\nhunter2\n");
     let variables = [("SOPS_AGE_KEY_FILE", file.as_str()), ("HOME", home), ("SOPS_AGE_KEY", "")];
     let search = not_mine(unwrap(&variables, &[&stanza(&other)]));
     let report = search.looked_at.join("\n");
     assert!(report.contains(&format!("SOPS_AGE_KEY_FILE={file}: 1 identity, {}", mine.public)), "{report}");
     assert!(report.contains("line 3: a damaged identity"), "{report}");
-    assert!(report.contains("line 4: an identity of the age plugin yubikey, which this build cannot use"), "{report}");
+    assert!(report.contains("line 4: a damaged identity"), "{report}");
     assert!(report.contains("line 5: not an age identity"), "{report}");
+    assert!(report.contains("line 6: a recipient, not an identity"), "{report}");
     assert!(report.contains("SOPS_AGE_KEY: no identity"), "{report}");
-    assert!(report.contains("SOPS_AGE_KEY_CMD: not set"), "{report}");
-    if cfg!(target_os = "linux") {
-        assert!(report.contains("~/.config/sops/age/keys.txt: no identity, a key file encrypted with"), "{report}");
-    }
+    assert!(report.contains("keys.txt: an age file that no passphrase opens, or a damaged one"), "{report}");
+    assert!(report.contains("id_rsa: an ssh private key in an old form"), "{report}");
     for secret in [mine.identity.as_str(), &damaged[16..], "hunter2", "QQQQ", "abcd"] {
         assert!(!report.contains(secret), "{report}");
         assert!(!search.hints.join(" ").contains(secret));
     }
     assert!(search.hints.iter().any(|hint| hint.contains(&mine.public)));
+}
+
+/// Where sops looks for identities without being told, for a user whose home is `home`.
+fn default_file(home: &Path) -> PathBuf {
+    let environment =
+        Environment::of([("HOME", home.as_os_str().to_owned()), ("AppData", home.as_os_str().to_owned())]);
+    sources::default_file(&environment).unwrap()
 }
 
 #[test]
@@ -151,9 +151,13 @@ fn missing_sources_are_named() {
         assert_eq!(
             search.looked_at,
             [
+                "SOPS_AGE_SSH_PRIVATE_KEY_FILE: not set",
+                "~/.ssh/id_ed25519: no such file",
+                "~/.ssh/id_rsa: no such file",
                 "SOPS_AGE_KEY: not set",
                 "SOPS_AGE_KEY_FILE=/no/file: no such file",
                 "~/.config/sops/age/keys.txt: no such file",
+                "SOPS_AGE_SSH_PRIVATE_KEY_CMD: not set",
                 "SOPS_AGE_KEY_CMD: not set",
             ]
         );
@@ -183,19 +187,50 @@ fn a_stanza_named_for_one_of_ours_and_made_for_another_opens() {
     assert!(is_here(unwrap(&[("SOPS_AGE_KEY", &format!("{}\n{}", a.identity, b.identity))], &[&misnamed])));
 }
 
+/// A key without a passphrase from each kind of source, and what each opens.
 #[test]
-fn kinds_of_keys_that_this_build_lacks_are_named() {
-    let foreign = ["ssh-ed25519 AAAA me", "age1yubikey1qqq", "age1pq1qqq"]
-        .map(|name| Stanza::new("age", vec![(RECIPIENT.to_owned(), crate::document::Value::Str(name.to_owned()))]));
-    let search = not_mine(unwrap(&[], &foreign.iter().collect::<Vec<_>>()));
-    assert_eq!(
-        search.looked_at[..3],
-        [
-            "ssh-ed25519 AAAA me: this build cannot use ssh keys",
-            "age1yubikey1qqq: this build cannot use keys of the age plugin yubikey",
-            "age1pq1qqq: this build cannot use post-quantum keys",
-        ]
-    );
+fn an_ssh_key_opens_what_is_for_it_and_for_the_age_key_that_it_also_is() {
+    use ssh_key::private::{Ed25519Keypair, KeypairData};
+    let public = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4";
+    let public = ssh_key::PublicKey::from_openssh(public).unwrap();
+    let mut bytes: [u8; 64] = std::array::from_fn(|at| at as u8);
+    bytes[32..].copy_from_slice(&public.key_data().ed25519().unwrap().0);
+    let pair = Ed25519Keypair::from_bytes(&bytes).unwrap();
+    let private = ssh_key::PrivateKey::new(KeypairData::Ed25519(pair), "me@here").unwrap();
+    let text = private.to_openssh(ssh_key::LineEnding::LF).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = write(folder.path(), ".ssh/id_ed25519", &text);
+    let home = folder.path().to_str().unwrap();
+    let public = private.public_key().to_openssh().unwrap();
+    let also = "age1guqappygg504gkjqn76c4cl9skqu5s9v8al3z35ce4caatrnegqsayk6a2";
+    for recipient in [public.as_str(), public.trim_end_matches(" me@here"), also] {
+        let mut stanza = Age.parse(recipient).unwrap().remove(0);
+        assert_eq!(stanza.text(RECIPIENT), recipient);
+        Age.wrap(&mut stanza, &[7; 32]).unwrap();
+        for variable in [("HOME", home), ("SOPS_AGE_SSH_PRIVATE_KEY_FILE", &file), ("SOPS_AGE_KEY_FILE", &file)] {
+            assert!(is_here(unwrap(&[variable], &[&stanza])), "{variable:?}");
+        }
+        if cfg!(unix) {
+            let command = format!("cat '{file}'");
+            assert!(is_here(unwrap(&[("SOPS_AGE_SSH_PRIVATE_KEY_CMD", &command)], &[&stanza])));
+        }
+    }
+    let search = not_mine(unwrap(&[("HOME", home)], &[&stanza(&key())]));
+    let report = search.looked_at.join("\n");
+    assert!(report.contains("id_ed25519: an ssh key, ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAOhB7"), "{report}");
+}
+
+#[test]
+fn a_post_quantum_key_stands_beside_others() {
+    let (identity, public) = crate::key::age::generate_post_quantum().unwrap();
+    let pq = Key { identity: String::from_utf8(identity.expose().to_vec()).unwrap(), public };
+    let other = key();
+    let both = format!("{}\n{}", other.identity, pq.identity);
+    assert_eq!(crate::key::age::recipients_of(&both), [other.public.clone(), pq.public.clone()]);
+    assert!(is_here(unwrap(&[("SOPS_AGE_KEY", &both)], &[&stanza(&key()), &stanza(&pq)])));
+    let search = not_mine(unwrap(&[("SOPS_AGE_KEY", &pq.identity)], &[&stanza(&other)]));
+    let line = search.looked_at.iter().find(|line| line.starts_with("SOPS_AGE_KEY: ")).unwrap();
+    assert!(line.starts_with("SOPS_AGE_KEY: 1 identity, age1pq1") && line.len() < 200, "{line}");
 }
 
 #[test]

@@ -1,0 +1,282 @@
+//! age keys of every kind, both ways with the real sops, and with keys that `ssh-keygen`, `age-keygen` and a real plugin
+//! make.
+
+use crate::builder::{Output, Test};
+use crate::peers;
+
+const PLAINTEXT: &str = "user: admin\n";
+
+fn test() -> Test {
+    Test::new().file("a.yaml", PLAINTEXT)
+}
+
+/// Encrypts for `recipient` with both programs and lets each open both files.
+fn both_ways(test: Test, recipient: &str) -> Test {
+    let line = format!("encrypt --age '{recipient}' a.yaml");
+    let ours = test.run(&line).code(0).text();
+    let theirs = test.sops(&line).code(0).text();
+    let named = |text: &str| text.lines().find(|line| line.contains("recipient:")).unwrap().to_owned();
+    assert_eq!(named(&ours), named(&theirs));
+    let test = test.file("ours.yaml", ours).file("theirs.yaml", theirs);
+    for file in ["ours.yaml", "theirs.yaml"] {
+        test.run(&format!("decrypt {file}")).code(0).stdout(PLAINTEXT);
+        test.sops(&format!("decrypt {file}")).code(0).stdout(PLAINTEXT);
+    }
+    test
+}
+
+/// A test with a key of `ssh-keygen` in `id`, and its public half.
+fn ssh(kind: &str, passphrase: &str) -> (Test, String) {
+    let test = test();
+    test.tool("ssh-keygen", &format!("-q {kind} -N '{passphrase}' -C me@here -f id"));
+    let public = test.read("id.pub").trim().to_owned();
+    (test, public)
+}
+
+#[test]
+fn ssh_keys_of_a_named_file() {
+    for kind in ["-t ed25519", "-t rsa -b 2048", "-t rsa -b 4096", "-t rsa -m PEM"] {
+        let (test, public) = ssh(kind, "");
+        let file = test.path("id");
+        let test = test.env("SOPS_AGE_SSH_PRIVATE_KEY_FILE", file.to_str().unwrap());
+        let test = both_ways(test, &public);
+        // Without the comment it is the same key.
+        both_ways(test, public.strip_suffix(" me@here").unwrap());
+    }
+}
+
+#[test]
+fn ssh_keys_of_the_home_folder_and_of_a_command() {
+    for name in ["id_ed25519", "id_rsa"] {
+        let (test, public) = ssh(if name == "id_rsa" { "-t rsa" } else { "-t ed25519" }, "");
+        let folder = test.home().join(".ssh");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::copy(test.path("id"), folder.join(name)).unwrap();
+        let test = both_ways(test, &public);
+        // A variable that names another key takes none away.
+        let test = test.env("SOPS_AGE_SSH_PRIVATE_KEY_FILE", "/no/such/file");
+        test.run("decrypt theirs.yaml").code(0).stdout(PLAINTEXT);
+    }
+    // The version of sops that the tests have knows no command for ssh keys yet.
+    let (test, public) = ssh("-t ed25519", "");
+    let encrypted = test.sops(&format!("encrypt --age '{public}' a.yaml")).code(0).stdout;
+    let test = test.file("e.yaml", encrypted).env("SOPS_AGE_SSH_PRIVATE_KEY_CMD", "cat id");
+    test.run("decrypt e.yaml").code(0).stdout(PLAINTEXT);
+}
+
+#[test]
+fn ssh_keys_that_age_cannot_use_are_named() {
+    for (kind, why) in [("-t ecdsa", "of a kind that age cannot use"), ("-t rsa -m PKCS8", "ssh-keygen -p -f")] {
+        let (test, public) = ssh(kind, "");
+        let encrypted = test.identity_less_file();
+        let file = test.path("id");
+        let test = test.file("e.yaml", encrypted).env("SOPS_AGE_SSH_PRIVATE_KEY_FILE", file.to_str().unwrap());
+        test.run("decrypt e.yaml").fails().code(128).stderr_has(why);
+        if kind == "-t ecdsa" {
+            test.run(&format!("encrypt --age '{public}' a.yaml")).fails().stderr_has("this kind of ssh key");
+            test.sops(&format!("encrypt --age '{public}' a.yaml")).code(1);
+        }
+    }
+    let (test, public) = ssh("-t rsa -b 1024", "");
+    test.run(&format!("encrypt --age '{public}' a.yaml")).fails().stderr_has("2048 bits");
+}
+
+impl Test {
+    /// A file that nobody can open.
+    fn identity_less_file(&self) -> Vec<u8> {
+        let stranger = age::x25519::Identity::generate().to_public();
+        self.run(&format!("encrypt --age {stranger} a.yaml")).code(0).stdout
+    }
+}
+
+#[test]
+fn a_locked_ssh_key_never_waits_for_a_terminal_that_is_not_there() {
+    let (test, public) = ssh("-t ed25519", "sesame");
+    let file = test.path("id").to_str().unwrap().to_owned();
+    let test = test.env("SOPS_AGE_SSH_PRIVATE_KEY_FILE", &file);
+    let encrypted = test.run(&format!("encrypt --age '{public}' a.yaml")).code(0).stdout;
+    let test = test.file("e.yaml", encrypted);
+    let refused = without_terminal(&test, "decrypt e.yaml").fails().code(128);
+    refused.stderr_has("id is locked: there is no terminal to ask on").stderr_has("hint: run it in a terminal");
+    // Nothing is asked for a file that does not name it.
+    let test = {
+        let file = test.identity_less_file();
+        test.file("other.yaml", file)
+    };
+    let refused = without_terminal(&test, "decrypt other.yaml").fails().code(128);
+    refused.stderr_has("an ssh key locked with a passphrase, ssh-ed25519 AAAA").stderr_has("not asked for");
+}
+
+/// Runs leafcrypt in a session of its own, which has no terminal, whatever the tests have.
+fn without_terminal(test: &Test, line: &str) -> Output {
+    let line = format!("-w {} {line}", crate::builder::leafcrypt().display());
+    Output::of(&line, test.command("setsid".as_ref(), &line), b"")
+}
+
+#[test]
+fn post_quantum_keys() {
+    let test = test();
+    let line = test.run("keygen --pq --output pq.txt").code(0).text();
+    let recipient = line.trim();
+    assert!(recipient.starts_with("age1pq1") && recipient.len() == 1959);
+    assert!(test.read("pq.txt").contains("\nAGE-SECRET-KEY-PQ-1"));
+    let file = test.path("pq.txt");
+    let test = test.env("SOPS_AGE_KEY_FILE", file.to_str().unwrap());
+    let test = both_ways(test, recipient);
+    // Beside a key of the other kind: each opens it alone.
+    let identity = age::x25519::Identity::generate();
+    let both = format!("{recipient},{}", identity.to_public());
+    let encrypted = test.run(&format!("encrypt --age {both} a.yaml")).code(0).stdout;
+    let test = test.file("e.yaml", &encrypted);
+    test.run("decrypt e.yaml").code(0).stdout(PLAINTEXT);
+    test.sops("decrypt e.yaml").code(0).stdout(PLAINTEXT);
+    // Not for another.
+    test.run("keygen --pq --output other.txt").code(0);
+    let other = test.path("other.txt");
+    let test = test.env("SOPS_AGE_KEY_FILE", other.to_str().unwrap());
+    test.run("decrypt e.yaml").fails().code(128).stderr_has("1 identity, age1pq1").stderr_lacks("SECRET-KEY-PQ-1");
+}
+
+/// A test whose plugin writes its starts down, with the identities of `keys` (number and word) in its key file; and the
+/// recipients of these keys.
+pub(crate) fn plugin(keys: &[&str]) -> (Test, Vec<String>) {
+    let folder = peers::age_plugins();
+    let program = folder.join("age-plugin-pocket");
+    let test = test();
+    let mut recipients = Vec::new();
+    let mut identities = String::new();
+    for key in keys {
+        let text = test.tool(program.to_str().unwrap(), key);
+        recipients.push(text.lines().find_map(|line| line.strip_prefix("# recipient: ")).unwrap().to_owned());
+        identities.push_str(&text);
+    }
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    let (file, log) = (test.path("keys.txt"), test.path("log"));
+    let test = test.env("PATH", &path).env("POCKET_LOG", log.to_str().unwrap());
+    (test.env("SOPS_AGE_KEY_FILE", file.to_str().unwrap()).file("keys.txt", identities), recipients)
+}
+
+/// How often the plugin was started to open something, since it was asked last.
+pub(crate) fn starts(test: &Test) -> usize {
+    let log = std::fs::read_to_string(test.path("log")).unwrap_or_default();
+    let _ = std::fs::remove_file(test.path("log"));
+    log.lines().filter(|line| *line == "identity-v1").count()
+}
+
+#[test]
+fn plugins_wrap_and_open() {
+    let (test, recipients) = plugin(&["7"]);
+    assert!(recipients[0].starts_with("age1pocket1"));
+    let test = both_ways(test, &recipients[0]);
+    starts(&test);
+    test.run("decrypt theirs.yaml").code(0).stdout(PLAINTEXT).stderr_has("age-plugin-pocket: opening pocket 7");
+    assert_eq!(starts(&test), 1);
+}
+
+#[test]
+fn a_plugin_is_started_once_for_a_file_and_only_at_need() {
+    let (test, recipients) = plugin(&["7", "8"]);
+    let test = test.identity();
+    let (_, others) = plugin(&["1", "2", "3", "4"]);
+    let all = [&others[..], &recipients[..]].concat().join(",");
+    let encrypted = test.run(&format!("encrypt --age {all} a.yaml")).code(0).stdout;
+    let test = test.file("e.yaml", encrypted);
+    starts(&test);
+    // Six keys of the plugin in the file, two of them ours: one process.
+    test.run("decrypt e.yaml").code(0).stdout(PLAINTEXT);
+    assert_eq!(starts(&test), 1);
+    test.sops("decrypt e.yaml").code(0).stdout(PLAINTEXT);
+    assert!(starts(&test) > 1, "sops starts one for each");
+
+    // With a key at hand that opens the file, the plugin is not started.
+    let encrypted = test.run(&format!("encrypt --age {all},{{age}} a.yaml")).code(0).stdout;
+    let test = test.file("e.yaml", encrypted);
+    starts(&test);
+    test.run("decrypt e.yaml").code(0).stdout(PLAINTEXT);
+    assert_eq!(starts(&test), 0);
+}
+
+#[test]
+fn what_keeps_a_plugin_from_opening_is_said() {
+    for (word, why) in [
+        ("refuse", "age-plugin-pocket: pocket 7 stays closed"),
+        ("die", "age-plugin-pocket ended before its time"),
+        ("die", "the pocket is torn"),
+        ("pin", "pocket 7 stays closed"),
+        ("confirm", "pocket 7 stays closed"),
+    ] {
+        let (test, recipients) = plugin(&[&format!("7 {word}")]);
+        let encrypted = test.run(&format!("encrypt --age {} a.yaml", recipients[0])).code(0).stdout;
+        let test = test.file("e.yaml", encrypted);
+        let refused = without_terminal(&test, "decrypt e.yaml").fails().code(128).stderr_has(why);
+        refused.stderr_has("1 identity, one of the age plugin pocket").stderr_lacks("AGE-PLUGIN-POCKET-1");
+    }
+    let (test, recipients) = plugin(&["7"]);
+    let encrypted = test.run(&format!("encrypt --age {} a.yaml", recipients[0])).code(0).stdout;
+    let test = test.file("e.yaml", encrypted).env("PATH", "/usr/bin:/bin");
+    test.run("decrypt e.yaml").fails().code(128).stderr_has("the program age-plugin-pocket is not installed");
+    let missing = test.run(&format!("encrypt -i --age {} a.yaml", recipients[0])).fails();
+    missing.stderr_has("the program age-plugin-pocket is not installed");
+    assert_eq!(test.read("a.yaml"), PLAINTEXT);
+    let (test, recipients) = plugin(&["0"]);
+    test.run(&format!("encrypt --age {} a.yaml", recipients[0])).fails().stderr_has("pocket 0 has a hole");
+}
+
+/// A program that is no plugin, in the place of one.
+#[test]
+fn what_does_not_speak_the_protocol_is_an_error() {
+    use std::os::unix::fs::PermissionsExt as _;
+    for (script, why) in [
+        ("sed '/^-> done/q' >/dev/null; echo hello", "does not speak the protocol"),
+        ("sed '/^-> done/q' >/dev/null; exit 0", "ended before its time"),
+        ("exec >&-; sed '/^-> done/q' >/dev/null", "ended before its time"),
+        ("sed '/^-> done/q' >/dev/null; head -c 3000000 /dev/zero", "does not speak the protocol"),
+        ("printf -- '-> file-key 0\\n\\n-> done\\n\\n'; sed '/^-> done/q' >/dev/null", "gave no file key"),
+        (
+            "printf -- '-> file-key 99999999999999999999\\nAAAA\\n-> done\\n\\n'; sed '/^-> done/q' >/dev/null",
+            "no key on this machine",
+        ),
+    ] {
+        let (test, recipients) = plugin(&["7"]);
+        let encrypted = test.run(&format!("encrypt --age {} a.yaml", recipients[0])).code(0).stdout;
+        let fake = test.file("bin/age-plugin-pocket", format!("#!/bin/sh\n{script}\n")).file("e.yaml", encrypted);
+        let program = fake.path("bin/age-plugin-pocket");
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let path = format!("{}:/usr/bin:/bin", program.parent().unwrap().display());
+        fake.env("PATH", &path).run("decrypt e.yaml").fails().code(128).stderr_has(why);
+    }
+}
+
+/// Names beside stanzas are hints: whatever they are, what opens is found.
+#[test]
+fn wrong_names_beside_stanzas_hide_nothing() {
+    let (test, recipients) = plugin(&["7"]);
+    let encrypted = test.run(&format!("encrypt --age {} a.yaml", recipients[0])).code(0).text();
+    let stranger = age::x25519::Identity::generate().to_public().to_string();
+    let test = test.file("e.yaml", encrypted.replace(&recipients[0], &stranger));
+    test.run("decrypt e.yaml").code(0).stdout(PLAINTEXT);
+    test.sops("decrypt e.yaml").code(0).stdout(PLAINTEXT);
+}
+
+/// Keys in hardware that age encrypts for by itself; a plugin would open it, and the answer is not ours to test here.
+#[test]
+fn tagged_keys_of_hardware_need_no_plugin_to_encrypt() {
+    let recipient = "age1tag1qt8lw0ual6avlwmwatk888yqnmdamm7xfd0wak53ut6elz5c4swx2yqdj4e";
+    let encrypted = test().run(&format!("encrypt --age {recipient} a.yaml")).code(0).stdout_has(recipient).text();
+    let armored: Vec<&str> = encrypted.lines().map(str::trim).filter(|line| !line.contains(' ')).collect();
+    assert!(armored.len() > 3);
+}
+
+/// With a hundred recipients, the last of them ours: at most a fifth of the CPU time of sops, once optimized.
+#[test]
+fn a_hundred_recipients_cost_a_fifth_of_what_they_cost_sops() {
+    let test = test().identity();
+    let others: Vec<String> = (0..99).map(|_| age::x25519::Identity::generate().to_public().to_string()).collect();
+    let encrypted = test.run(&format!("encrypt --age {},{{age}} a.yaml", others.join(","))).code(0).stdout;
+    let test = test.file("e.yaml", encrypted);
+    let ours = test.cpu(crate::builder::leafcrypt(), "decrypt e.yaml", 15);
+    let theirs = test.cpu(peers::real_sops(), "decrypt e.yaml", 15);
+    eprintln!("a hundred recipients: {ours:.4} s, sops {theirs:.4} s of CPU, {:.3}", ours / theirs);
+    let most = if cfg!(debug_assertions) { 0.3 } else { 0.2 };
+    assert!(ours < theirs * most, "{ours:.4} s of CPU against {theirs:.4} s of sops");
+}
