@@ -7,7 +7,7 @@
 //! 1. [`document`], [`pattern`]: the indexed text, Go's regular expressions
 //! 2. [`crypto`], [`mod@format`], [`key`]: the ciphers; YAML, JSON, dotenv, INI and binary; the key back ends
 //! 3. [`metadata`]: the typed `sops` block
-//! 4. [`seal`], [`config`]: which leaves, encrypt, decrypt, verify; `.sops.yaml`
+//! 4. [`seal`], [`config`], [`mod@publish`]: which leaves, encrypt, decrypt, verify; `.sops.yaml`; the places of published files
 //! 5. [`ops`]: what each command does, with no argument parsing and no printing
 //! 6. [`kustomize`]: resources for kustomize, as KSOPS makes them
 //! 7. [`cli`]: arguments, help, messages
@@ -23,6 +23,7 @@ pub mod kustomize;
 pub mod metadata;
 pub mod ops;
 pub mod pattern;
+pub mod publish;
 pub mod seal;
 pub mod secret;
 pub mod sys;

@@ -25,6 +25,7 @@ mod kustomize;
 mod legacy;
 mod output;
 mod plan;
+mod publish;
 mod recipients;
 mod report;
 mod rotate;
@@ -87,6 +88,7 @@ enum Command {
     ExecEnv(exec_env::Args),
     ExecFile(exec_file::Args),
     ExecDir(exec_dir::Args),
+    Publish(publish::Args),
     Init(init::Args),
     Keygen(keygen::Args),
     Kustomize(kustomize::Args),
@@ -161,6 +163,7 @@ impl Command {
             Command::ExecEnv(args) => exec_env::run(args),
             Command::ExecFile(args) => exec_file::run(args),
             Command::ExecDir(args) => exec_dir::run(args),
+            Command::Publish(args) => publish::run(args).map(done),
             Command::Init(args) => init::run(args).map(done),
             Command::Keygen(args) => keygen::run(args).map(done),
             Command::Kustomize(args) => kustomize::run(args).map(done),

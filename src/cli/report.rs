@@ -47,9 +47,22 @@ pub(super) fn hint(text: &str) {
     print(&line);
 }
 
-/// Prints a question, whose answer is typed behind it.
-pub(super) fn ask(question: &str) {
-    print(question);
+/// Asks on the standard input until it is answered; `None` when that ends.
+pub(super) fn yes_or_no(question: &str) -> Option<bool> {
+    loop {
+        print(question);
+        let mut line = String::new();
+        let read = std::io::stdin().read_line(&mut line);
+        match line.trim() {
+            "y" | "yes" => return Some(true),
+            "n" | "no" => return Some(false),
+            _ if matches!(read, Ok(1..)) => {}
+            _ => {
+                note("");
+                return None;
+            }
+        }
+    }
 }
 
 /// Prints `line` as it is.

@@ -66,7 +66,7 @@ pub(super) fn run(args: Args) -> Result<()> {
     let mut teller = Teller { many: sources.len() > 1, failures: Vec::new(), warned: HashSet::new(), removed: false };
     for batch in plan_all(&request, &sources, &mut teller) {
         show(&batch)?;
-        if args.yes || teller.agreed(&batch)? {
+        if args.yes || agreed(&batch)? {
             carry_out(&request, &batch, &keyring, &mut teller);
         }
     }
@@ -152,31 +152,19 @@ impl Teller {
         let new: Vec<String> = warnings.into_iter().filter(|warning| self.warned.insert(warning.clone())).collect();
         report::warnings(&new);
     }
+}
 
-    /// Shows the plan and asks.
-    fn agreed(&self, batch: &Batch<'_>) -> Result<bool> {
-        loop {
-            report::ask("Is this okay? (y/n): ");
-            let mut line = String::new();
-            let read = std::io::stdin().read_line(&mut line);
-            match line.trim() {
-                "y" | "yes" => return Ok(true),
-                "n" | "no" => {
-                    batch
-                        .sources
-                        .iter()
-                        .for_each(|source| report::note(&format!("{} is left as it is", source.shown())));
-                    return Ok(false);
-                }
-                _ => {}
-            }
-            if !matches!(read, Ok(1..)) {
-                report::note("");
-                return Err(Error::new(Kind::Generic, "nobody has said whether the recipients are to be changed")
-                    .because("the standard input has ended")
-                    .hint("to go ahead without being asked: leafcrypt updatekeys --yes FILE"));
-            }
+/// Asks whether the plan that was shown is to be carried out.
+fn agreed(batch: &Batch<'_>) -> Result<bool> {
+    match report::yes_or_no("Is this okay? (y/n): ") {
+        Some(true) => Ok(true),
+        Some(false) => {
+            batch.sources.iter().for_each(|source| report::note(&format!("{} is left as it is", source.shown())));
+            Ok(false)
         }
+        None => Err(Error::new(Kind::Generic, "nobody has said whether the recipients are to be changed")
+            .because("the standard input has ended")
+            .hint("to go ahead without being asked: leafcrypt updatekeys --yes FILE")),
     }
 }
 

@@ -44,8 +44,10 @@ pub struct Config {
     pub stores: Stores,
     /// What the user should hear of, each with its line: unknown keys, and recipients that sops ignores.
     pub warnings: Vec<String>,
-    /// The compiled `path_regex` of each rule, made when it is first needed.
+    /// The compiled `path_regex` of each creation rule, made when it is first needed.
     patterns: Vec<OnceLock<Pattern>>,
+    /// The same of each destination rule.
+    destination_patterns: Vec<OnceLock<Pattern>>,
 }
 
 /// The indentation of formats, as written: sops takes -1 for a tab.
@@ -96,7 +98,7 @@ impl Config {
         });
         let creation_rules: Option<Vec<CreationRule>> = creation_rules.transpose().map_err(place)?;
         let destination_rules = file.destination_rules.iter().flatten().zip(1..);
-        let destination_rules = destination_rules
+        let destination_rules: Vec<_> = destination_rules
             .map(|(rule, number)| DestinationRule::from_schema(rule, number, &mut found))
             .collect::<Result<_, _>>()
             .map_err(place)?;
@@ -113,6 +115,7 @@ impl Config {
         Ok(Config {
             path: find::absolute(path),
             patterns: creation_rules.iter().flatten().map(|_| OnceLock::new()).collect(),
+            destination_patterns: destination_rules.iter().map(|_| OnceLock::new()).collect(),
             creation_rules,
             destination_rules,
             stores: Stores {
@@ -132,15 +135,8 @@ impl Config {
         let Some(rules) = &self.creation_rules else { return Ok(None) };
         let path = find::relative(file, self.path.parent().unwrap_or(&self.path));
         for (rule, compiled) in rules.iter().zip(&self.patterns) {
-            let Some(regex) = &rule.path_regex else { return Ok(Some(rule)) };
-            let pattern = match compiled.get() {
-                Some(pattern) => pattern,
-                None => {
-                    let pattern = Pattern::new(regex).map_err(|error| self.uncompilable(rule, &error))?;
-                    compiled.get_or_init(|| pattern)
-                }
-            };
-            if matches_path(pattern, &path) {
+            let name = || format!("creation rule {} (line {})", rule.number, rule.line);
+            if self.matches(rule.path_regex.as_deref(), compiled, &path, name)? {
                 return Ok(Some(rule));
             }
         }
@@ -152,10 +148,54 @@ impl Config {
         Err(error.hint("change a path_regex, add a last rule without one, or name recipients: --age RECIPIENT"))
     }
 
-    fn uncompilable(&self, rule: &CreationRule, error: &Error) -> Error {
-        let message = format!("path_regex of creation rule {} (line {}): {error}", rule.number, rule.line);
-        let wrong = Error::new(Kind::Config, message).in_file(self.path.display().to_string());
-        error.hints().iter().fold(wrong, |wrong, hint| wrong.hint(hint))
+    /// The first destination rule for a file that is called `typed` on the command line. `path_regex` is matched
+    /// against the file's path from the folder of `.sops.yaml`, as in creation rules; if no rule matches that, against
+    /// the path as it was typed, which is all that sops looks at.
+    ///
+    /// # Errors
+    /// When no rule matches.
+    pub fn destination_for(&self, typed: &Path) -> Result<&DestinationRule> {
+        let path = find::relative(typed, self.path.parent().unwrap_or(&self.path));
+        for path in [&*path, &*typed.to_string_lossy()] {
+            for (rule, compiled) in self.destination_rules.iter().zip(&self.destination_patterns) {
+                let name = || format!("the destination rule in line {}", rule.line);
+                if self.matches(rule.path_regex.as_deref(), compiled, path, name)? {
+                    return Ok(rule);
+                }
+            }
+        }
+        let error = Error::new(Kind::Generic, format!("no matching destination found for {path}"))
+            .in_file(self.path.display().to_string());
+        let tried = self.destination_rules.iter().filter_map(|rule| Some((rule.line, rule.path_regex.as_deref()?)));
+        let error =
+            tried.fold(error, |error, (line, regex)| error.because(format!("line {line}: `{regex}` does not match")));
+        Err(match self.destination_rules.is_empty() {
+            true => error.because("it has no destination_rules").hint("docs/publish.md shows how they are written"),
+            false => error.hint("change a path_regex, or add a last rule without one"),
+        })
+    }
+
+    /// Whether the `path_regex` of a rule matches; the one of a rule without one matches every path.
+    fn matches(
+        &self,
+        regex: Option<&str>,
+        compiled: &OnceLock<Pattern>,
+        path: &str,
+        rule: impl Fn() -> String,
+    ) -> Result<bool> {
+        let Some(regex) = regex else { return Ok(true) };
+        let pattern = match compiled.get() {
+            Some(pattern) => pattern,
+            None => {
+                let pattern = Pattern::new(regex).map_err(|error| {
+                    let message = format!("path_regex of {}: {error}", rule());
+                    let wrong = Error::new(Kind::Config, message).in_file(self.path.display().to_string());
+                    error.hints().iter().fold(wrong, |wrong, hint| wrong.hint(hint))
+                })?;
+                compiled.get_or_init(|| pattern)
+            }
+        };
+        Ok(matches_path(pattern, path))
     }
 }
 

@@ -19,7 +19,7 @@ mod keyring;
 pub mod pgp;
 pub mod registry;
 #[cfg(feature = "network")]
-mod remote;
+pub(crate) mod remote;
 mod stanza;
 mod wrap;
 

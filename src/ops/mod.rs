@@ -15,6 +15,7 @@ pub mod init;
 pub mod keygen;
 mod manifest;
 pub mod placeholder;
+pub mod publish;
 mod recipients;
 pub mod rotate;
 mod rules;

@@ -1,6 +1,6 @@
 //! The creation rule for a document, and the recipients that a rule names.
 
-use crate::config::{Config, CreationRule, KeyGroup};
+use crate::config::{Config, CreationRule, DestinationRule, KeyGroup};
 use crate::error::{Error, Kind, Result};
 use crate::key::{GivenDetails, Stanza, registry};
 use crate::trace;
@@ -35,6 +35,31 @@ impl Rules {
     /// # Errors
     /// When the rules are wrong, or there are some and none is for this name.
     pub(super) fn find(&self, name: &Path, warnings: &mut Vec<String>) -> Result<Option<Rule>> {
+        let Some((path, config)) = self.config(name, warnings)? else { return Ok(None) };
+        let rule = config.rule_for(name)?.cloned();
+        if let Some(rule) = &rule {
+            trace::note(|| format!("creation rule {} (line {}) is for {}", rule.number, rule.line, name.display()));
+        }
+        Ok(rule.map(|rule| Rule { file: path, rule }))
+    }
+
+    /// Finds the rule that says where a file called `typed` is published.
+    ///
+    /// # Errors
+    /// When the rules are wrong, or none is for this name.
+    pub(super) fn destination(&self, typed: &Path, warnings: &mut Vec<String>) -> Result<(PathBuf, DestinationRule)> {
+        let Some((path, config)) = self.config(typed, warnings)? else {
+            return Err(Error::new(Kind::Generic, "there is no rule that says where to publish")
+                .because("no .sops.yaml was found")
+                .hint("docs/publish.md shows how destination_rules are written; or name the file: --config FILE"));
+        };
+        let rule = config.destination_for(typed)?.clone();
+        trace::note(|| format!("the destination rule in line {} is for {}", rule.line, typed.display()));
+        Ok((path, rule))
+    }
+
+    /// The rules that are for a document called `name`, and where they stand.
+    fn config(&self, name: &Path, warnings: &mut Vec<String>) -> Result<Option<(PathBuf, Arc<Config>)>> {
         let path = match &self.file {
             Some(path) => path.clone(),
             None => {
@@ -49,11 +74,7 @@ impl Rules {
         };
         let config = self.read(&path)?;
         warnings.extend(config.warnings.iter().cloned());
-        let rule = config.rule_for(name)?.cloned();
-        if let Some(rule) = &rule {
-            trace::note(|| format!("creation rule {} (line {}) is for {}", rule.number, rule.line, name.display()));
-        }
-        Ok(rule.map(|rule| Rule { file: path, rule }))
+        Ok(Some((path, config)))
     }
 
     fn read(&self, path: &Path) -> Result<Arc<Config>> {

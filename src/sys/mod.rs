@@ -23,7 +23,7 @@ pub use fifo::Fifo;
 pub use file::{
     MAX_INPUT, create_new_private, create_private_folder, is_stdin, is_stdout, link, open_large, read_input,
 };
-pub use folder::files_below;
+pub use folder::{Below, files_and_links_below, files_below};
 pub use machine::{Cloud, cloud, host_name};
 pub use private::{PRIVATE_FOLDER_VARIABLE, PrivateFolder};
 pub use process::{BROKEN_PIPE, find_program, harden};

@@ -157,6 +157,9 @@ def bao(folder):
         ("transit/keys/other", {}),
         ("team/a/transit/keys/sops", {}),
         ("sys/namespaces/inside", {}),
+        ("sys/mounts/kv1", {"type": "kv", "options": {"version": "1"}}),
+        ("sys/mounts/team/kv2", {"type": "kv", "options": {"version": "2"}}),
+        ("sys/policies/acl/write", {"policy": 'path "secret/*" { capabilities = ["create", "update"] }'}),
         ("sys/policies/acl/nothing", {"policy": 'path "transit/decrypt/other" { capabilities = ["update"] }'}),
     ):
         request("POST", f"{address}/v1/{path}", body, root)
@@ -170,6 +173,7 @@ def bao(folder):
         "named": f"https://127.0.0.1:{named}",
         "mutual": f"https://127.0.0.1:{mutual}",
         "denied": token({"policies": ["nothing"]}),
+        "writes": token({"policies": ["write"]}),
         "expired": token({"ttl": "1s", "explicit_max_ttl": "1s"}),
         "folder": folder,
     }

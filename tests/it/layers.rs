@@ -18,6 +18,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("metadata", 3),
     ("seal", 4),
     ("config", 4),
+    ("publish", 4),
     ("ops", 5),
     ("kustomize", 6),
     ("cli", 7),

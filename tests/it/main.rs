@@ -31,6 +31,7 @@ mod many;
 mod parity;
 mod peers;
 mod pgp;
+mod publish;
 mod reference;
 mod registry;
 mod rotate;

@@ -164,6 +164,21 @@ pub(crate) fn text<'a>(found: &'a Value, name: &str) -> &'a str {
     found[name].as_str().unwrap_or_else(|| panic!("no {name} in {found}"))
 }
 
+/// Sends a request as a test does it that looks at what a program has left on a server: without that program's own code.
+/// `target` is a URL without a name of a host in it. Gives the status and the body.
+pub(crate) fn http(method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
+    let rest = target.strip_prefix("http://").unwrap();
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let mut stream = TcpStream::connect(host).unwrap();
+    let mut request = format!("{method} /{path} HTTP/1.0\r\nHost: {host}\r\nContent-Length: {}\r\n", body.len());
+    headers.iter().for_each(|(name, value)| request.push_str(&format!("{name}: {value}\r\n")));
+    stream.write_all(format!("{request}\r\n{body}").as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
 /// A file in the folder of a server.
 pub(crate) fn file(found: &Value, name: &str) -> String {
     Path::new(text(found, "folder")).join(name).display().to_string()

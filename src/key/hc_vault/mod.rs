@@ -1,7 +1,7 @@
 //! HashiCorp Vault and OpenBao: keys of the transit engine.
 //!
 //! Owns: the URL of a key, the settings of Vault's own client that the environment holds, and the two calls.
-//! Must not know: key groups, metadata, publishing to Vault.
+//! Must not know: key groups, metadata, what else is kept in Vault; but it asks for that, for `publish`.
 //!
 //! Sources: `hcvault/keysource.go` of sops 3.11 and 3.13 (the allowlist),
 //! <https://developer.hashicorp.com/vault/api-docs/secret/transit>, and for the variables
@@ -16,7 +16,7 @@ use super::remote::{Asking, CREATED_AT, Refusal, finish_wrap, listed};
 use super::{Backend, Environment, Opener, Stanza};
 use crate::document::Value;
 use crate::error::Result;
-use server::Vault;
+pub(crate) use server::{Answer as VaultAnswer, Asked, Vault, no_vault};
 use std::sync::OnceLock;
 
 /// The back end.

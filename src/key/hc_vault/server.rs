@@ -1,4 +1,4 @@
-//! The two calls.
+//! Asking a server, and the two calls of the transit engine.
 
 use super::settings::{self, Route};
 use super::{ADDRESS, ENGINE, KEY, Refusal, token};
@@ -8,13 +8,13 @@ use crate::secret::SecretBytes;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{HOST, HeaderValue};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use zeroize::Zeroizing;
 
 /// All servers, as this environment knows them.
-pub(super) struct Vault {
+pub(crate) struct Vault {
     environment: Environment,
     /// By address. Built under the lock, so that many keys of a server cost one.
     routes: Mutex<HashMap<String, Arc<Route>>>,
@@ -34,7 +34,10 @@ struct Request<'a> {
 #[serde(default)]
 struct Response {
     data: Option<Data>,
+    #[serde(deserialize_with = "texts")]
     errors: Vec<String>,
+    #[serde(deserialize_with = "texts")]
+    warnings: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -44,8 +47,22 @@ struct Data {
     ciphertext: Option<String>,
 }
 
+/// What a server answered, and to whom.
+pub(crate) struct Asked {
+    pub(crate) answer: Answer,
+    pub(crate) identity: String,
+}
+
+/// What a server answered.
+pub(crate) enum Answer {
+    /// This; it may hold secrets.
+    Body(Zeroizing<Vec<u8>>),
+    /// That there is nothing at this path.
+    Nothing,
+}
+
 impl Vault {
-    pub(super) fn new(environment: Environment) -> Self {
+    pub(crate) fn new(environment: Environment) -> Self {
         Vault { environment, routes: Mutex::default() }
     }
 
@@ -55,6 +72,11 @@ impl Vault {
         let (data, identity) =
             self.call("encrypt", stanza, &Request { plaintext: Some(&plaintext), ciphertext: None })?;
         data.ciphertext.ok_or_else(|| Refusal::new("the server's answer holds no ciphertext").with(&identity))
+    }
+
+    /// The server that is meant when none is named.
+    pub(crate) fn default_address(&self) -> String {
+        settings::text(&self.environment, "ADDR").unwrap_or_else(|| "https://127.0.0.1:8200".to_owned())
     }
 
     fn route(&self, address: &str) -> Result<Arc<Route>, Refusal> {
@@ -71,6 +93,35 @@ impl Vault {
     fn call(&self, operation: &str, stanza: &Stanza, request: &Request<'_>) -> Result<(Data, String), Refusal> {
         let address = stanza.text(ADDRESS);
         settings::check_allowed(&self.environment, address)?;
+        let engine = stanza.text(ENGINE).split('/').filter(|part| !part.is_empty());
+        let path: Vec<&str> = engine.chain([operation, stanza.text(KEY)]).collect();
+        let body = Zeroizing::new(serde_json::to_vec(request).map_err(|error| Refusal::new(error.to_string()))?);
+        let mounted = || {
+            let path = stanza.text(ENGINE);
+            format!("is the transit engine mounted there? vault secrets enable -path={path} transit")
+        };
+        let Asked { answer, identity } = self.ask(address, &path, Some(&body), &mounted)?;
+        let parsed = match answer {
+            Answer::Body(body) => serde_json::from_slice(&body).unwrap_or_default(),
+            Answer::Nothing => Response::default(),
+        };
+        let data = parsed.data.ok_or_else(|| no_vault("200 OK", address).with(&identity))?;
+        answered(stanza, &identity);
+        Ok((data, identity))
+    }
+
+    /// Asks the server at `address` for what is at `path`, or with a body has it written there. `mounted` makes the
+    /// hint for a path that leads nowhere.
+    ///
+    /// # Errors
+    /// When there is no token or no answer, or the server refuses.
+    pub(crate) fn ask(
+        &self,
+        address: &str,
+        path: &[&str],
+        body: Option<&[u8]>,
+        mounted: &dyn Fn() -> String,
+    ) -> Result<Asked, Refusal> {
         let route = self.route(address)?;
         let token = match token::find(&self.environment) {
             Ok(token) => Ok(token),
@@ -78,47 +129,39 @@ impl Vault {
             Err(why) if route.is_local() => Err(why),
             Err(why) => return Err(Refusal::without_identity(format!("no token: {why}")).hint(login(address))),
         };
-        let identity = token.as_ref().map_or("no token", |token| &token.from);
+        let identity = token.as_ref().map_or("no token", |token| &token.from).to_owned();
         let secret = token.as_ref().ok().map(|token| token.secret.as_str());
-        let engine = stanza.text(ENGINE).split('/').filter(|part| !part.is_empty());
-        let path: Vec<&str> = engine.chain([operation, stanza.text(KEY)]).collect();
-        let body = Zeroizing::new(serde_json::to_vec(request).map_err(|error| Refusal::new(error.to_string()))?);
-        let reply = self.send(&route, secret, &path, Some(&body)).map_err(|refusal| refusal.with(identity))?;
+        let reply = self.send(&route, secret, path, body).map_err(|refusal| refusal.with(&identity))?;
         let status = reply.status;
-        let parsed: Option<Response> = serde_json::from_slice(&reply.body).ok();
         if status.is_success() {
-            let data = parsed.and_then(|response| response.data).ok_or_else(|| {
-                Refusal::new(format!("it answered {status} with what is no answer of Vault"))
-                    .with(identity)
-                    .hint(format!("is {address} the address of a Vault or OpenBao server?"))
-            })?;
-            answered(stanza, identity);
-            return Ok((data, identity.to_owned()));
+            return Ok(Asked { answer: Answer::Body(reply.body), identity });
         }
-        let mut said = format!("it answered {status}");
-        if parsed.is_none() {
-            said = format!("it answered {status}, but not as Vault does: {}", words(&reply.body));
+        let parsed: Option<Response> = serde_json::from_slice(&reply.body).ok();
+        let said = parsed.iter().flat_map(|response| response.errors.iter().chain(&response.warnings));
+        let said = said.map(String::as_str).collect::<Vec<_>>().join("; ");
+        if status == 404 && body.is_none() && parsed.is_some() && said.is_empty() {
+            return Ok(Asked { answer: Answer::Nothing, identity });
         }
-        for (at, error) in parsed.iter().flat_map(|response| &response.errors).enumerate() {
-            said.push_str(if at == 0 { ": " } else { "; " });
-            said.push_str(error);
-        }
+        let mut said = match &parsed {
+            Some(_) if said.is_empty() => format!("it answered {status}"),
+            Some(_) => format!("it answered {status}: {said}"),
+            None => format!("it answered {status}, but not as Vault does: {}", words(&reply.body)),
+        };
         // The same answer is given to a token that is none and to one that may not: the token itself tells.
         let lookup = ["auth", "token", "lookup-self"];
         let is_unknown = |secret| self.send(&route, Some(secret), &lookup, None).is_ok_and(|reply| reply.status == 403);
         if status == 403 && secret.is_some_and(is_unknown) {
             said.push_str("; the token itself is expired, revoked or wrong");
-            return Err(Refusal::new(said).with(identity).hint(login(address)));
+            return Err(Refusal::new(said).with(&identity).hint(login(address)));
         }
         let sealed = said.contains("sealed");
-        let refusal = Refusal::new(said).with(identity);
+        let refusal = Refusal::new(said).with(&identity);
         Err(match (status.as_u16(), token) {
             (400 | 403, Err(why)) => refusal.hint(format!("{why}; {}", login(address))),
-            (403, _) => refusal.hint(format!("see what the token may do: vault token capabilities {}", path.join("/"))),
-            (404, _) => refusal.hint(format!(
-                "is the transit engine mounted there? vault secrets enable -path={} transit",
-                stanza.text(ENGINE)
-            )),
+            (403, _) => {
+                refusal.denied().hint(format!("see what the token may do: vault token capabilities {}", path.join("/")))
+            }
+            (404, _) => refusal.hint(mounted()),
             (503, _) if sealed => refusal.hint("unseal the server: vault operator unseal"),
             _ => refusal,
         })
@@ -128,7 +171,7 @@ impl Vault {
     fn send(&self, route: &Route, token: Option<&str>, path: &[&str], body: Option<&[u8]>) -> Result<Reply, Refusal> {
         let mut url = route.url.clone();
         if let Ok(mut parts) = url.path_segments_mut() {
-            parts.clear().push("v1").extend(path);
+            parts.pop_if_empty().push("v1").extend(path);
         }
         let token = token.map(HeaderValue::from_str).transpose().map_err(|_| Refusal::new("that is no token"))?;
         let namespace = settings::text(&self.environment, "NAMESPACE");
@@ -152,6 +195,17 @@ impl Vault {
             }
         }))?
     }
+}
+
+/// That an answer is none of Vault's.
+pub(crate) fn no_vault(status: &str, address: &str) -> Refusal {
+    Refusal::new(format!("it answered {status} with what is no answer of Vault"))
+        .hint(format!("is {address} the address of a Vault or OpenBao server?"))
+}
+
+/// A list of texts that may be null.
+fn texts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
 fn login(address: &str) -> String {

@@ -6,27 +6,27 @@ use serde::{Deserialize, Deserializer};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// More than any answer about one key has; what is longer is refused.
-const LONGEST_ANSWER: usize = 1 << 20;
+/// Vault takes no more in a request, so it has no more to give; what is longer is refused.
+const LONGEST_ANSWER: usize = 32 << 20;
 /// The wait before a request is made again; doubled each time.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 
 /// A client with its limits.
-pub(in crate::key) struct Http {
+pub(crate) struct Http {
     client: Client,
     limits: Limits,
 }
 
 /// What a service answered.
-pub(in crate::key) struct Reply {
-    pub(in crate::key) status: StatusCode,
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
     /// May hold the data key.
-    pub(in crate::key) body: Zeroizing<Vec<u8>>,
+    pub(crate) body: Zeroizing<Vec<u8>>,
 }
 
 /// A client in the making: proxies of the environment (but none on the way to this machine itself, as in
 /// Go), the system's certificates or those of `SSL_CERT_FILE`.
-pub(in crate::key) fn client_builder(limits: &Limits, url: &Url) -> ClientBuilder {
+pub(crate) fn client_builder(limits: &Limits, url: &Url) -> ClientBuilder {
     choose_tls();
     let builder = Client::builder()
         .user_agent(concat!("leafcrypt/", env!("CARGO_PKG_VERSION")))
@@ -36,7 +36,7 @@ pub(in crate::key) fn client_builder(limits: &Limits, url: &Url) -> ClientBuilde
 }
 
 /// Whether `url` leads to this machine.
-pub(in crate::key) fn is_loopback(url: &Url) -> bool {
+pub(crate) fn is_loopback(url: &Url) -> bool {
     let Some(host) = url.host_str() else { return false };
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
     address.map_or(host == "localhost", |address| address.is_loopback())
@@ -47,7 +47,7 @@ impl Http {
     ///
     /// # Errors
     /// When there are no certificates, or those given are none.
-    pub(in crate::key) fn new(builder: ClientBuilder, limits: Limits) -> Result<Self, Refusal> {
+    pub(crate) fn new(builder: ClientBuilder, limits: Limits) -> Result<Self, Refusal> {
         let client =
             builder.build().map_err(|error| Refusal::new(format!("no connection can be made: {}", said(&error))))?;
         Ok(Http { client, limits })
@@ -57,7 +57,7 @@ impl Http {
     ///
     /// # Errors
     /// When no answer comes. An answer that says no is one.
-    pub(in crate::key) async fn send(&self, make: impl Fn(&Client) -> RequestBuilder) -> Result<Reply, Refusal> {
+    pub(crate) async fn send(&self, make: impl Fn(&Client) -> RequestBuilder) -> Result<Reply, Refusal> {
         let mut wait = FIRST_WAIT;
         for retry in 0.. {
             let last = retry >= self.limits.retries;
@@ -93,7 +93,7 @@ async fn read(mut response: reqwest::Response) -> Result<Reply, Refusal> {
 }
 
 /// Reads a text that is secret, for a field of an answer.
-pub(in crate::key) fn secret_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Zeroizing<String>>, D::Error> {
+pub(crate) fn secret_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Zeroizing<String>>, D::Error> {
     Ok(Option::<String>::deserialize(from)?.map(Zeroizing::new))
 }
 

@@ -1,7 +1,8 @@
 //! What the back ends share that ask a service across a network.
 //!
 //! Owns: the async runtime, TLS, timeouts and bounded retries, and how the failure of a call is said: in
-//! one line, with the identity that was used and what the service answered. Must not know: any service.
+//! one line, with the identity that was used and what the service answered. `publish` asks through it as well. Must not
+//! know: any service.
 //!
 //! Nothing here is started before the first call: a job for keys on this machine alone has no runtime, no
 //! further thread and no certificates in memory.
@@ -13,8 +14,8 @@ mod http;
 mod refusal;
 
 #[cfg(feature = "http")]
-pub(super) use http::{Http, Reply, client_builder, is_loopback, secret_text};
-pub(super) use refusal::{Refusal, cause, words};
+pub(crate) use http::{Http, Reply, client_builder, is_loopback, secret_text};
+pub(crate) use refusal::{Refusal, cause, words};
 
 use super::{Answer, Environment, Opener, Search, Stanza};
 use crate::document::Value;
@@ -35,30 +36,30 @@ pub(super) const RETRIES: u32 = 2;
 
 /// How long things may take.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     /// Until a connection stands.
-    pub(super) connect: Duration,
+    pub(crate) connect: Duration,
     /// One request, from its first byte to the last of its answer.
-    pub(super) request: Duration,
+    pub(crate) request: Duration,
     /// How often a request is made again.
-    pub(super) retries: u32,
+    pub(crate) retries: u32,
 }
 
 impl Limits {
     /// Those of the environment.
-    pub(super) fn of(environment: &Environment) -> Self {
+    pub(crate) fn of(environment: &Environment) -> Self {
         let said = environment.get_filled(REQUEST_ENV).and_then(|text| text.to_str()?.parse::<f64>().ok());
         let request = said.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).filter(|time| !time.is_zero());
         Self::within(request.unwrap_or(REQUEST), RETRIES)
     }
 
     /// Those of a request that may take so long.
-    pub(super) fn within(request: Duration, retries: u32) -> Self {
+    pub(crate) fn within(request: Duration, retries: u32) -> Self {
         Limits { connect: request.min(Duration::from_secs(5)), request, retries }
     }
 
     /// All requests for one answer together.
-    pub(super) fn in_all(&self) -> Duration {
+    pub(crate) fn in_all(&self) -> Duration {
         self.request.saturating_mul(self.retries + 1)
     }
 }
@@ -68,7 +69,7 @@ impl Limits {
 ///
 /// # Errors
 /// When the system has no thread for it.
-pub(super) fn wait_for<F: Future>(future: F) -> Result<F::Output, Refusal> {
+pub(crate) fn wait_for<F: Future>(future: F) -> Result<F::Output, Refusal> {
     static RUNTIME: OnceLock<Result<Runtime, String>> = OnceLock::new();
     let start = || Builder::new_multi_thread().worker_threads(1).enable_all().thread_name("network").build();
     match RUNTIME.get_or_init(|| start().map_err(|error| error.to_string())) {

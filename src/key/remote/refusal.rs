@@ -11,54 +11,72 @@ const LONGEST: usize = 500;
 /// Why a service did not do what it was asked: one line, with the identity and the answer, and what the
 /// user can do. It holds nothing secret.
 #[derive(Debug)]
-pub(in crate::key) struct Refusal {
+pub(crate) struct Refusal {
     why: String,
     hints: Vec<String>,
     without_identity: bool,
+    denied: bool,
 }
 
 impl Refusal {
     /// A refusal; `why` may hold what a server said, so that it is made printable and short here.
-    pub(in crate::key) fn new(why: impl Into<String>) -> Self {
-        Refusal { why: printable_within(&one_line(&why.into()), LONGEST), hints: Vec::new(), without_identity: false }
+    pub(crate) fn new(why: impl Into<String>) -> Self {
+        Refusal {
+            why: printable_within(&one_line(&why.into()), LONGEST),
+            hints: Vec::new(),
+            without_identity: false,
+            denied: false,
+        }
     }
 
     /// There is no identity to ask with, so that nobody was asked.
-    pub(in crate::key) fn without_identity(why: impl Into<String>) -> Self {
+    pub(crate) fn without_identity(why: impl Into<String>) -> Self {
         Refusal { without_identity: true, ..Self::new(why) }
     }
 
     /// Adds what the user can do.
     #[must_use]
-    pub(in crate::key) fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(printable_within(&hint.into(), LONGEST));
         self
     }
 
     /// Says with which identity it was tried.
     #[must_use]
-    pub(in crate::key) fn with(mut self, identity: &str) -> Self {
+    pub(crate) fn with(mut self, identity: &str) -> Self {
         self.why = format!("with {}: {}", printable_within(identity, LONGEST), self.why);
         self
     }
 
+    /// The identity may not do this, though perhaps something else.
+    #[must_use]
+    pub(crate) fn denied(mut self) -> Self {
+        self.denied = true;
+        self
+    }
+
+    /// Whether the identity may not do this.
+    pub(crate) fn is_denied(&self) -> bool {
+        self.denied
+    }
+
     /// Whether nobody was asked, for want of an identity.
-    pub(in crate::key) fn is_without_identity(&self) -> bool {
+    pub(crate) fn is_without_identity(&self) -> bool {
         self.without_identity
     }
 
     /// The line.
-    pub(in crate::key) fn why(&self) -> &str {
+    pub(crate) fn why(&self) -> &str {
         &self.why
     }
 
     /// As the reason of `error`.
-    pub(in crate::key) fn explain(self, error: Error) -> Error {
+    pub(crate) fn explain(self, error: Error) -> Error {
         self.hints.into_iter().fold(error.because(self.why), Error::hint)
     }
 
     /// As a part of the report on a file that nobody opened.
-    pub(in crate::key) fn into_search(self, stanza: &Stanza) -> Search {
+    pub(crate) fn into_search(self, stanza: &Stanza) -> Search {
         let line = format!("{}: {}", stanza.title(), self.why);
         let (failures, looked_at) = if self.without_identity { (vec![], vec![line]) } else { (vec![line], vec![]) };
         Search { failures, looked_at, hints: self.hints }
@@ -66,7 +84,7 @@ impl Refusal {
 }
 
 /// What an answer says to people that is none of the service's own: of a page its text, and not much of it.
-pub(in crate::key) fn words(body: &[u8]) -> String {
+pub(crate) fn words(body: &[u8]) -> String {
     const ENOUGH: usize = 200;
     let text = String::from_utf8_lossy(&body[..body.len().min(4096)]).into_owned();
     let visible = text.split('<').enumerate().map(|(at, piece)| match piece.split_once('>') {
@@ -85,7 +103,7 @@ fn one_line(text: &str) -> String {
 
 /// What is at the bottom of an error of a network library: the system's or the TLS library's own words. The
 /// layers above say little more than that something failed, each in other words.
-pub(in crate::key) fn cause(error: &(dyn StdError + 'static)) -> Refusal {
+pub(crate) fn cause(error: &(dyn StdError + 'static)) -> Refusal {
     let mut innermost = error;
     let mut timed_out = false;
     loop {

@@ -1,0 +1,212 @@
+//! `leafcrypt publish`.
+
+use super::args::{ConfigArgs, KeyArgs};
+use super::{files, output, plan, report};
+use crate::error::{Error, Kind, Result};
+use crate::ops::Rules;
+use crate::ops::publish::{Item, Publication, Publish, State};
+use crate::publish::{Destinations, Kept};
+use crate::sys::{self, Environment};
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+/// Publish encrypted files to the places that the rules of .sops.yaml name for them
+///
+/// Vault gets the decrypted values, buckets of S3 and Google Cloud Storage the encrypted file. Shows first what goes
+/// where, and asks. What is there already is not published again.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  leafcrypt publish secrets/prod.yaml
+  leafcrypt publish --yes --recursive secrets/
+  leafcrypt publish --omit-extensions secrets/prod.yaml    as …/prod
+
+The places stand in the destination_rules of .sops.yaml; see docs/publish.md.")]
+pub(super) struct Args {
+    /// The file, or with --recursive a folder
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+
+    /// Publish all files below a folder, under their paths from there
+    #[arg(long)]
+    recursive: bool,
+
+    /// Leave the extensions of files out of their names there
+    #[arg(long)]
+    omit_extensions: bool,
+
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
+    keys: KeyArgs,
+}
+
+pub(super) fn run(args: Args) -> Result<()> {
+    let items = items(args.files, args.recursive)?;
+    let keyring = args.keys.keyring()?;
+    let request = Publish {
+        rules: Rules::new(args.config.path()),
+        omit_extensions: args.omit_extensions,
+        destinations: Destinations::new(Environment::of_process()),
+    };
+    let mut teller = Teller { many: items.len() > 1, failures: Vec::new(), warned: HashSet::new() };
+    let mut due: Vec<Publication> = Vec::new();
+    let mut places: HashMap<String, String> = HashMap::new();
+    files::each(
+        &items,
+        "Reading",
+        |item| request.prepare(item, &keyring),
+        |_, prepared| match prepared {
+            Err(error) => teller.fail(error),
+            Ok(one) => {
+                teller.warn(&one);
+                if let Some(other) = places.insert(one.address.clone(), one.file.clone()) {
+                    teller.fail(same_place(&one, &other));
+                } else if one.state == State::UpToDate {
+                    report::note(&format!("{} is already up-to-date in {}", one.file, one.address));
+                } else {
+                    due.push(one);
+                }
+            }
+        },
+    );
+    if !due.is_empty() {
+        show(&due)?;
+        if args.yes || agreed(&due, args.recursive)? {
+            let published = |one: &Publication, result| match result {
+                Ok(()) => report::note(&format!("{} is published to {}", one.file, one.address)),
+                Err(error) => teller.fail(error),
+            };
+            files::each(&due, "Publishing", Publication::publish, published);
+        }
+    }
+    match teller.failures.len() {
+        0 => Ok(()),
+        _ if items.len() == 1 => Err(teller.failures.remove(0)),
+        failed => Err(files::some_failed(failed, items.len())),
+    }
+}
+
+/// The files to publish.
+fn items(named: Vec<PathBuf>, recursive: bool) -> Result<Vec<Item>> {
+    if named.is_empty() {
+        return Err(Error::new(Kind::NoFile, "no file is named").hint("leafcrypt publish FILE"));
+    }
+    let mut items = Vec::new();
+    for path in named {
+        if !path.is_dir() {
+            items.push(Item { path, below: None });
+        } else if recursive {
+            items.extend(below(&path)?);
+        } else {
+            return Err(Error::new(Kind::Generic, "a folder is published with --recursive alone")
+                .in_file(path.display().to_string())
+                .hint(format!("leafcrypt publish --recursive {}", path.display())));
+        }
+    }
+    Ok(items)
+}
+
+/// All files below `folder`, but for rules, which are no secrets.
+fn below(folder: &Path) -> Result<Vec<Item>> {
+    let found = sys::files_and_links_below(folder)?;
+    let left_out =
+        found.folder_links.iter().map(|link| format!("{}: a link to a folder is not followed", link.display()));
+    report::warnings(&left_out.collect::<Vec<_>>());
+    let is_rules = |path: &PathBuf| path.file_name().is_some_and(|name| name == ".sops.yaml");
+    let items: Vec<Item> = found
+        .files
+        .into_iter()
+        .filter(|path| !is_rules(path))
+        .map(|path| Item { path, below: Some(folder.to_owned()) })
+        .collect();
+    if items.is_empty() {
+        return Err(Error::new(Kind::Generic, "there is no file in this folder").in_file(folder.display().to_string()));
+    }
+    Ok(items)
+}
+
+fn same_place(one: &Publication, other: &str) -> Error {
+    Error::new(Kind::Generic, format!("{other} goes to the same place: {}", one.address))
+        .in_file(one.file.as_str())
+        .hint("leave --omit-extensions and omit_extensions away, or give them different names")
+}
+
+/// What was said so far.
+struct Teller {
+    many: bool,
+    failures: Vec<Error>,
+    warned: HashSet<String>,
+}
+
+impl Teller {
+    /// Of many files the failures are told as they come; that of one file alone is how the program ends.
+    fn fail(&mut self, error: Error) {
+        // A file that is not there has another exit code here than elsewhere.
+        let error = if error.kind() == Kind::NoFile { error.of_kind(Kind::Generic) } else { error };
+        if self.many {
+            report::error(&error);
+        }
+        self.failures.push(error);
+    }
+
+    fn warn(&mut self, one: &Publication) {
+        let unknown = match &one.state {
+            State::Unknown(why) => Some(format!(
+                "{}: it is not known what is there, so it is published even if it has not changed: {why}",
+                one.address
+            )),
+            _ => None,
+        };
+        let all = one.warnings.iter().cloned().chain(unknown);
+        let new: Vec<String> = all.filter(|warning| self.warned.insert(warning.clone())).collect();
+        report::warnings(&new);
+    }
+}
+
+/// Prints the plan, for whoever reads or keeps what was done.
+fn show(due: &[Publication]) -> Result<()> {
+    let mut text = "The following will be published:\n".to_owned();
+    for one in due {
+        let mark = match one.state {
+            State::New => "+++",
+            _ => "~~~",
+        };
+        let what = match (one.kept, &one.recipients) {
+            (Kept::Values, _) => "decrypted",
+            (Kept::File, None) => "encrypted as it is",
+            (Kept::File, Some(_)) => "encrypted anew, for others",
+        };
+        text.push_str(&format!("{mark} {} ({what})\n    to {}\n", one.file, one.address));
+        if let Some(plan) = &one.recipients {
+            text.push_str(&plan::render(plan));
+        }
+    }
+    output::print_styled(&text)
+}
+
+/// Asks. A single file that is not to be published is a failure, as in sops; one of a folder is not.
+fn agreed(due: &[Publication], recursive: bool) -> Result<bool> {
+    let question = match due {
+        [only] => format!("uploading {} to {} ? (y/n): ", only.file, only.address),
+        many => format!("uploading these {} files? (y/n): ", many.len()),
+    };
+    match report::yes_or_no(&question) {
+        Some(true) => Ok(true),
+        Some(false) if recursive => {
+            due.iter().for_each(|one| report::note(&format!("publication of {} canceled", one.file)));
+            Ok(false)
+        }
+        Some(false) => {
+            let files = due.iter().map(|one| one.file.as_str()).collect::<Vec<_>>().join(", ");
+            Err(Error::new(Kind::Generic, format!("publication of {files} canceled")))
+        }
+        None => Err(Error::new(Kind::Generic, "nobody has said whether it is to be published")
+            .because("the standard input has ended")
+            .hint("to go ahead without being asked: leafcrypt publish --yes FILE")),
+    }
+}
