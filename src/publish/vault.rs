@@ -181,7 +181,7 @@ fn are_same(a: &Document, b: &Document) -> bool {
                 }
             }
             (Type::List, Type::List) => pairs.extend(ours.into_iter().zip(theirs)),
-            _ if a.scalar(x) != b.scalar(y) => return false,
+            _ if !a.scalar(x).is_same_value(&b.scalar(y)) => return false,
             _ => {}
         }
     }
