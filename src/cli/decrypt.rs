@@ -16,6 +16,7 @@ Examples:
   leafcrypt decrypt secrets.yaml
   leafcrypt decrypt secrets.yaml | kubectl apply -f -
   leafcrypt decrypt --extract '[\"db\"][\"password\"]' secrets.yaml
+  leafcrypt decrypt --decode-data --extract data.password secret.yaml
   leafcrypt decrypt --output-type json secrets.yaml
   leafcrypt decrypt -i secrets.yaml")]
 pub(super) struct Args {
@@ -34,6 +35,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "PATH")]
     extract: Option<String>,
 
+    /// Show the data of Kubernetes Secrets as text instead of base64: to read, not to apply
+    #[arg(long, conflicts_with = "in_place")]
+    decode_data: bool,
+
     /// Decrypt even if the file was tampered with or damaged
     #[arg(long)]
     ignore_mac: bool,
@@ -45,7 +50,7 @@ pub(super) fn run(args: Args) -> Result<()> {
     let keyring = args.keys.keyring()?;
     files::do_each(&jobs, "Decrypting", |job| {
         let (source, extract, config) = (job.source.clone(), extract.clone(), args.config.clone());
-        let request = Decrypt { source, extract, ignore_mac: args.ignore_mac, config };
+        let request = Decrypt { source, extract, ignore_mac: args.ignore_mac, decode_data: args.decode_data, config };
         let decrypted = decrypt::decrypt(&request, &keyring)?;
         Ok(Done { bytes: decrypted.plaintext, warnings: decrypted.warnings })
     })

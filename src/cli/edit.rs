@@ -27,6 +27,7 @@ Examples:
   leafcrypt edit secrets/prod.yaml
   leafcrypt secrets/prod.yaml                     the same, as in sops
   EDITOR='code --wait' leafcrypt edit secrets/prod.yaml
+  leafcrypt edit --decode-data secret.yaml        the data of a Secret as text, not as base64
   leafcrypt edit --age age1… secrets/new.yaml     a new file, without a .sops.yaml
   leafcrypt edit --show-master-keys secrets/prod.yaml")]
 pub(super) struct Args {
@@ -37,6 +38,10 @@ pub(super) struct Args {
     /// Edit the sops block as well: recipients that are added there get the data key
     #[arg(short, long)]
     show_master_keys: bool,
+
+    /// Show the data of Kubernetes Secrets as text instead of base64, and make base64 of it again
+    #[arg(long)]
+    decode_data: bool,
 
     /// Open the file even if it was tampered with or damaged
     #[arg(long)]
@@ -102,6 +107,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode> {
         },
         ignore_mac: args.ignore_mac,
         show_master_keys: args.show_master_keys,
+        decode_data: args.decode_data,
         draft: args.draft,
     };
     match edit::edit(&request, &args.keys.keyring()?, &Environment::of_process(), &mut Terminal)? {

@@ -1,6 +1,7 @@
 //! `decrypt`: an encrypted document to its plaintext, or a part of it.
 
 use super::manifest;
+use super::secret_data::View;
 use super::source::{Opened, Source};
 use super::unsealed::read_metadata;
 use crate::config::Config;
@@ -25,6 +26,8 @@ pub struct Decrypt {
     pub extract: KeyPath,
     /// Whether a MAC that does not match is no failure.
     pub ignore_mac: bool,
+    /// Whether the `data` of Kubernetes Secrets is shown as text instead of base64.
+    pub decode_data: bool,
     /// A `.sops.yaml` to check, which is all it is good for here; sops reads it as well.
     pub config: Option<PathBuf>,
 }
@@ -96,7 +99,7 @@ impl Large {
     /// The file of `request`, if it is one and all of it is wanted.
     fn of(request: &Decrypt) -> Option<Self> {
         let (format, output) = request.source.formats();
-        if !request.extract.steps().is_empty() || format.name() != output.name() {
+        if !request.extract.steps().is_empty() || request.decode_data || format.name() != output.name() {
             return None;
         }
         let (file, len) = sys::open_large(&request.source.path, Self::LEN)?;
@@ -143,14 +146,22 @@ fn unseal_text(request: &Decrypt, opened: Opened, keyring: &Keyring, known: Opti
     };
     let mut opened = seal::decrypt(input, &encrypted, &data_key, &metadata, request.ignore_mac, None)?;
     let converts = input.name() != output.name();
-    if request.extract.steps().is_empty() && !converts {
+    if request.extract.steps().is_empty() && !converts && !request.decode_data {
         return Ok(whole(input, opened));
     }
     let mut warnings = std::mem::take(&mut opened.warnings);
-    let document = input.index_plaintext(opened.into_plaintext())?;
-    if request.extract.steps().is_empty() {
-        warnings.extend(manifest::before_use(input, document.bytes()));
+    let mut plaintext = opened.into_plaintext();
+    if request.decode_data {
+        let mut view = View::of(input, plaintext)?;
+        warnings.append(&mut view.warnings);
+        if request.extract.steps().is_empty() && !converts {
+            return Ok(Decrypted { plaintext: SecretBytes::from(view.text().to_vec()), warnings });
+        }
+        plaintext = view.text().to_vec();
+    } else if request.extract.steps().is_empty() {
+        warnings.extend(manifest::before_use(input, &plaintext));
     }
+    let document = input.index_plaintext(plaintext)?;
     let part = select(&document, output, &request.extract);
     document.into_bytes().zeroize();
     Ok(Decrypted { plaintext: part?, warnings })
@@ -196,7 +207,7 @@ mod tests {
             let path = folder.path().join(name);
             std::fs::write(&path, text).unwrap();
             let source = Source { path, name: None, input_type: None, output_type: None };
-            Decrypt { source, extract: KeyPath::default(), ignore_mac: false, config: None }
+            Decrypt { source, extract: KeyPath::default(), ignore_mac: false, decode_data: false, config: None }
         };
         let large = Large::of(&request("large.json", &sealed)).unwrap();
         assert!(large.len > 1 << 20 && large.metadata.layout.is_some());

@@ -221,6 +221,7 @@ mod tests {
             source: Source { path, name: None, input_type: None, output_type: None },
             extract: Default::default(),
             ignore_mac: false,
+            decode_data: false,
             config: None,
         };
         let decrypted = decrypt::decrypt(&request, &Keyring::new(place.environment.clone())).unwrap();

@@ -8,8 +8,10 @@ use crate::error::Result;
 use crate::format::{Format, yaml::Yaml};
 use crate::metadata::Selection;
 use crate::seal;
-use base64::prelude::{BASE64_STANDARD, Engine};
-use zeroize::Zeroize;
+use base64::alphabet::STANDARD;
+use base64::engine::general_purpose::{GeneralPurpose, PAD};
+use base64::prelude::Engine;
+use zeroize::{Zeroize, Zeroizing};
 
 /// A larger Secret is refused by the API server (1 MiB in all), whatever is in it.
 const LARGEST: usize = 4 << 20;
@@ -23,11 +25,23 @@ fn kind_of(document: &Document, root: EntryId) -> Option<&[u8]> {
     child(document, root, "kind").map(|kind| document.scalar(kind).bytes)
 }
 
-fn child(document: &Document, id: EntryId, key: &str) -> Option<EntryId> {
+/// The value of `key` in the map `id`.
+pub(super) fn child(document: &Document, id: EntryId, key: &str) -> Option<EntryId> {
     if document.entry(id).kind() != Kind::Map {
         return None;
     }
     document.children(id).find(|&child| document.key(child) == key)
+}
+
+/// The Secrets of a file: its documents, and the items of its lists, as kubectl prints several resources.
+pub(super) fn secrets(document: &Document) -> impl Iterator<Item = EntryId> {
+    let within = |&root: &EntryId| {
+        let items = child(document, root, "items").filter(|_| kind_of(document, root) == Some(b"List"));
+        let items = items.filter(|&items| document.entry(items).kind() == Kind::List);
+        let own = items.is_none().then_some(root);
+        own.into_iter().chain(items.into_iter().flat_map(|items| document.children(items)))
+    };
+    document.roots().iter().flat_map(within).filter(|&id| kind_of(document, id) == Some(b"Secret"))
 }
 
 /// What is wrong with encrypting the plaintext `document` by `selection`, for whom it is a manifest.
@@ -76,7 +90,7 @@ pub(super) fn before_use(format: &dyn Format, plaintext: &[u8]) -> Vec<String> {
 
 fn of_secrets(document: &Document) -> Vec<String> {
     let mut warnings = Vec::new();
-    for &root in document.roots().iter().filter(|&&root| kind_of(document, root) == Some(b"Secret")) {
+    for root in secrets(document) {
         let mut check = |field: &str, refused: &dyn Fn(EntryId) -> Option<&'static str>| {
             let values = child(document, root, field).filter(|&id| document.entry(id).kind() == Kind::Map);
             for id in values.into_iter().flat_map(|id| document.children(id)) {
@@ -92,22 +106,21 @@ fn of_secrets(document: &Document) -> Vec<String> {
         check("data", &|id| match document.scalar(id) {
             scalar if scalar.kind == Kind::Null => None,
             scalar if scalar.kind != Kind::Str => Some("the value is no text in base64"),
-            scalar if is_base64(scalar.bytes) => None,
+            scalar if decode_base64(scalar.bytes).is_some() => None,
             _ => Some("the value is not base64; text goes below stringData"),
         });
     }
     warnings
 }
 
-/// Whether Go's decoder takes it, which skips line breaks.
-fn is_base64(bytes: &[u8]) -> bool {
-    let mut digits: Vec<u8> = bytes.iter().copied().filter(|byte| !matches!(byte, b'\n' | b'\r')).collect();
-    let mut decoded = BASE64_STANDARD.decode(&digits);
-    digits.zeroize();
-    if let Ok(decoded) = &mut decoded {
-        decoded.zeroize();
-    }
-    decoded.is_ok()
+/// Go's decoder looks at no bits that are left over.
+const BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, PAD.with_decode_allow_trailing_bits(true));
+
+/// What Go's decoder makes of it, which skips line breaks; nothing when it is not base64.
+pub(super) fn decode_base64(bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let digits = bytes.iter().copied().filter(|byte| !matches!(byte, b'\n' | b'\r'));
+    let digits = Zeroizing::new(digits.collect::<Vec<u8>>());
+    BASE64.decode(&*digits).ok().map(Zeroizing::new)
 }
 
 #[cfg(test)]

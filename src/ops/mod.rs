@@ -20,6 +20,7 @@ mod recipients;
 pub mod rotate;
 mod rules;
 pub mod sealed_secret;
+mod secret_data;
 mod source;
 mod unsealed;
 pub mod updatekeys;

@@ -13,7 +13,7 @@ const VIMRC: &str = "set nocompatible undofile undodir=~/.vim directory=~/.vim b
 
 impl Edit {
     /// Starts `leafcrypt LINE` in a terminal.
-    fn start(&self, line: &str) -> Terminal {
+    pub(crate) fn start(&self, line: &str) -> Terminal {
         Terminal::start(&self.test.command(leafcrypt(), line))
     }
 

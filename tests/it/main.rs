@@ -12,6 +12,7 @@ mod builder;
 mod change;
 mod cli;
 mod corpus;
+mod decode_data;
 mod edit;
 mod edit_terminal;
 mod edit_trace;

@@ -27,6 +27,18 @@ const FIELD: &str = "data";
 /// The field instead of it when the text is not UTF-8, which JSON cannot hold: in base64.
 const BYTES: &str = "base64";
 
+/// The field that is there when the text shows the `data` of Secrets as text, and is to be read so.
+const DECODED: &str = "data_is_decoded";
+
+/// What is to be kept.
+#[derive(Clone, Copy)]
+pub(super) struct Text<'a> {
+    /// As it was in the editor.
+    pub(super) bytes: &'a [u8],
+    /// Whether the `data` of Secrets is shown as text in it.
+    pub(super) is_decoded: bool,
+}
+
 /// The file that a draft is of, in the version that the edit began with.
 pub(super) struct Origin<'a> {
     /// The file.
@@ -84,7 +96,7 @@ fn folder(environment: &Environment) -> Option<PathBuf> {
 /// # Errors
 /// When it can be written to none of them.
 pub(super) fn keep(
-    text: &[u8],
+    text: Text<'_>,
     unsealed: &Unsealed,
     origin: &Origin<'_>,
     old: Option<&Path>,
@@ -127,28 +139,29 @@ fn write(place: &Path, bytes: &[u8]) -> Result<PathBuf> {
     Ok(free)
 }
 
-fn seal(text: &[u8], unsealed: &Unsealed) -> Result<String> {
+fn seal(text: Text<'_>, unsealed: &Unsealed) -> Result<String> {
     let mut metadata =
         Metadata { selection: Selection::default(), mac_only_encrypted: false, ..unsealed.metadata.clone() };
-    let (field, mut text) = match std::str::from_utf8(text) {
+    let (field, mut bytes) = match std::str::from_utf8(text.bytes) {
         Ok(text) => (FIELD, text.to_owned()),
-        Err(_) => (BYTES, BASE64.encode(text)),
+        Err(_) => (BYTES, BASE64.encode(text.bytes)),
     };
     let format = &format::json::Json;
-    let mut quoted = serde_json::to_string(&text).unwrap_or_default();
-    text.zeroize();
-    let document = format.index(format!("{{\n\t\"{field}\": {quoted}\n}}\n"))?;
+    let mut quoted = serde_json::to_string(&bytes).unwrap_or_default();
+    bytes.zeroize();
+    let decoded = if text.is_decoded { format!(",\n\t\"{DECODED}\": true") } else { String::new() };
+    let document = format.index(format!("{{\n\t\"{field}\": {quoted}{decoded}\n}}\n"))?;
     quoted.zeroize();
     let sealed = seal::encrypt(format, &document, &unsealed.data_key, &mut metadata, &seal::Nonces::default());
     document.into_text().zeroize();
     sealed
 }
 
-/// The text of a draft.
+/// The text of a draft, and whether the `data` of Secrets is shown as text in it.
 ///
 /// # Errors
 /// When it cannot be read or opened.
-pub(super) fn open(path: &Path, keyring: &Keyring) -> Result<SecretBytes> {
+pub(super) fn open(path: &Path, keyring: &Keyring) -> Result<(SecretBytes, bool)> {
     let open = || {
         let no_draft = || Error::new(Kind::Generic, "this is no draft of leafcrypt");
         let draft = Unsealed::open(sys::read_input(path)?, &format::json::Json, keyring, false)?;
@@ -160,7 +173,7 @@ pub(super) fn open(path: &Path, keyring: &Keyring) -> Result<SecretBytes> {
             (None, Some(data)) => BASE64.decode(document.scalar(data).bytes).map_err(|_| no_draft())?,
             (None, None) => return Err(no_draft()),
         };
-        let text = SecretBytes::from(text);
+        let text = (SecretBytes::from(text), child(DECODED).is_some());
         document.into_text().zeroize();
         Ok(text)
     };

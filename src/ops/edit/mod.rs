@@ -7,6 +7,8 @@ mod draft;
 mod editor;
 
 use super::encrypt::{self, Encrypt};
+use super::manifest;
+use super::secret_data::View;
 use super::source::Source;
 use super::unsealed::Unsealed;
 use crate::document::{Splicer, Value};
@@ -17,7 +19,7 @@ use crate::metadata::Metadata;
 use crate::seal;
 use crate::secret::{DataKey, SecretBytes};
 use crate::sys::{self, Environment, PrivateFolder, Signal, Signals};
-use draft::Origin;
+use draft::{Origin, Text};
 use editor::Editor;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -36,6 +38,8 @@ pub struct Edit {
     pub ignore_mac: bool,
     /// Whether the `sops` block is to be edited as well.
     pub show_master_keys: bool,
+    /// Whether the `data` of Kubernetes Secrets is shown as text instead of base64.
+    pub decode_data: bool,
     /// The draft to go on with.
     pub draft: Option<PathBuf>,
 }
@@ -121,6 +125,8 @@ struct Session<'a> {
     shown: SecretBytes,
     /// What the editor would show of the file as it is: who leaves it so has changed nothing. `None`: a new file.
     unchanged: SecretBytes,
+    /// What makes a plaintext of what is shown, if that is another text.
+    view: Option<View>,
     warnings: Vec<String>,
 }
 
@@ -167,7 +173,22 @@ impl<'a> Session<'a> {
     fn of(request: &'a Edit, mut unsealed: Unsealed, text: Vec<u8>, version: Option<Vec<u8>>) -> Result<Self> {
         let shown = if request.show_master_keys { with_block(&unsealed, text)? } else { text };
         let (unchanged, warnings) = (SecretBytes::from(shown.clone()), std::mem::take(&mut unsealed.warnings));
-        Ok(Session { request, unsealed, version, shown: SecretBytes::from(shown), unchanged, warnings })
+        let shown = SecretBytes::from(shown);
+        let mut session = Session { request, unsealed, version, shown, unchanged, view: None, warnings };
+        if request.decode_data {
+            session.decode_data().map_err(|error| error.in_file(request.source.shown()))?;
+        }
+        Ok(session)
+    }
+
+    /// Shows the `data` of Secrets as text from here on.
+    fn decode_data(&mut self) -> Result<()> {
+        let mut view = View::of(self.unsealed.format, self.unchanged.expose().to_vec())?;
+        self.unchanged = SecretBytes::from(view.text().to_vec());
+        self.shown = SecretBytes::from(view.text().to_vec());
+        self.warnings.append(&mut view.warnings);
+        self.view = Some(view);
+        Ok(())
     }
 
     fn path(&self) -> &'a Path {
@@ -187,7 +208,16 @@ impl<'a> Session<'a> {
             self.warnings.extend(drafts.iter().map(tell).collect::<Vec<_>>());
             return Ok(());
         };
-        self.shown = draft::open(draft, keyring)?;
+        let (text, is_decoded) = draft::open(draft, keyring)?;
+        match (&self.view, is_decoded) {
+            (None, true) => self.decode_data()?,
+            (Some(_), false) => {
+                (self.view, self.unchanged) = (None, SecretBytes::default());
+                self.warnings.push("the draft is of an edit without --decode-data, and so is this one".to_owned());
+            }
+            _ => {}
+        }
+        self.shown = text;
         if !self.origin().is_base_of(draft) {
             self.warnings.push(format!(
                 "{} has changed since the draft was made: if you save the draft, what was changed is lost",
@@ -296,8 +326,13 @@ impl<'a> Session<'a> {
 
     fn seal(&mut self, edited: &SecretBytes, conversation: &mut dyn Conversation) -> Result<String> {
         let text = edited.expose().to_vec();
+        let text = match &self.view {
+            Some(view) => view.plaintext(text)?,
+            None => text,
+        };
+        let warnings = manifest::before_use(self.unsealed.format, &text);
         if !self.request.show_master_keys {
-            return self.unsealed.seal(text);
+            return self.unsealed.seal(text).inspect(|_| conversation.warn(&warnings));
         }
         let (text, metadata) = without_block(self.unsealed.format, text)?;
         let old = std::mem::replace(&mut self.unsealed.metadata, metadata);
@@ -351,7 +386,8 @@ impl<'a> Session<'a> {
         }
         let memory = folder.path().parent().unwrap_or(Path::new("/"));
         let old = self.request.draft.as_deref();
-        match draft::keep(text.expose(), &self.unsealed, &self.origin(), old, memory, environment) {
+        let text = Text { bytes: text.expose(), is_decoded: self.view.is_some() };
+        match draft::keep(text, &self.unsealed, &self.origin(), old, memory, environment) {
             Ok(path) => Kept::Draft { resume: self.resume(&path), path },
             Err(error) => Kept::Lost(error),
         }
