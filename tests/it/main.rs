@@ -26,6 +26,7 @@ mod gnupg;
 mod groups;
 mod harness;
 mod known;
+mod kubectl;
 mod kustomize;
 mod layers;
 mod many;

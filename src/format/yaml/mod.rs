@@ -14,6 +14,8 @@ mod resolve;
 mod scalar;
 mod tabs;
 
+pub use scalar::is_old_bool;
+
 use super::Format;
 use crate::document::{Document, EntryId, Kind, Node, Place, Scalar, Splice, Value};
 use crate::error::Result;
