@@ -4,7 +4,7 @@
 use leafcrypt::document::Value;
 use leafcrypt::format::{self, Format};
 use leafcrypt::metadata::Metadata;
-use leafcrypt::seal::{self, Nonces};
+use leafcrypt::seal;
 use leafcrypt::secret::DataKey;
 
 /// Selectors; which one a document is tried under follows from its length, so that it is the same again.
@@ -46,7 +46,7 @@ pub fn seal(name: &str, bytes: &[u8]) -> Option<String> {
         return None;
     }
     let rule = RULES[bytes.len() % RULES.len()];
-    match seal::encrypt(format, &document, &key(), &mut metadata(rule), &Nonces::default()) {
+    match seal::encrypt(format, &document, &key(), &mut metadata(rule), None) {
         Ok(sealed) => Some(sealed),
         Err(error) => {
             let reasons = error.to_string();
@@ -59,7 +59,7 @@ pub fn seal(name: &str, bytes: &[u8]) -> Option<String> {
 fn open(format: &dyn Format, text: String, ignore_mac: bool) -> leafcrypt::Result<Vec<u8>> {
     let document = format.index(text)?;
     let metadata = Metadata::from_value(&format.metadata(&document).unwrap_or(Value::Null))?;
-    Ok(seal::decrypt(format, &document, &key(), &metadata, ignore_mac, None)?.into_plaintext())
+    Ok(seal::decrypt(format, &document, &key(), &metadata, ignore_mac)?.into_plaintext())
 }
 
 /// Checks the law on `bytes` as a document of the format called `name`.

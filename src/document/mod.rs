@@ -8,12 +8,14 @@
 //! cipher, what a rule or a recipient is.
 
 mod builder;
+mod diff;
 mod edit;
 mod path;
 mod splice;
 mod value;
 
 pub use builder::Builder;
+pub use diff::{Hunk, diff};
 pub use edit::{Node, Place, Splice};
 pub use path::{KeyPath, Step};
 pub use splice::Splicer;

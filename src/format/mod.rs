@@ -6,6 +6,7 @@
 pub mod binary;
 pub mod change;
 pub mod dotenv;
+mod fields;
 mod flat;
 mod flatten;
 pub mod ini;
@@ -151,6 +152,13 @@ pub trait Format: Sync {
     fn adapt(&self, value: Document) -> Result<Document> {
         Ok(value)
     }
+
+    /// The splices that make the metadata of `document`, in each place where it has it, say `metadata`: fields that do
+    /// already stay as they are written, in their order.
+    ///
+    /// # Errors
+    /// When that cannot be done; the metadata can still be taken out and put in anew.
+    fn change_metadata(&self, document: &Document, metadata: &Value) -> Result<Vec<Splice>>;
 
     /// The splices that put `value` in `place`, laid out, indented and quoted as what stands around it. No
     /// other line changes. Aliases are the caller's to look at, and so is whether the result is what was

@@ -104,6 +104,13 @@ impl Metadata {
         write::write(self)
     }
 
+    /// The block as it is written in the place of `before`: its fields, in their order and as they are, but for what has
+    /// changed since.
+    #[must_use]
+    pub fn to_value_after(&self, before: &Value) -> Value {
+        write::write_after(self, before)
+    }
+
     /// All stanzas of all groups.
     pub fn stanzas(&self) -> impl Iterator<Item = &Stanza> {
         self.key_groups.iter().flatten()

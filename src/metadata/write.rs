@@ -48,6 +48,57 @@ pub(super) fn write(metadata: &Metadata) -> Value {
     Value::Map(fields)
 }
 
+/// The fields of `before` with the values that they have by now.
+pub(super) fn write_after(metadata: &Metadata, before: &Value) -> Value {
+    let now = write(metadata);
+    let (Value::Map(old), Value::Map(new), Ok(was)) = (before, &now, super::read::read(before)) else { return now };
+    let same_keys = was.key_groups == metadata.key_groups && was.groups_needed() == metadata.groups_needed();
+    let is_of_keys = |name: &str| {
+        registry::list(name).is_some()
+            || matches!(name, "key_groups" | "shamir_threshold")
+            || metadata.stanzas().any(|stanza| stanza.list() == name)
+    };
+    let mut fields = Vec::new();
+    for (name, value) in old {
+        if is_of_keys(name) && same_keys {
+            fields.push((name.clone(), value.clone()));
+            continue;
+        }
+        match new.iter().find(|(other, _)| other == name) {
+            Some((_, now)) if says_the_same(value, now) => fields.push((name.clone(), value.clone())),
+            Some((_, now)) => fields.push((name.clone(), now.clone())),
+            // Old versions write what there is none of as empty.
+            None if is_nothing(value) => fields.push((name.clone(), value.clone())),
+            None => {}
+        }
+    }
+    let is_old = |name: &str| old.iter().any(|(other, _)| other == name);
+    fields.extend(new.iter().filter(|(name, _)| !(is_old(name) || is_of_keys(name) && same_keys)).cloned());
+    Value::Map(fields)
+}
+
+/// Whether two values are one in the block: formats without types have strings alone.
+fn says_the_same(one: &Value, other: &Value) -> bool {
+    let text = |value: &Value| match value {
+        Value::Bool(truth) => Some(truth.to_string()),
+        Value::Int(number) => Some(number.to_string()),
+        Value::Str(text) => Some(text.clone()),
+        _ => None,
+    };
+    one == other || text(one).is_some_and(|one| text(other) == Some(one))
+}
+
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(truth) => !truth,
+        Value::Int(number) => *number == 0,
+        Value::Str(text) => text.is_empty() || text == "false" || text == "0",
+        Value::List(items) => items.is_empty(),
+        Value::Map(fields) => fields.is_empty(),
+    }
+}
+
 /// The stanzas as key lists: those of `order` first, then what the format does not know. Empty lists
 /// are left out.
 fn lists<'a>(stanzas: impl IntoIterator<Item = &'a Stanza>, order: &[&str]) -> Vec<(String, Value)> {

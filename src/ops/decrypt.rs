@@ -144,7 +144,7 @@ fn unseal_text(request: &Decrypt, opened: Opened, keyring: &Keyring, known: Opti
         Some(known) => known,
         None => metadata.unwrap(keyring)?,
     };
-    let mut opened = seal::decrypt(input, &encrypted, &data_key, &metadata, request.ignore_mac, None)?;
+    let mut opened = seal::decrypt(input, &encrypted, &data_key, &metadata, request.ignore_mac)?;
     let converts = input.name() != output.name();
     if request.extract.steps().is_empty() && !converts && !request.decode_data {
         return Ok(whole(input, opened));
@@ -201,7 +201,7 @@ mod tests {
         let recipient = recipient.map(|(field, text)| (field.to_owned(), Value::Str(text.to_owned()))).to_vec();
         let mut metadata = Metadata::new(vec![vec![Stanza::new("age", recipient)]], 0, Selection::default(), false);
         let document = format.index(text.clone()).unwrap();
-        let sealed = seal::encrypt(format, &document, &data_key, &mut metadata, &seal::Nonces::default()).unwrap();
+        let sealed = seal::encrypt(format, &document, &data_key, &mut metadata, None).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let request = |name: &str, text: &str| {
             let path = folder.path().join(name);

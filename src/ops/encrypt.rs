@@ -71,7 +71,7 @@ fn seal_text(opened: Opened, mut metadata: Metadata, warnings: &mut Vec<String>)
     warnings.extend(manifest::before_encryption(&document, &metadata.selection)?);
     let data_key = DataKey::generate()?;
     metadata.wrap(&data_key)?;
-    let sealed = seal::encrypt(output, &document, &data_key, &mut metadata, &seal::Nonces::default());
+    let sealed = seal::encrypt(output, &document, &data_key, &mut metadata, None);
     document.into_bytes().zeroize();
     let text = sealed?;
     if !has_token(&text, &metadata) && !matches!(metadata.selection, Selection::Implied) {

@@ -8,7 +8,7 @@ use crate::error::{Error, Kind, Result};
 use crate::format::{self, Format};
 use crate::key::Keyring;
 use crate::metadata::Metadata;
-use crate::seal::{self, Nonces};
+use crate::seal::{self, Previous};
 use crate::secret::DataKey;
 use zeroize::Zeroize;
 
@@ -22,14 +22,8 @@ pub struct Unsealed {
     pub data_key: DataKey,
     /// What the user should know though nothing failed.
     pub warnings: Vec<String>,
-    plaintext: Vec<u8>,
-    nonces: Nonces,
-}
-
-impl Drop for Unsealed {
-    fn drop(&mut self) {
-        self.plaintext.zeroize();
-    }
+    /// The file as it was, and the format that it was in.
+    previous: Option<(Previous, &'static str)>,
 }
 
 impl Unsealed {
@@ -41,23 +35,20 @@ impl Unsealed {
         let encrypted = format.index(format::into_text(file)?)?;
         let metadata = read_metadata(format, &encrypted, ignore_mac)?;
         let data_key = metadata.unwrap(keyring)?;
-        let mut nonces = Nonces::default();
-        let mut opened = seal::decrypt(format, &encrypted, &data_key, &metadata, ignore_mac, Some(&mut nonces))?;
-        let warnings = std::mem::take(&mut opened.warnings);
-        Ok(Unsealed { format, metadata, data_key, warnings, plaintext: opened.into_plaintext(), nonces })
+        let (previous, warnings) = Previous::open(format, encrypted, &data_key, &metadata, ignore_mac)?;
+        Ok(Unsealed { format, metadata, data_key, warnings, previous: Some((previous, format.name())) })
     }
 
     /// A file that is yet to be made, with nothing in it, for the recipients of `metadata`.
     #[must_use]
     pub fn new(format: &'static dyn Format, metadata: Metadata, data_key: DataKey) -> Self {
-        let (plaintext, nonces) = (Vec::new(), Nonces::default());
-        Unsealed { format, metadata, data_key, warnings: Vec::new(), plaintext, nonces }
+        Unsealed { format, metadata, data_key, warnings: Vec::new(), previous: None }
     }
 
     /// The plaintext of the file as it was.
     #[must_use]
     pub fn plaintext(&self) -> &[u8] {
-        &self.plaintext
+        self.previous.as_ref().map_or(&[], |(previous, _)| previous.plaintext())
     }
 
     /// Gives the file a data key of its own, wrapped for the recipients that it has by now. What is sealed
@@ -67,7 +58,6 @@ impl Unsealed {
     /// When there is no recipient, or one cannot be used.
     pub fn rekey(&mut self) -> Result<()> {
         self.data_key = DataKey::generate()?;
-        self.nonces = Nonces::default();
         self.metadata.wrap(&self.data_key)
     }
 
@@ -76,7 +66,14 @@ impl Unsealed {
     /// # Errors
     /// When it is not of the file's format, has a `sops` block, or could not be given back.
     pub fn seal(&mut self, plaintext: Vec<u8>) -> Result<String> {
-        let document = self.format.index_plaintext(plaintext)?;
+        self.seal_document(self.format.index_plaintext(plaintext)?)
+    }
+
+    /// Seals the plaintext that is indexed already.
+    ///
+    /// # Errors
+    /// As [`Self::seal`].
+    pub fn seal_document(&mut self, document: Document) -> Result<String> {
         if document.roots().is_empty() {
             return Err(Error::new(Kind::NoDocument, "there is no document in the file"));
         }
@@ -85,7 +82,9 @@ impl Unsealed {
                 .because("that is where sops keeps what it knows of a file")
                 .hint("use another name for the key"));
         }
-        let sealed = seal::encrypt(self.format, &document, &self.data_key, &mut self.metadata, &self.nonces);
+        let previous = self.previous.as_ref().filter(|(_, format)| *format == self.format.name());
+        let previous = previous.map(|(previous, _)| previous);
+        let sealed = seal::encrypt(self.format, &document, &self.data_key, &mut self.metadata, previous);
         document.into_bytes().zeroize();
         sealed
     }

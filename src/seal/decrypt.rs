@@ -1,10 +1,9 @@
 //! Decrypting a document and verifying it.
 
 use super::data_entries;
-use super::encrypt::Nonces;
 use super::layout::Layout;
 use super::open::{Opened, Opener};
-use super::restore::{Source, restore};
+use super::restore::{Piece, Source, restore};
 use crate::document::{Document, EntryId, Flags, Kind, Scalar, Splicer, Style};
 use crate::error::{Error, Kind as Failure, Result};
 use crate::format::{Format, Pieces};
@@ -36,8 +35,7 @@ impl Decrypted {
 }
 
 /// Decrypts `document` under `data_key` and verifies its MAC; with `ignore_mac` a MAC that is missing or
-/// wrong is a warning. `nonces` takes up what encrypting the same file again needs, so that unchanged
-/// leaves keep their tokens; a reader needs none.
+/// wrong is a warning. Whoever wants to change the file and seal it again opens a [`super::Previous`].
 ///
 /// # Errors
 /// A leaf that does not decrypt, with its key path; a MAC that does not match.
@@ -47,14 +45,13 @@ pub fn decrypt(
     data_key: &DataKey,
     metadata: &Metadata,
     ignore_mac: bool,
-    nonces: Option<&mut Nonces>,
 ) -> Result<Decrypted> {
     let data = data_entries(format, document);
-    let mut opener = Opener::new(data_key, metadata, nonces);
+    let mut opener = Opener::new(data_key, metadata);
     let opened = open_verified(&mut opener, document, &data, ignore_mac)?;
     let clock = trace::clock();
     let layout = opener.layout();
-    let plaintext = write(format, document, &data, &opened, layout)?;
+    let plaintext = write(format, document, &data, &opened, layout, None)?;
     clock.done(|| format!("put them in their places, {} bytes", plaintext.len()));
     Ok(Decrypted { plaintext, warnings: opener.warnings })
 }
@@ -90,12 +87,18 @@ pub fn decrypt_values(
     ignore_mac: bool,
 ) -> Result<Values> {
     let data = data_entries(format, document);
-    let mut opener = Opener::new(data_key, metadata, None);
+    let mut opener = Opener::new(data_key, metadata);
     let opened = open_verified(&mut opener, document, &data, ignore_mac)?;
     Ok(Values { warnings: opener.warnings, data, opened })
 }
 
-fn open_verified(opener: &mut Opener<'_>, document: &Document, data: &[u32], ignore_mac: bool) -> Result<Opened> {
+/// Opens and verifies.
+pub(super) fn open_verified(
+    opener: &mut Opener<'_>,
+    document: &Document,
+    data: &[u32],
+    ignore_mac: bool,
+) -> Result<Opened> {
     let clock = trace::clock();
     let opened = opener.open(document, data)?;
     opener.verify(ignore_mac)?;
@@ -115,7 +118,7 @@ pub fn decrypt_pieces(
     ignore_mac: bool,
 ) -> Option<Decrypted> {
     let clock = trace::clock();
-    let mut opener = Opener::new(data_key, metadata, None);
+    let mut opener = Opener::new(data_key, metadata);
     let layout = opener.layout();
     // Growing would leave copies of plaintext behind, and memory that is not written to costs nothing.
     let mut decrypted = Decrypted { plaintext: Vec::with_capacity(len), warnings: Vec::new() };
@@ -127,7 +130,7 @@ pub fn decrypt_pieces(
         let data = data_entries(format, &document);
         let opened = opener.open(&document, &data).ok()?;
         let layout = layout.part(position as u32, piece.depth as u32, data.len() as u32);
-        let mut bytes = write(format, &document, &data, &opened, layout).ok()?;
+        let mut bytes = write(format, &document, &data, &opened, layout, None).ok()?;
         if !decrypted.plaintext.is_empty() {
             decrypted.plaintext.push(b',');
         }
@@ -143,13 +146,14 @@ pub fn decrypt_pieces(
 }
 
 /// Writes the plaintext. What the layout record says is believed only if the result reads as the
-/// decrypted values; each text that does not is left out.
-fn write(
+/// decrypted values; each text that does not is left out. `pieces` takes up what was replaced.
+pub(super) fn write(
     format: &dyn Format,
     document: &Document,
     data: &[u32],
     opened: &Opened,
     mut layout: Layout,
+    mut pieces: Option<&mut Vec<Piece>>,
 ) -> Result<Vec<u8>> {
     let value = |id| opened.get(id).map_or(Source::Clear, Source::Sealed);
     let in_block = |id| matches!(document.entry(id).style(), Style::Literal | Style::Folded);
@@ -160,7 +164,10 @@ fn write(
     let len = document.bytes().len().saturating_sub(tokens) + opened.len() + opened.len() / 4 + layout.len() + 1024;
     loop {
         let splicer = Splicer::with_len(document.bytes(), len);
-        let plaintext = restore(format, document, data, &layout, splicer, value)?.finish();
+        if let Some(pieces) = &mut pieces {
+            pieces.clear();
+        }
+        let plaintext = restore(format, document, data, &layout, splicer, value, pieces.as_deref_mut())?.finish();
         if !must_prove {
             return Ok(plaintext);
         }

@@ -1,51 +1,29 @@
 //! Encrypting a document, and proving that it will come back.
 
+use super::blocks::Blocks;
 use super::layout::Layout;
+use super::previous::{Kept, Previous};
 use super::restore::{Source, restore};
 use super::select::select;
+use super::twins::Twins;
 use super::{AdditionalData, data_entries};
-use crate::crypto::{Cipher, Mac, Nonce, Token};
-use crate::document::{Document, EntryId, Flags, Kind, OddKey, Splicer};
+use crate::crypto::{Cipher, Mac, Token};
+use crate::document::{Document, EntryId, Flags, Kind, OddKey, Scalar, Splicer};
 use crate::error::{self, Error, Result};
 use crate::format::Format;
 use crate::metadata::{Metadata, Selection};
 use crate::secret::DataKey;
 use crate::trace;
-use sha2::{Digest, Sha256};
 use std::collections::HashMap;
+use std::ops::Range;
 use zeroize::Zeroize;
 
-/// The nonces of a file's tokens, by what they were used for: a leaf that does not change keeps its
-/// token, so that an edit changes the edited lines alone. A nonce is only ever used again for the same
-/// value at the same place, which gives the same token.
-#[derive(Default)]
-pub struct Nonces(HashMap<[u8; 32], Nonce>);
-
-impl Nonces {
-    fn digest(kind: Kind, canonical: &[u8], additional: &[u8]) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        hash.update([kind as u8]);
-        hash.update((additional.len() as u64).to_le_bytes());
-        hash.update(additional);
-        hash.update(canonical);
-        hash.finalize().into()
-    }
-
-    /// Remembers the nonce of a token.
-    pub(super) fn remember(&mut self, kind: Kind, canonical: &[u8], additional: &[u8], nonce: Nonce) {
-        self.0.insert(Self::digest(kind, canonical, additional), nonce);
-    }
-
-    fn get(&self, kind: Kind, canonical: &[u8], additional: &[u8]) -> Option<Nonce> {
-        if self.0.is_empty() {
-            return None;
-        }
-        self.0.get(&Self::digest(kind, canonical, additional)).copied()
-    }
-}
-
-/// Encrypts `document` under `data_key` and gives the file to write, its `sops` block in place. Leaves
-/// that `nonces` knows keep their token. Sets `last_modified`, `mac` and `layout` of `metadata`.
+/// Encrypts `document` under `data_key` and gives the file to write, its `sops` blocks in place. Sets
+/// `last_modified`, `mac` and `layout` of `metadata`.
+///
+/// With a `previous` version of the file, all that did not change is as it was there, to the byte: tokens, however
+/// sops wrote them, and the blocks but for what `metadata` has changed of them. Under another data key than its, each
+/// token is a new one in the place of the old.
 ///
 /// # Errors
 /// When a pattern of the selection is wrong, or something in the document could not be given back: then
@@ -55,32 +33,33 @@ pub fn encrypt(
     document: &Document,
     data_key: &DataKey,
     metadata: &mut Metadata,
-    nonces: &Nonces,
+    previous: Option<&Previous>,
 ) -> Result<String> {
     let clock = trace::clock();
     if format.is_whole() {
         metadata.selection = Selection::Implied;
     }
-    let mut sealer = Sealer {
-        format,
-        document,
-        nonces,
-        cipher: Cipher::new(data_key),
-        selected: select(document, &metadata.selection)?,
-        moved: HashMap::new(),
-    };
     metadata.last_modified = now();
-    // The block itself can change where sops sees the comments before it. What counts is where it sees
-    // them in the file that is written, so that is looked at, and the file written anew if it differs.
-    for _ in 0..4 {
-        if let Some(text) = sealer.attempt(metadata)? {
-            clock.done(|| format!("encrypted the values, {} bytes", text.len()));
-            return Ok(text);
+    // What is made of the version before is proven as all else is; should it not hold, there is still the plain way.
+    let plain = Way { previous, keeps: false };
+    let ways = previous.map(|_| Way { previous, keeps: true }).into_iter().chain([plain]);
+    let mut outcome = Err(unplaced());
+    for way in ways {
+        outcome = Sealer::new(format, document, data_key, metadata, way).and_then(|mut sealer| sealer.run(metadata));
+        if outcome.is_ok() {
+            break;
         }
     }
-    Err(Error::new(error::Kind::EncryptTree, "the comments of this file cannot be placed")
+    if let Ok(text) = &outcome {
+        clock.done(|| format!("encrypted the values, {} bytes", text.len()));
+    }
+    outcome
+}
+
+fn unplaced() -> Error {
+    Error::new(error::Kind::EncryptTree, "the comments of this file cannot be placed")
         .because("each way to encrypt them changes which values they belong to")
-        .hint("move the comments at the end of the file, or encrypt without a rule on comments"))
+        .hint("move the comments at the end of the file, or encrypt without a rule on comments")
 }
 
 /// The current time as `lastmodified` has it: UTC, whole seconds.
@@ -89,10 +68,21 @@ pub fn now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
+/// How a document is sealed.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    /// The version before.
+    previous: Option<&'a Previous>,
+    /// Whether it is put back where nothing changed; else only its nonces are used again.
+    keeps: bool,
+}
+
 struct Sealer<'a> {
     format: &'a dyn Format,
     document: &'a Document,
-    nonces: &'a Nonces,
+    way: Way<'a>,
+    /// Whether the tokens of the previous version are under the data key.
+    same_key: bool,
     cipher: Cipher,
     selected: Vec<bool>,
     /// The additional data of comments that sops will see elsewhere than in the plaintext.
@@ -103,14 +93,27 @@ struct Sealer<'a> {
 struct Sealed {
     body: String,
     marks: Vec<usize>,
-    /// The entries whose text was replaced.
-    replaced: Vec<u32>,
+    /// The entries whose text was replaced, and that text.
+    replaced: Vec<(u32, Range<usize>)>,
+    /// The comments whose tokens hold another text than their place in the document tells.
+    texts: HashMap<EntryId, Vec<u8>>,
     mac: String,
 }
 
 impl Sealed {
+    /// What the token of an entry holds.
+    fn value<'a>(&'a self, document: &'a Document, id: EntryId) -> Scalar<'a> {
+        let scalar = document.scalar(id);
+        Scalar { bytes: self.texts.get(&id).map_or(scalar.bytes, Vec::as_slice), ..scalar }
+    }
+}
+
+/// What a block takes the place of in the plaintext, and its text.
+type Block = (Range<usize>, String);
+
+impl Sealed {
     /// Puts the blocks at their marks. Takes the body: a large file is then not in memory twice.
-    fn assemble(&mut self, blocks: &[(usize, String)]) -> Result<String> {
+    fn assemble(&mut self, blocks: &[Block]) -> Result<String> {
         let mut text = std::mem::take(&mut self.body);
         if let (&[mark], [(_, block)]) = (self.marks.as_slice(), blocks) {
             text.insert_str(mark, block);
@@ -124,7 +127,7 @@ impl Sealed {
     }
 
     /// Puts other blocks in the place of those that [`Self::assemble`] put there.
-    fn exchange(&self, mut text: String, old: &[(usize, String)], new: &[(usize, String)]) -> Result<String> {
+    fn exchange(&self, mut text: String, old: &[Block], new: &[Block]) -> Result<String> {
         if let (&[mark], [(_, old)], [(_, new)]) = (self.marks.as_slice(), old, new) {
             text.replace_range(mark..mark + old.len(), new);
             return Ok(text);
@@ -140,44 +143,78 @@ impl Sealed {
     }
 }
 
-impl Sealer<'_> {
+impl<'a> Sealer<'a> {
+    fn new(
+        format: &'a dyn Format,
+        document: &'a Document,
+        data_key: &DataKey,
+        metadata: &Metadata,
+        way: Way<'a>,
+    ) -> Result<Self> {
+        Ok(Sealer {
+            format,
+            document,
+            way,
+            same_key: way.previous.is_some_and(|previous| previous.is_under(data_key)),
+            cipher: Cipher::new(data_key),
+            selected: select(document, &metadata.selection)?,
+            moved: HashMap::new(),
+        })
+    }
+
+    /// The block itself can change where sops sees the comments before it. What counts is where it sees
+    /// them in the file that is written, so that is looked at, and the file written anew if it differs.
+    fn run(&mut self, metadata: &mut Metadata) -> Result<String> {
+        for _ in 0..4 {
+            if let Some(text) = self.attempt(metadata)? {
+                return Ok(text);
+            }
+        }
+        Err(unplaced())
+    }
+
     /// Encrypts once. `None`: sops would see some comment elsewhere; try again.
     fn attempt(&mut self, metadata: &mut Metadata) -> Result<Option<String>> {
         metadata.layout = None;
         metadata.mac.clear();
-        let places: Vec<usize> = self
-            .format
-            .metadata_insertions(self.document, &metadata.to_value())
-            .into_iter()
-            .map(|(at, _)| at)
-            .collect();
-        let mut sealed = self.seal(&places, metadata.mac_only_encrypted)?;
+        let Way { previous, keeps } = self.way;
+        let mut kept = previous.map(|previous| previous.kept(self.document, keeps));
+        let places = match (previous, &kept) {
+            (Some(previous), Some(kept)) if keeps => Blocks::edited(self.format, self.document, previous, kept),
+            _ => Blocks::new(self.format, self.document),
+        };
+        let targets: Vec<_> = places.texts(metadata)?.into_iter().map(|(target, _)| target).collect();
+        let mut sealed = self.seal(&targets, metadata.mac_only_encrypted, kept.as_mut())?;
         let mut mac = Vec::new();
         self.cipher.encrypt(Kind::Str, sealed.mac.as_bytes(), metadata.last_modified.as_bytes(), None, &mut mac)?;
         metadata.mac = String::from_utf8(mac).unwrap_or_default();
-        let blocks = self.format.metadata_insertions(self.document, &metadata.to_value());
+        let blocks = places.texts(metadata)?;
         let text = sealed.assemble(&blocks)?;
 
         let written = self.format.index(text).map_err(|error| self.unprovable(None).because(error))?;
         let data = data_entries(self.format, &written);
-        if data.len() != self.document.len() {
-            return Err(self.unprovable(None));
-        }
-        if self.adopt(&written, &data, metadata)? {
+        let twins = Twins::of(self.document, &written, &data).ok_or_else(|| self.unprovable(None))?;
+        if self.adopt(&written, &twins, metadata)? {
             return Ok(None);
         }
-        let layout = self.prove(&sealed, &written, &data)?;
+        let layout = self.prove(&sealed, &written, &data, &twins)?;
         if layout.is_empty() {
             return Ok(Some(written.into_text()));
         }
         metadata.layout = Some(layout.seal(&mut self.cipher, &metadata.last_modified)?);
-        let with_layout = self.format.metadata_insertions(self.document, &metadata.to_value());
+        let with_layout = places.texts(metadata)?;
         sealed.exchange(written.into_text(), &blocks, &with_layout).map(Some)
     }
 
-    /// Replaces the selected values by tokens; computes the MAC over all in the order of the text.
-    fn seal(&mut self, places: &[usize], only_encrypted: bool) -> Result<Sealed> {
-        let Sealer { format, document, nonces, cipher, selected, moved } = self;
+    /// Replaces the selected values by tokens; computes the MAC over all in the order of the text. What is `kept`
+    /// is put back as it was.
+    fn seal(
+        &mut self,
+        places: &[Range<usize>],
+        only_encrypted: bool,
+        mut kept: Option<&mut Kept<'_>>,
+    ) -> Result<Sealed> {
+        let Sealer { format, document, same_key, cipher, selected, moved, .. } = self;
         let (format, document) = (*format, *document);
         let mut splicer = Splicer::new(document.bytes(), document.len() * 100);
         let mut additional = AdditionalData::new(document);
@@ -185,8 +222,9 @@ impl Sealer<'_> {
         let mut token: Vec<u8> = Vec::new();
         let mut text: Vec<u8> = Vec::new();
         let mut marks = Vec::with_capacity(places.len());
-        let mut places = places.iter().copied().peekable();
+        let mut places = places.iter().cloned().peekable();
         let mut replaced = Vec::new();
+        let mut texts = HashMap::new();
         let mut keys = document.odd_keys().iter().filter(|key| is_written_out(document, selected, key)).peekable();
         let mut id = 0;
         while id < document.len() {
@@ -194,9 +232,11 @@ impl Sealer<'_> {
             let span = entry.span();
             loop {
                 let key = keys.peek().map_or(usize::MAX, |key| key.span.start);
-                let is_here = |&place: &usize| place <= span.start && place < span.end.max(1) && place <= key;
+                let is_here = |place: &Range<usize>| {
+                    place.start <= span.start && place.start < span.end.max(1) && place.start <= key
+                };
                 if let Some(place) = places.next_if(is_here) {
-                    marks.push(splicer.replace(place..place).len());
+                    marks.push(splicer.replace(place).len());
                 } else if let Some(key) = keys.next_if(|key| key.span.start < span.start) {
                     let out = splicer.replace(key.span.clone());
                     out.push(b'"');
@@ -206,11 +246,48 @@ impl Sealer<'_> {
                     break;
                 }
             }
+            let in_mac = |id: EntryId, selected: bool| {
+                let entry = document.entry(id);
+                let is_value = !matches!(entry.kind(), Kind::Comment | Kind::Null | Kind::Map | Kind::List);
+                is_value && !entry.is(Flags::SHADOWED) && (selected || !only_encrypted)
+            };
+            if let Some(span) = kept.as_mut().and_then(|kept| kept.span(document, id, selected)) {
+                text.clear();
+                let mut at = 0;
+                for (id, was) in span.entries.clone().zip(&span.was) {
+                    let scalar = document.scalar(id);
+                    if in_mac(id, selected[id]) {
+                        mac.add(scalar.bytes);
+                    }
+                    let entry = document.entry(id);
+                    if was.token.is_some() || entry.is(Flags::ALIAS) || entry.is(Flags::REWRITTEN) {
+                        replaced.push((id as u32, span.target.clone()));
+                    }
+                    let Some((old, range)) = &was.token else { continue };
+                    let place = match scalar.kind {
+                        // sops sees the comment where it did, unless the written file says otherwise.
+                        Kind::Comment => moved.entry(id).or_insert_with(|| was.additional.clone()).as_slice(),
+                        _ => additional.of(id),
+                    };
+                    text.extend_from_slice(&span.source.as_bytes()[at..range.start]);
+                    if *same_key && place == was.additional {
+                        text.extend_from_slice(old.as_bytes());
+                        texts.extend(was.other_text.map(|text| (id, text.to_vec())));
+                    } else {
+                        cipher.encrypt(scalar.kind, scalar.bytes, place, None, &mut text)?;
+                    }
+                    at = range.end;
+                }
+                text.extend_from_slice(&span.source.as_bytes()[at..]);
+                splicer.replace(span.target).extend_from_slice(&text);
+                id = span.entries.end;
+                continue;
+            }
+            let nonces = kept.as_mut().filter(|_| *same_key).map(|kept| &mut kept.nonces);
+            let mut nonces = nonces;
             let mut leaf = |id: EntryId, out: &mut Vec<u8>, in_copy: bool| -> Result<bool> {
                 let scalar = document.scalar(id);
-                let comment = scalar.kind == Kind::Comment;
-                let counts = !comment && scalar.kind != Kind::Null && !document.entry(id).is(Flags::SHADOWED);
-                if counts && (selected[id] || !only_encrypted) {
+                if in_mac(id, selected[id]) {
                     mac.add(scalar.bytes);
                 }
                 if !selected[id] || scalar.bytes.is_empty() || scalar.kind == Kind::Null {
@@ -225,7 +302,7 @@ impl Sealer<'_> {
                     None => additional.of(id),
                 };
                 token.clear();
-                let nonce = nonces.get(scalar.kind, scalar.bytes, additional);
+                let nonce = nonces.as_mut().and_then(|nonces| nonces.take(scalar.kind, scalar.bytes, additional));
                 cipher.encrypt(scalar.kind, scalar.bytes, additional, nonce, &mut token)?;
                 format.write_token(document, id, std::str::from_utf8(&token).unwrap_or_default(), out);
                 Ok(true)
@@ -235,9 +312,9 @@ impl Sealer<'_> {
                 let target = document.alias_target(id).map_or(0..0, |target| document.subtree(target));
                 let sealed = |id: EntryId| is_sealed(document, selected, id);
                 if subtree.clone().any(sealed) || target.clone().any(sealed) {
-                    let out = splicer.replace(span);
+                    let out = splicer.replace(span.clone());
                     format.write_copy(document, id, &mut |id, out| leaf(id, out, true).map(drop), out)?;
-                    replaced.push(id as u32);
+                    replaced.push((id as u32, span));
                 } else {
                     for id in subtree.clone().filter(|&id| !document.entry(id).kind().is_container()) {
                         leaf(id, &mut Vec::new(), false)?;
@@ -249,23 +326,22 @@ impl Sealer<'_> {
             if !entry.kind().is_container() {
                 text.clear();
                 if leaf(id, &mut text, false)? {
-                    splicer.replace(span).extend_from_slice(&text);
-                    replaced.push(id as u32);
+                    splicer.replace(span.clone()).extend_from_slice(&text);
+                    replaced.push((id as u32, span));
                 }
             }
             id += 1;
         }
-        marks.extend(places.map(|place| splicer.replace(place..place).len()));
-        Ok(Sealed { body: into_text(splicer.finish())?, marks, replaced, mac: mac.finish() })
+        marks.extend(places.map(|place| splicer.replace(place).len()));
+        Ok(Sealed { body: into_text(splicer.finish())?, marks, replaced, texts, mac: mac.finish() })
     }
 
     /// Takes over where sops will see the comments in what was written, and what the rule selects there.
     /// Whether anything differed.
-    fn adopt(&mut self, written: &Document, data: &[u32], metadata: &Metadata) -> Result<bool> {
+    fn adopt(&mut self, written: &Document, twins: &Twins, metadata: &Metadata) -> Result<bool> {
         let selected = select(written, &metadata.selection)?;
         let mut differs = false;
-        for (id, &twin) in data.iter().enumerate() {
-            let twin = twin as usize;
+        for (id, twin) in twins.entries() {
             if self.selected[id] != selected[twin] {
                 self.selected[id] = selected[twin];
                 differs |= !self.document.entry(id).kind().is_container();
@@ -283,18 +359,21 @@ impl Sealer<'_> {
     }
 
     /// Proves that the written document gives back the original, and says with which layout.
-    fn prove(&self, sealed: &Sealed, written: &Document, data: &[u32]) -> Result<Layout> {
+    fn prove(&self, sealed: &Sealed, written: &Document, data: &[u32], twins: &Twins) -> Result<Layout> {
         let document = self.document;
         let mut layout = Layout::default();
         let mut is_replaced = vec![false; document.len()];
         let mut rendered: Vec<u8> = Vec::new();
-        for id in sealed.replaced.iter().map(|&id| id as usize) {
+        for (id, span) in sealed.replaced.iter().map(|(id, span)| (*id as usize, span.clone())) {
             is_replaced[id] = true;
-            let twin = data[id] as usize;
+            let twin = twins.entry(id);
             // What was rewritten without becoming a token of its own comes back from the record alone.
             let is_token = self.selected[id] && !document.scalar(id).bytes.is_empty();
             if document.entry(id).is(Flags::ALIAS) || document.entry(id).is(Flags::NO_TOKEN) || !is_token {
-                layout.insert(id as u32, document.raw(id));
+                layout.insert(twins.position(id), document.raw(id));
+                continue;
+            }
+            if document.entry(id).is(Flags::COPIED) {
                 continue;
             }
             let token = written.scalar(twin).bytes;
@@ -302,42 +381,50 @@ impl Sealer<'_> {
                 return Err(self.unprovable(Some(id)));
             }
             rendered.clear();
-            let written = self.format.write_scalar(written, twin, document.scalar(id), &mut rendered);
-            if written.is_err() || rendered != document.raw_bytes(id) {
-                layout.insert(id as u32, document.raw(id));
+            let written = self.format.write_scalar(written, twin, sealed.value(document, id), &mut rendered);
+            let spelled = &document.bytes()[span];
+            if written.is_err() || rendered != spelled {
+                layout.insert(twins.position(id), std::str::from_utf8(spelled).unwrap_or_default());
             }
         }
         for key in document.odd_keys().iter().filter(|key| is_written_out(document, &self.selected, key)) {
-            layout.insert_key(key.entry as u32, &document.text()[key.span.clone()]);
+            layout.insert_key(twins.position(key.entry), &document.text()[key.span.clone()]);
         }
         rendered.zeroize();
-        for (id, &twin) in data.iter().enumerate() {
-            let twin = twin as usize;
+        for (id, twin) in twins.entries() {
             let (before, after) = (document.scalar(id), written.scalar(twin));
             let copied = document.entry(id).is(Flags::COPIED);
             // A document that was empty now holds the block; sops would make `{}` of it.
             let was_empty =
                 document.entry(id).parent().is_none() && before.kind == Kind::Null && after.kind == Kind::Map;
             if was_empty && document.entry(id).span().is_empty() {
-                layout.insert(id as u32, "");
+                layout.insert(twins.position(id), "");
             }
-            let sealed = self.selected[id] && (is_replaced[id] || copied);
+            let is_sealed = self.selected[id] && (is_replaced[id] || copied);
             let same = document.key_bytes(id) == written.key_bytes(twin)
-                && (sealed || before.is_same_value(&after) || was_empty);
+                && (is_sealed || before.is_same_value(&after) || was_empty);
             if !same {
                 return Err(self.unprovable(Some(id)));
             }
         }
         // By entry of the written document: which entry of the original its value is in.
         let mut origin = vec![u32::MAX; written.len()];
-        for &id in &sealed.replaced {
-            origin[data[id as usize] as usize] = id;
+        for &(id, _) in &sealed.replaced {
+            origin[twins.entry(id as usize)] = id;
         }
         let splicer = Splicer::comparing(written.bytes(), document.bytes());
-        let restored = restore(self.format, written, data, &layout, splicer, |twin| match origin[twin] {
-            u32::MAX => Source::Clear,
-            id => Source::Sealed(document.scalar(id as usize)),
-        })?;
+        let restored = restore(
+            self.format,
+            written,
+            data,
+            &layout,
+            splicer,
+            |twin| match origin[twin] {
+                u32::MAX => Source::Clear,
+                id => Source::Sealed(sealed.value(document, id as usize)),
+            },
+            None,
+        )?;
         if !restored.is_same() {
             return Err(self.unprovable(None));
         }

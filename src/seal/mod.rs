@@ -4,19 +4,23 @@
 //! data key, the MAC over it, the layout record, and the proof that what is written can be given back.
 //! Must not know: where a data key comes from, files on a disk, arguments.
 
+mod blocks;
 mod decrypt;
 mod encrypt;
 mod layout;
 mod open;
 mod placeholder;
+mod previous;
 mod restore;
 mod select;
 #[cfg(test)]
 mod tests;
+mod twins;
 
 pub use decrypt::{Decrypted, Values, decrypt, decrypt_pieces, decrypt_values};
-pub use encrypt::{Nonces, encrypt, now};
+pub use encrypt::{encrypt, now};
 pub use placeholder::placeholder;
+pub use previous::Previous;
 pub use select::select;
 
 use crate::document::{Document, EntryId, Kind, Style};

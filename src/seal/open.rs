@@ -1,7 +1,6 @@
 //! Opening the tokens of a document, and verifying what was opened.
 
 use super::AdditionalData;
-use super::encrypt::Nonces;
 use super::layout::Layout;
 use super::select::select;
 use crate::crypto::{Cipher, Mac, Rejected, Token};
@@ -9,6 +8,7 @@ use crate::document::{Document, EntryId, Flags, Kind, Scalar};
 use crate::error::{self, Error, Result};
 use crate::metadata::Metadata;
 use crate::secret::DataKey;
+use std::collections::HashMap;
 use zeroize::Zeroize;
 
 /// The decrypted values of a document, wiped when dropped.
@@ -16,6 +16,8 @@ pub(super) struct Opened {
     bytes: Vec<u8>,
     /// By entry, ascending: kind and where in `bytes`.
     values: Vec<(u32, Kind, u32, u32)>,
+    /// The additional data of comments that were encrypted elsewhere than where sops sees them now.
+    elsewhere: HashMap<u32, Vec<u8>>,
 }
 
 impl Drop for Opened {
@@ -34,6 +36,11 @@ impl Opened {
         let found = self.values.binary_search_by_key(&(id as u32), |value| value.0).ok()?;
         let (_, kind, start, len) = self.values[found];
         Some(Scalar { kind, bytes: &self.bytes[start as usize..(start + len) as usize] })
+    }
+
+    /// The additional data of a comment that was encrypted elsewhere than where sops sees it now.
+    pub(super) fn elsewhere(&self, id: EntryId) -> Option<&[u8]> {
+        self.elsewhere.get(&(id as u32)).map(Vec::as_slice)
     }
 
     /// The entries that were opened.
@@ -57,15 +64,14 @@ pub(super) struct Opener<'a> {
     metadata: &'a Metadata,
     cipher: Cipher,
     mac: Mac,
-    nonces: Option<&'a mut Nonces>,
     /// What the user should know though nothing failed.
     pub(super) warnings: Vec<String>,
 }
 
 impl<'a> Opener<'a> {
-    pub(super) fn new(data_key: &DataKey, metadata: &'a Metadata, nonces: Option<&'a mut Nonces>) -> Self {
+    pub(super) fn new(data_key: &DataKey, metadata: &'a Metadata) -> Self {
         let mac = Mac::new(metadata.mac_only_encrypted);
-        Opener { metadata, cipher: Cipher::new(data_key), mac, nonces, warnings: Vec::new() }
+        Opener { metadata, cipher: Cipher::new(data_key), mac, warnings: Vec::new() }
     }
 
     /// Opens the tokens of `document`, whose data entries are `data`.
@@ -77,7 +83,11 @@ impl<'a> Opener<'a> {
         // Large enough, so that no copy of plaintext stays behind in memory that grew; and not larger, since all
         // of it is wiped. The marks, nonce and tag around a value are more than 100 bytes.
         let room = data.iter().map(|&id| document.scalar(id as usize).bytes.len().saturating_sub(100)).sum();
-        let mut opened = Opened { bytes: Vec::with_capacity(room), values: Vec::with_capacity(data.len()) };
+        let mut opened = Opened {
+            bytes: Vec::with_capacity(room),
+            values: Vec::with_capacity(data.len()),
+            elsewhere: HashMap::new(),
+        };
         let mut additional = AdditionalData::new(document);
         for &id in data {
             let id = id as usize;
@@ -110,7 +120,6 @@ impl<'a> Opener<'a> {
             if counts && kind != Kind::Comment {
                 self.mac.add(value.expose());
             }
-            self.remember(kind, value.expose(), additional, &token);
             opened.push(id, kind, value.expose());
         }
         Ok(opened)
@@ -120,23 +129,17 @@ impl<'a> Opener<'a> {
     fn open_comment(&mut self, document: &Document, id: EntryId, opened: &mut Opened) {
         let text = String::from_utf8_lossy(document.scalar(id).bytes);
         let Some(token) = Token::parse(&text).filter(Token::is_comment) else { return };
-        for additional in comment_places(document, id) {
+        for (nth, additional) in comment_places(document, id).enumerate() {
             if let Ok((kind, value)) = self.cipher.decrypt(&token, &additional) {
-                self.remember(kind, value.expose(), &additional, &token);
                 opened.push(id, kind, value.expose());
+                if nth > 0 {
+                    opened.elsewhere.insert(id as u32, additional);
+                }
                 return;
             }
         }
         let (line, _) = error::line_column(document.text(), document.entry(id).span().start);
         self.warnings.push(format!("the comment at line {line} could not be decrypted and is left as it is"));
-    }
-
-    fn remember(&mut self, kind: Kind, canonical: &[u8], additional: &[u8], token: &Token<'_>) {
-        if let Some(nonces) = self.nonces.as_deref_mut()
-            && let Some(nonce) = token.nonce()
-        {
-            nonces.remember(kind, canonical, additional, nonce);
-        }
     }
 
     /// Verifies all that was opened; with `ignore_mac` what is wrong is a warning.

@@ -20,17 +20,25 @@ pub fn placeholder(
 ) -> Result<Vec<u8>> {
     let data = data_entries(format, document);
     let splicer = Splicer::with_len(document.bytes(), document.bytes().len());
-    let restored = restore(format, document, &data, &Layout::default(), splicer, |id| {
-        let token = std::str::from_utf8(document.scalar(id).bytes).ok().and_then(Token::parse);
-        let Some(token) = token else { return Source::Clear };
-        let kind = token.kind();
-        let bytes = match kind {
-            Kind::Int | Kind::Float => "0",
-            Kind::Bool => "False",
-            Kind::Time => "1970-01-01T00:00:00Z",
-            _ => text(id),
-        };
-        Source::Sealed(Scalar { kind, bytes: bytes.as_bytes() })
-    })?;
+    let restored = restore(
+        format,
+        document,
+        &data,
+        &Layout::default(),
+        splicer,
+        |id| {
+            let token = std::str::from_utf8(document.scalar(id).bytes).ok().and_then(Token::parse);
+            let Some(token) = token else { return Source::Clear };
+            let kind = token.kind();
+            let bytes = match kind {
+                Kind::Int | Kind::Float => "0",
+                Kind::Bool => "False",
+                Kind::Time => "1970-01-01T00:00:00Z",
+                _ => text(id),
+            };
+            Source::Sealed(Scalar { kind, bytes: bytes.as_bytes() })
+        },
+        None,
+    )?;
     Ok(restored.finish())
 }

@@ -18,16 +18,67 @@ pub(super) enum Source<'a> {
     Sealed(Scalar<'a>),
 }
 
+/// A piece of an encrypted text, and what stands in its place in the plaintext.
+pub(super) struct Piece {
+    /// Where it stands in the encrypted text.
+    pub(super) source: Range<usize>,
+    /// What took its place, in the plaintext.
+    pub(super) target: Range<usize>,
+    /// The data entries that it is made of, by position.
+    pub(super) positions: Range<u32>,
+    /// Whether it is one of the `sops` blocks.
+    pub(super) is_block: bool,
+}
+
+/// Writes the plaintext, and remembers its pieces where that is wanted.
+struct Writer<'a, 's> {
+    splicer: Splicer<'s>,
+    pieces: Option<&'a mut Vec<Piece>>,
+}
+
+impl Writer<'_, '_> {
+    /// Puts `text` in the place of `source`, which is the entries at `positions`.
+    fn put(&mut self, source: Range<usize>, text: &[u8], positions: Range<usize>) {
+        self.write(source, text, positions, false);
+    }
+
+    /// Puts `text` in the place of a `sops` block.
+    fn put_for_block(&mut self, source: Range<usize>, text: &[u8]) {
+        self.write(source, text, 0..0, true);
+    }
+
+    fn write(&mut self, source: Range<usize>, text: &[u8], positions: Range<usize>, is_block: bool) {
+        let out = self.splicer.replace(source.clone());
+        let start = out.len();
+        out.extend_from_slice(text);
+        let target = start..out.len();
+        if let Some(pieces) = &mut self.pieces {
+            let positions = positions.start as u32..positions.end as u32;
+            pieces.push(Piece { source, target, positions, is_block });
+        }
+    }
+
+    /// Remembers a comment that stays as it is: whether it was ever encrypted cannot be seen.
+    fn keep(&mut self, document: &Document, id: EntryId, position: usize) {
+        if self.pieces.is_some() {
+            let span = document.entry(id).span();
+            self.put(span.clone(), &document.bytes()[span], position..position + 1);
+        }
+    }
+}
+
 /// Writes the plaintext of `document` with `splicer`, which is one over its source. `data` are its data entries,
-/// `value` says for each what it is.
+/// `value` says for each what it is. `pieces` takes up what was replaced; only a splicer that writes tells it.
 pub(super) fn restore<'a, 's>(
     format: &dyn Format,
     document: &Document,
     data: &[u32],
     layout: &Layout,
-    mut splicer: Splicer<'s>,
+    splicer: Splicer<'s>,
     value: impl Fn(EntryId) -> Source<'a>,
+    pieces: Option<&mut Vec<Piece>>,
 ) -> Result<Splicer<'s>> {
+    let mut writer = Writer { splicer, pieces };
     let mut blocks = format.metadata_spans(document).into_iter().peekable();
     let mut scratch = Vec::new();
     let mut skip_to = 0;
@@ -39,32 +90,36 @@ pub(super) fn restore<'a, 's>(
         }
         let entry = document.entry(id);
         let span = entry.span();
-        while blocks.next_if(|block| block.end <= span.start).map(|block| splicer.replace(block)).is_some() {}
+        while blocks.next_if(|block| block.end <= span.start).map(|block| writer.put_for_block(block, b"")).is_some() {}
         while let Some((key, text)) = keys.next_if(|(key, _)| key.start < span.start) {
-            splicer.replace(key).extend_from_slice(text.as_bytes());
+            writer.put(key, text.as_bytes(), 0..0);
         }
         let text = layout.get(position as u32);
         let root = entry.parent().is_none();
         if root && text.is_none() && entry.style() == Style::Block && is_emptied(document, data, position) {
             // What sops prints for a document with nothing but its block in it.
             if let Some(block) = blocks.next_if(|block| block.start <= span.start) {
-                splicer.replace(block).extend_from_slice(b"{}\n");
+                writer.put_for_block(block, b"{}\n");
             }
         }
-        while blocks.next_if(|block| block.start <= span.start).map(|block| splicer.replace(block)).is_some() {}
+        while blocks.next_if(|block| block.start <= span.start).map(|block| writer.put_for_block(block, b"")).is_some()
+        {
+        }
         if entry.kind().is_container() {
             if entry.kind() == Kind::List && entry.style() == Style::Block && text.is_none() {
                 let comments = only_comments(document, id, &value);
                 if !comments.is_empty() {
                     let (span, text) = format.empty_list(document, id, &comments);
-                    splicer.replace(span).extend_from_slice(text.as_bytes());
+                    writer.put(span, text.as_bytes(), position..position + document.subtree(id).len());
                     skip_to = document.subtree(id).end;
                     continue;
                 }
             }
             // Else only an alias that was written out has a text of its own, and a null that was the whole document.
             if let Some(text) = text.filter(|text| !root || !text.is_empty()) {
-                splicer.replace(span).extend_from_slice(text.as_bytes());
+                let end = document.subtree(id).end;
+                let count = data[position..].iter().take_while(|&&at| (at as usize) < end).count();
+                writer.put(span, text.as_bytes(), position..position + count);
                 skip_to = document.subtree(id).end;
             }
             continue;
@@ -73,12 +128,13 @@ pub(super) fn restore<'a, 's>(
             continue;
         }
         match (value(id), text) {
-            (_, Some(text)) => splicer.replace(span).extend_from_slice(text.as_bytes()),
+            (_, Some(text)) => writer.put(span, text.as_bytes(), position..position + 1),
             (Source::Clear, None) if entry.is(Flags::REWRITTEN) => {
                 scratch.clear();
                 format.write_scalar(document, id, document.scalar(id), &mut scratch)?;
-                splicer.replace(span).extend_from_slice(&scratch);
+                writer.put(span, &scratch, position..position + 1);
             }
+            (Source::Clear, None) if entry.kind() == Kind::Comment => writer.keep(document, id, position),
             (Source::Clear, None) => {}
             (Source::Sealed(scalar), None) => {
                 scratch.clear();
@@ -86,15 +142,15 @@ pub(super) fn restore<'a, 's>(
                 // sops writes a comment of a list as an item of it.
                 let as_item = scalar.kind == Kind::Comment && entry.kind() != Kind::Comment;
                 let span = if as_item { format.item_span(document, id) } else { span };
-                splicer.replace(span).extend_from_slice(&scratch);
+                writer.put(span, &scratch, position..position + 1);
             }
         }
     }
     for block in blocks {
-        splicer.replace(block);
+        writer.put_for_block(block, b"");
     }
     scratch.zeroize();
-    Ok(splicer)
+    Ok(writer.splicer)
 }
 
 /// The keys that were aliases: where they are written out, in quotes, and the aliases.

@@ -23,23 +23,31 @@ fn everything() -> Selection {
     Selection::UnencryptedSuffix("_unencrypted".to_owned())
 }
 
-fn encrypt_with(format: &dyn Format, text: &str, selection: Selection, nonces: &Nonces) -> Result<String> {
+fn encrypt_with(format: &dyn Format, text: &str, selection: Selection) -> Result<String> {
     let document = format.index(text.to_owned())?;
-    encrypt(format, &document, &key(), &mut metadata(selection), nonces)
+    encrypt(format, &document, &key(), &mut metadata(selection), None)
 }
 
 fn encrypted(text: &str, selection: Selection) -> String {
-    encrypt_with(&Yaml, text, selection, &Nonces::default()).unwrap()
+    encrypt_with(&Yaml, text, selection).unwrap()
 }
 
 fn decrypt_text(format: &dyn Format, text: &str) -> Result<Decrypted> {
-    decrypt_with(format, text, None)
+    let document = format.index(text.to_owned())?;
+    let block = document.value(format.metadata_entries(&document)[0]);
+    decrypt(format, &document, &key(), &Metadata::from_value(&block)?, false)
 }
 
-fn decrypt_with(format: &dyn Format, text: &str, nonces: Option<&mut Nonces>) -> Result<Decrypted> {
-    let document = format.index(text.to_owned())?;
-    let block = format.metadata(&document).expect("a sops block");
-    decrypt(format, &document, &key(), &Metadata::from_value(&block)?, false, nonces)
+/// Opens `sealed`, changes its plaintext and seals it again.
+fn reseal(format: &dyn Format, sealed: &str, change: impl FnOnce(String) -> String) -> String {
+    let document = format.index(sealed.to_owned()).unwrap();
+    let mut metadata = Metadata::from_value(&format.metadata(&document).unwrap()).unwrap();
+    let (previous, _) = Previous::open(format, document, &key(), &metadata, false).unwrap();
+    let plaintext = change(String::from_utf8(previous.plaintext().to_vec()).unwrap());
+    let document = format.index(plaintext.clone()).unwrap();
+    let again = encrypt(format, &document, &key(), &mut metadata, Some(&previous)).unwrap();
+    assert_eq!(decrypt_text(format, &again).unwrap().plaintext, plaintext.as_bytes(), "{again}");
+    again
 }
 
 fn text_of(decrypted: Decrypted) -> String {
@@ -70,14 +78,14 @@ fn what_was_encrypted_comes_back() {
         }
     }
     let json = "{\"a\" : 1.10,\n\t\"b\":[true , null, \"\\u0041\"] }";
-    let sealed = encrypt_with(&Json, json, everything(), &Nonces::default()).unwrap();
+    let sealed = encrypt_with(&Json, json, everything()).unwrap();
     assert_eq!(decrypt_text(&Json, &sealed).unwrap().plaintext, json.as_bytes(), "{sealed}");
 }
 
 #[test]
 fn pieces_come_back_as_the_whole_does() {
     let text = "{\"a\": {\"b\": [1.10, 2, [{\"c\": true}, \"\\u0041\"], 4e2], \"d_unencrypted\": 1.50}, \"e\": null ,\n\"f\":\"\"}\n";
-    let sealed = encrypt_with(&Json, text, everything(), &Nonces::default()).unwrap();
+    let sealed = encrypt_with(&Json, text, everything()).unwrap();
     let document = Json.index(sealed.clone()).unwrap();
     let metadata = Metadata::from_value(&document.value(Json.metadata_entries(&document)[0])).unwrap();
     assert!(metadata.layout.is_some());
@@ -96,31 +104,143 @@ fn pieces_come_back_as_the_whole_does() {
     assert!(decrypt(&changed, 100).is_none(), "a token does not open");
 }
 
+/// The beginnings of the lines in which two files differ.
+fn changed_fields(before: &str, after: &str) -> Vec<String> {
+    let beginning = |line: &&str| line.trim_start().split(':').next().unwrap_or_default().to_owned();
+    let fields = new_lines(before, after).iter().map(beginning).filter(|field| field != "lastmodified").collect();
+    assert_eq!(new_lines(after, before).len(), new_lines(before, after).len(), "{after}");
+    fields
+}
+
 #[test]
 fn leaves_that_do_not_change_keep_their_tokens() {
     let sealed = encrypted("a: one\nb: two\n# why\nc: [x, y]\n", everything());
-    let mut nonces = Nonces::default();
-    let opened = decrypt_with(&Yaml, &sealed, Some(&mut nonces)).unwrap();
-    let edited = text_of(opened).replace("two", "other");
-    let again = encrypt_with(&Yaml, &edited, everything(), &nonces).unwrap();
-    let changed = new_lines(&sealed, &again);
-    let beginning = |line: &&str| line.trim_start().split(':').next().unwrap_or_default().to_owned();
-    let fields: Vec<String> = changed.iter().map(beginning).filter(|field| field != "lastmodified").collect();
-    assert_eq!(fields, ["b", "mac", "leafcrypt_layout"], "{again}");
+    let again = reseal(&Yaml, &sealed, |text| text.replace("two", "other"));
+    assert_eq!(changed_fields(&sealed, &again), ["b", "mac", "leafcrypt_layout"], "{again}");
+    // Two values that are the same at the same path keep a token each.
+    let sealed = encrypted("l:\n- x: same\n  y: 1\n- x: same\n  y: 2\n- x: same\n  y: 3\n", everything());
+    let again = reseal(&Yaml, &sealed, |text| text.replace("- x: same\n  y: 1\n", "").replace("3", "4"));
+    let old: Vec<&str> = sealed.lines().collect();
+    assert_eq!(again.lines().take(5).filter(|line| !old.contains(line)).count(), 1, "{again}");
 }
 
 #[test]
 fn a_nonce_is_not_used_for_another_value_or_place() {
     let sealed = encrypted("a: one\nb: two\n", everything());
-    let mut nonces = Nonces::default();
-    decrypt_with(&Yaml, &sealed, Some(&mut nonces)).unwrap();
     // The values change places: same values, other paths.
-    let again = encrypt_with(&Yaml, "a: two\nb: one\n", everything(), &nonces).unwrap();
+    let again = reseal(&Yaml, &sealed, |_| "a: two\nb: one\n".to_owned());
     let nonces =
         |text: &str| -> Vec<String> { text.match_indices("iv:").map(|(at, _)| text[at..at + 47].to_owned()).collect() };
     let before = nonces(&sealed);
     assert_eq!(before.len(), 3);
     assert!(nonces(&again).iter().all(|nonce| !before.contains(nonce)));
+}
+
+#[test]
+fn a_leaf_that_moves_takes_its_token_along() {
+    let sealed = encrypted("a: one\nb: two\nc: three\n", everything());
+    let again = reseal(&Yaml, &sealed, |_| "c: three\na: one\nb: two\n".to_owned());
+    assert_eq!(changed_fields(&sealed, &again), ["mac"]);
+    // Under another key everything below is at another path, and the spelling stays.
+    let sealed = encrypted("k:\n  a: 'one'\n  b: two\n", everything());
+    let again = reseal(&Yaml, &sealed, |text| text.replace("k:", "other:"));
+    assert_eq!(changed_fields(&sealed, &again), ["other", "a", "b", "mac"]);
+    assert!(again.contains("a: 'ENC[") && again.contains("b: ENC["), "{again}");
+}
+
+/// A file as real sops writes it, with what it says about itself in an order and a style of its own.
+fn of_sops(text: &str, block: impl FnOnce(&str) -> String) -> String {
+    let sealed = encrypted(text, everything());
+    let (body, own) = sealed.split_at(sealed.find("sops:").unwrap());
+    // As sops does, every token plain.
+    let body: String = body.lines().map(|line| format!("{}\n", line.replace(['\'', '"'], ""))).collect();
+    body.replace("|-\n    ENC", "ENC").replace("|-\n  ENC", "ENC") + &block(own)
+}
+
+#[test]
+fn the_spelling_of_sops_stays() {
+    let text = "a: 'yes'\nb: \"1\"\nc: |-\n  x\n  y\nl:\n- 'no'\nz: 1\n";
+    let sealed = of_sops(text, str::to_owned);
+    assert!(!sealed.contains('|') && !sealed.contains("'ENC"), "{sealed}");
+    for (old, new, line) in [("z: 1", "z: 2", "z"), ("'yes'", "maybe", "a"), ("b: \"1\"", "b: \"2\"", "b")] {
+        let again = reseal(&Yaml, &sealed, |text| text.replace(&old.replace('\'', "\""), new).replace(old, new));
+        assert_eq!(changed_fields(&sealed, &again), [line, "mac"], "{again}");
+    }
+}
+
+#[test]
+fn the_block_stays_where_and_as_it_is() {
+    let other_order = |block: &str| {
+        let mut lines: Vec<String> = block.lines().map(|line| line.replacen("    ", "  ", 1)).collect();
+        lines[1..].rotate_right(1);
+        lines.insert(1, "  unknown: {a: [1, 2]} # kept".to_owned());
+        lines.insert(1, "  kms: []".to_owned());
+        lines.join("\n") + "\n"
+    };
+    let sealed = of_sops("# top\na: one\nb: two\n", other_order);
+    let again = reseal(&Yaml, &sealed, |text| text.replace("two", "other"));
+    assert_eq!(changed_fields(&sealed, &again), ["b", "mac"], "{again}");
+    let again = reseal(&Yaml, &sealed, |text| text + "c: 0x10\n");
+    let (before, after): (Vec<_>, Vec<_>) = (sealed.lines().collect(), again.lines().collect());
+    assert_eq!(after.len(), before.len() + 2, "{again}");
+    assert!(after[3].starts_with("c: ENC[") && after[4] == "sops:" && after.last().unwrap().contains("_layout"));
+    // In the middle of the file, and at its beginning.
+    let (body, block) = sealed.split_at(sealed.find("sops:").unwrap());
+    let middle = body.replace("b: ", &format!("{block}b: "));
+    let again = reseal(&Yaml, &middle, |text| text.replace("two", "other"));
+    assert_eq!(changed_fields(&middle, &again), ["mac", "b"], "{again}");
+    let first = format!("{block}{body}");
+    let again = reseal(&Yaml, &first, |text| text.replace("one", "other"));
+    assert_eq!(changed_fields(&first, &again), ["mac", "a"], "{again}");
+    // Nothing but the block is left, and something comes again.
+    let again = reseal(&Yaml, &sealed, |_| "{}\n".to_owned());
+    assert!(again.starts_with("sops:\n  kms: []\n"), "{again}");
+    let back = reseal(&Yaml, &again, |_| "d: 1\n".to_owned());
+    assert!(back.starts_with("d: ENC["), "{back}");
+}
+
+#[test]
+fn the_blocks_of_a_stream_stay() {
+    let sealed = of_sops("a: 1\n---\nb: 2\n", |block| block.replacen("    ", "   ", 1).replace("\n    ", "\n   "));
+    let again = reseal(&Yaml, &sealed, |text| text.replace("b: 2", "b: 3"));
+    assert_eq!(changed_fields(&sealed, &again), ["mac", "b", "mac"], "{again}");
+    let again = reseal(&Yaml, &sealed, |text| text + "---\nc: 3\n");
+    assert_eq!(again.matches("\nsops:").count(), 3, "{again}");
+    let again = reseal(&Yaml, &sealed, |_| "b: 2\n".to_owned());
+    assert_eq!(again.matches("sops:\n").count(), 1, "{again}");
+}
+
+#[test]
+fn json_of_any_layout_stays() {
+    for text in ["{\"a\":\"x\",\"b\":{\"c\":[1,true]}}", "{\n  \"a\": \"x\",\n  \"b\": 1.5\n}\n", "{ \"a\" : \"x\" }"] {
+        let sealed = encrypt_with(&Json, text, everything()).unwrap();
+        let sealed = sealed.replace("\"mac\"", "\"x\": null, \"mac\"");
+        let again = reseal(&Json, &sealed, |text| text.replace("\"x\"", "\"y\""));
+        let tokens = |text: &str| {
+            text.match_indices("ENC[")
+                .map(|(at, _)| text[at..].split('"').next().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        };
+        let old = tokens(&sealed);
+        assert_eq!(
+            tokens(&again).iter().filter(|token| !old.contains(token)).count(),
+            1 + old.len().min(2) - 1 + usize::from(sealed.contains("_layout")),
+            "{again}"
+        );
+        let without = |text: &str| tokens(text).iter().fold(text.to_owned(), |text, token| text.replace(token, "T"));
+        let date = |text: String| text.split("lastmodified").next().unwrap().to_owned();
+        assert_eq!(date(without(&sealed)), date(without(&again)));
+        assert!(again.contains("\"x\": null, \"mac\""), "{again}");
+    }
+    let first = "{\"sops\": SOPS, \"a\": \"x\", \"b\": \"y\"}";
+    let sealed = encrypt_with(&Json, "{\"a\": \"x\", \"b\": \"y\"}", everything()).unwrap();
+    let (values, block) = sealed.split_at(sealed.find(", \"sops\": ").unwrap());
+    let moved = format!("{{\"sops\": {}, {}}}", &block[", \"sops\": ".len()..block.len() - 1], &values[1..]);
+    assert!(first.len() < moved.len());
+    let again = reseal(&Json, &moved, |text| text.replace("\"y\"", "\"z\""));
+    assert!(again.starts_with("{\"sops\": {\"age\""), "{again}");
+    let a = |text: &str| text.split("\"a\": ").nth(1).unwrap().split(", \"b\"").next().unwrap().to_owned();
+    assert_eq!(a(&moved), a(&again));
 }
 
 #[test]
@@ -135,7 +255,7 @@ fn a_layout_record_is_believed_only_where_it_reads_as_the_value() {
     layout.insert(1, "1.100");
     layout.insert(2, "9.99");
     metadata.layout = Some(layout.seal(&mut cipher, &metadata.last_modified).unwrap());
-    let text = text_of(decrypt(&Yaml, &document, &key(), &metadata, false, None).unwrap());
+    let text = text_of(decrypt(&Yaml, &document, &key(), &metadata, false).unwrap());
     assert_eq!(text, "a: 1.100\nb: 2.5\n");
 }
 
@@ -147,7 +267,7 @@ fn a_layout_record_of_another_time_is_a_warning() {
     let mut metadata = Metadata::from_value(&block).unwrap();
     let mut cipher = crate::crypto::Cipher::new(&key());
     metadata.layout = Some(layout::Layout::default().seal(&mut cipher, "2000-01-01T00:00:00Z").unwrap());
-    let opened = decrypt(&Yaml, &document, &key(), &metadata, false, None).unwrap();
+    let opened = decrypt(&Yaml, &document, &key(), &metadata, false).unwrap();
     assert_eq!(opened.plaintext, b"a: 1.1\n");
     assert_eq!(opened.warnings.len(), 1);
 }
@@ -237,7 +357,7 @@ fn a_key_that_is_an_alias_is_written_out_where_its_target_is_encrypted() {
     let sealed = encrypted(text, Selection::UnencryptedSuffix("_clear".to_owned()));
     assert!(sealed.contains("\n  \"one\" : ENC[") && sealed.contains("\n  *b : ENC["), "{sealed}");
     assert_eq!(decrypt_text(&Yaml, &sealed).unwrap().plaintext, text.as_bytes());
-    let error = encrypt_with(&Yaml, "a: &a 'x\"y'\n*a : 1\n", everything(), &Nonces::default()).map(drop).unwrap_err();
+    let error = encrypt_with(&Yaml, "a: &a 'x\"y'\n*a : 1\n", everything()).map(drop).unwrap_err();
     assert!(error.to_string().contains("this key cannot be written out"), "{error}");
 }
 
@@ -259,7 +379,7 @@ fn a_list_of_nothing_but_comment_items_is_an_empty_list() {
     let sops = sealed.replace(&format!("  #{comment}\n  - {item}"), &format!("  - {comment}"));
     let document = Yaml.index(sops).unwrap();
     let block = document.value(Yaml.metadata_entries(&document)[0]);
-    let text = decrypt(&Yaml, &document, &key(), &Metadata::from_value(&block).unwrap(), true, None).unwrap();
+    let text = decrypt(&Yaml, &document, &key(), &Metadata::from_value(&block).unwrap(), true).unwrap();
     assert_eq!(text_of(text), "a: []\n#one\nz: 1\n");
 }
 
@@ -271,7 +391,27 @@ fn copies_of_tokens_by_aliases_are_no_more_than_values() {
     let changed = sealed.replace("\nsops:", &format!("\n{copies}sops:"));
     let document = Yaml.index(changed).unwrap();
     let metadata = Metadata::from_value(&document.value(Yaml.metadata_entries(&document)[0])).unwrap();
-    let decrypt = |ignore_mac| decrypt(&Yaml, &document, &key(), &metadata, ignore_mac, None);
+    let decrypt = |ignore_mac| decrypt(&Yaml, &document, &key(), &metadata, ignore_mac);
     assert_eq!(decrypt(false).err().map(|error| error.kind()), Some(error::Kind::MacMismatch));
     assert_eq!(text_of(decrypt(true).unwrap()), format!("a:\n- &x [1, 2, 3, 4, 5, 6, 7, 8, 9]\n{copies}"));
+}
+
+/// sops writes comments of a list as items, and the list then stands before them.
+#[test]
+fn comments_that_are_items_stay_items() {
+    let sealed = encrypted("l:\n    # one\n    - - a\n      - b\n    # two\n    - c\nk: 1\n", everything());
+    let sealed = sealed.replace("    #ENC", "    - ENC");
+    for (old, new, line) in [("k: 1", "k: 2", "k"), ("- b", "- x", "- ENC[AES256_GCM,data")] {
+        let again = reseal(&Yaml, &sealed, |text| text.replace(old, new));
+        assert_eq!(changed_fields(&sealed, &again), [line, "mac"], "{again}");
+    }
+}
+
+#[test]
+fn blank_lines_that_end_a_text_are_kept_with_it() {
+    let sealed = encrypted("a: \"x\\ny\\n\\n\"\nk: 1\n", everything()).replace("a: \"ENC", "a: ENC");
+    let line = sealed.lines().next().unwrap();
+    let plain_token = sealed.replacen(line, line.trim_end_matches('"'), 1);
+    let again = reseal(&Yaml, &plain_token, |text| text.replace("k: 1", "k: 2"));
+    assert!(changed_fields(&plain_token, &again).starts_with(&["k".to_owned(), "mac".to_owned()]), "{again}");
 }

@@ -5,11 +5,11 @@
 
 use crate::peers;
 use age::secrecy::ExposeSecret;
-use leafcrypt::document::Value;
+use leafcrypt::document::{Document, Value};
 use leafcrypt::error::{Error, Kind};
 use leafcrypt::format::{self, Format};
 use leafcrypt::metadata::Metadata;
-use leafcrypt::seal::Nonces;
+use leafcrypt::seal::Previous;
 use leafcrypt::secret::DataKey;
 use leafcrypt::{Result, seal};
 use std::collections::BTreeMap;
@@ -125,7 +125,7 @@ pub(crate) fn encrypt(format: &dyn Format, plaintext: impl AsRef<[u8]>, rule: Ru
         if document.roots().is_empty() {
             return Err(Error::new(Kind::NoDocument, "there is no document in the file")); // as `ops` says
         }
-        seal::encrypt(format, &document, &data_key(), &mut new_metadata(rule), &Nonces::default())
+        seal::encrypt(format, &document, &data_key(), &mut new_metadata(rule), None)
     })
 }
 
@@ -134,7 +134,7 @@ pub(crate) fn decrypt(format: &dyn Format, text: &str) -> Result<Vec<u8>> {
     watched("decrypt", text.as_bytes(), || {
         let document = format.index(text.to_owned())?;
         let metadata = metadata_of(format, &document)?;
-        Ok(seal::decrypt(format, &document, &data_key(), &metadata, false, None)?.into_plaintext())
+        Ok(seal::decrypt(format, &document, &data_key(), &metadata, false)?.into_plaintext())
     })
 }
 
@@ -143,9 +143,36 @@ pub(crate) fn decrypt_of_sops(format: &dyn Format, text: &str) -> Result<Vec<u8>
     watched("decrypt what sops encrypted", text.as_bytes(), || decrypt_with_its_key(format, text))
 }
 
+/// A file of real sops or of leafcrypt, opened to be changed.
+pub(crate) struct Opened {
+    pub(crate) previous: Previous,
+    key: DataKey,
+    metadata: Metadata,
+}
+
+impl Opened {
+    pub(crate) fn of(format: &dyn Format, text: &str) -> Result<Self> {
+        let document = format.index(text.to_owned())?;
+        let (key, metadata) = key_of(format, &document)?;
+        let (previous, _) = Previous::open(format, document, &key, &metadata, false)?;
+        Ok(Opened { previous, key, metadata })
+    }
+
+    /// Seals another plaintext.
+    pub(crate) fn seal(&mut self, format: &dyn Format, plaintext: &Document) -> Result<String> {
+        seal::encrypt(format, plaintext, &self.key, &mut self.metadata, Some(&self.previous))
+    }
+}
+
 fn decrypt_with_its_key(format: &dyn Format, text: &str) -> Result<Vec<u8>> {
     let document = format.index(text.to_owned())?;
-    let block = format.metadata(&document).expect("a sops block");
+    let (key, metadata) = key_of(format, &document)?;
+    Ok(seal::decrypt(format, &document, &key, &metadata, false)?.into_plaintext())
+}
+
+/// The data key of a file for [`recipient`], and its metadata.
+fn key_of(format: &dyn Format, document: &Document) -> Result<(DataKey, Metadata)> {
+    let block = format.metadata(document).expect("a sops block");
     let wrapped = block
         .get("age")
         .and_then(Value::as_list)
@@ -153,11 +180,10 @@ fn decrypt_with_its_key(format: &dyn Format, text: &str) -> Result<Vec<u8>> {
         .expect("an age stanza of real sops");
     let key = age::decrypt(&keys().identity, wrapped.as_bytes()).expect("our stanza opens");
     let key = DataKey::from_bytes(key).expect("a data key");
-    let metadata = Metadata::from_value(&block)?;
-    Ok(seal::decrypt(format, &document, &key, &metadata, false, None)?.into_plaintext())
+    Ok((key, Metadata::from_value(&block)?))
 }
 
-fn metadata_of(format: &dyn Format, document: &leafcrypt::document::Document) -> Result<Metadata> {
+fn metadata_of(format: &dyn Format, document: &Document) -> Result<Metadata> {
     let block = format
         .metadata(document)
         .ok_or_else(|| Error::new(Kind::Format, "the file has no sops block (said by the tests)"))?;

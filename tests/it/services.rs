@@ -98,12 +98,6 @@ pub(crate) fn moto() -> &'static Value {
     MOTO.get_or_init(|| Servers::start(&["moto"], &[])).of("moto")
 }
 
-/// A stand-in for the API server of Kubernetes.
-pub(crate) fn kube() -> &'static Value {
-    static KUBE: OnceLock<Servers> = OnceLock::new();
-    KUBE.get_or_init(|| Servers::start(&["kube"], &[])).of("kube")
-}
-
 /// What a server does that is none.
 #[derive(Clone)]
 pub(crate) enum Manner {

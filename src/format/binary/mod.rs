@@ -90,6 +90,10 @@ impl Format for Binary {
         vec![(0, before), (end, after)]
     }
 
+    fn change_metadata(&self, document: &Document, metadata: &Value) -> Result<Vec<Splice>> {
+        Json.change_metadata(document, metadata)
+    }
+
     fn put(&self, document: &Document, place: &Place, value: Node<'_>) -> Result<Vec<Splice>> {
         let scalar = value.document.scalar(value.id);
         match *place {

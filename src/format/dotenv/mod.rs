@@ -13,8 +13,8 @@ mod metadata;
 mod tests;
 mod write;
 
-use super::{Format, flatten};
-use crate::document::{Document, EntryId, Node, Place, Scalar, Splice, Value};
+use super::{Format, METADATA_KEY, fields, flatten};
+use crate::document::{Document, EntryId, Node, Place, Scalar, Splice, Step, Value};
 use crate::error::Result;
 use std::ops::Range;
 
@@ -60,6 +60,13 @@ impl Format for Dotenv {
 
     fn metadata_insertions(&self, document: &Document, metadata: &Value) -> Vec<(usize, String)> {
         vec![metadata::insertion(document, metadata)]
+    }
+
+    fn change_metadata(&self, document: &Document, metadata: &Value) -> Result<Vec<Splice>> {
+        let path = |name: &str| vec![Step::Key(format!("{METADATA_KEY}_{name}"))];
+        let text = |text: String| text.replace("\\n", "\n");
+        let change = |span| fields::change_flat(self, document, span, metadata, path, text);
+        metadata::spans(document).into_iter().map(change).collect()
     }
 
     fn adapt(&self, value: Document) -> Result<Document> {

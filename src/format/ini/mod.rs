@@ -15,8 +15,8 @@ mod read;
 mod tests;
 mod write;
 
-use super::{Format, flatten};
-use crate::document::{Document, EntryId, Node, Place, Scalar, Splice, Value};
+use super::{Format, METADATA_KEY, fields, flatten};
+use crate::document::{Document, EntryId, Node, Place, Scalar, Splice, Step, Value};
 use crate::error::Result;
 use std::ops::Range;
 
@@ -61,6 +61,12 @@ impl Format for Ini {
 
     fn metadata_insertions(&self, document: &Document, metadata: &Value) -> Vec<(usize, String)> {
         vec![metadata::insertion(document, metadata)]
+    }
+
+    fn change_metadata(&self, document: &Document, metadata: &Value) -> Result<Vec<Splice>> {
+        let path = |name: &str| [METADATA_KEY, name].map(|key| Step::Key(key.to_owned())).to_vec();
+        let change = |span| fields::change_flat(self, document, span, metadata, path, |text| text);
+        self.metadata_spans(document).into_iter().map(change).collect()
     }
 
     fn adapt(&self, value: Document) -> Result<Document> {

@@ -9,6 +9,12 @@ use super::layout::Layout;
 use crate::document::{Document, EntryId, Kind, Node, Value};
 use std::ops::Range;
 
+/// Where the quoted key of the member `id` begins.
+pub(super) fn key_start(document: &Document, id: EntryId) -> usize {
+    let key = document.key_start(id).map(|start| start - 1);
+    key.unwrap_or_else(|| document.entry(id).span().start)
+}
+
 /// The bytes to take out so that the metadata is gone.
 pub(super) fn spans(document: &Document) -> Vec<Range<usize>> {
     document.roots().iter().filter_map(|&root| span(document, root)).collect()

@@ -64,6 +64,15 @@ impl Format for Json {
         metadata::insertions(document, metadata)
     }
 
+    fn change_metadata(&self, document: &Document, metadata: &Value) -> Result<Vec<Splice>> {
+        let blocks = self.metadata_entries(document);
+        let change = |&block: &EntryId| {
+            let key = metadata::key_start(document, block);
+            super::fields::change(self, document, key..document.entry(block).span().end, ["{", "}"], metadata)
+        };
+        blocks.iter().map(change).collect()
+    }
+
     fn put(&self, document: &Document, place: &Place, value: Node<'_>) -> Result<Vec<Splice>> {
         edit::put(document, place, value)
     }

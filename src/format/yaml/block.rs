@@ -44,6 +44,17 @@ fn end(document: &Document, id: EntryId) -> usize {
     document.entry(at).span().end
 }
 
+/// The block alone, with its key, and what around it makes a document of it.
+pub(super) fn lines(document: &Document, block: EntryId) -> (Range<usize>, [&'static str; 2]) {
+    let text = document.text();
+    let root = document.entry(block).parent().unwrap_or(block);
+    if document.entry(root).style() == Style::Flow {
+        return (edit::flow_member(document, root, block), ["{", "}"]);
+    }
+    let key = document.key_start(block).unwrap_or(document.entry(block).span().start);
+    (line_start(text, key)..next_line(text, edit::end(document, block)), [""; 2])
+}
+
 /// Where to put the block, and its text.
 pub(super) fn insertions(document: &Document, metadata: &Value) -> Vec<(usize, String)> {
     let has_room = |&root: &EntryId| {

@@ -14,8 +14,6 @@ mod resolve;
 mod scalar;
 mod tabs;
 
-pub use scalar::is_old_bool;
-
 use super::Format;
 use crate::document::{Document, EntryId, Kind, Node, Place, Scalar, Splice, Value};
 use crate::error::Result;
@@ -86,6 +84,15 @@ impl Format for Yaml {
 
     fn metadata_insertions(&self, document: &Document, metadata: &Value) -> Vec<(usize, String)> {
         block::insertions(document, metadata)
+    }
+
+    fn change_metadata(&self, document: &Document, metadata: &Value) -> Result<Vec<Splice>> {
+        let blocks = self.metadata_entries(document);
+        let change = |&block: &EntryId| {
+            let (range, around) = block::lines(document, block);
+            super::fields::change(self, document, range, around, metadata)
+        };
+        blocks.iter().map(change).collect()
     }
 
     fn put(&self, document: &Document, place: &Place, value: Node<'_>) -> Result<Vec<Splice>> {

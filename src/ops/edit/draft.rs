@@ -152,7 +152,7 @@ fn seal(text: Text<'_>, unsealed: &Unsealed) -> Result<String> {
     let decoded = if text.is_decoded { format!(",\n\t\"{DECODED}\": true") } else { String::new() };
     let document = format.index(format!("{{\n\t\"{field}\": {quoted}{decoded}\n}}\n"))?;
     quoted.zeroize();
-    let sealed = seal::encrypt(format, &document, &unsealed.data_key, &mut metadata, &seal::Nonces::default());
+    let sealed = seal::encrypt(format, &document, &unsealed.data_key, &mut metadata, None);
     document.into_text().zeroize();
     sealed
 }

@@ -137,7 +137,7 @@ fn word_len(text: &str) -> usize {
 }
 
 /// Where the value of `id` ends: its last scalar or bracket, without comments behind it.
-pub(super) fn end(document: &Document, id: EntryId) -> usize {
+pub(in crate::format::yaml) fn end(document: &Document, id: EntryId) -> usize {
     let mut at = id;
     loop {
         let entry = document.entry(at);

@@ -88,6 +88,13 @@ fn head(document: &Document, before: usize, id: EntryId) -> usize {
     at.min(document.entry(id).span().start.max(before))
 }
 
+/// The text of the member `id` with its key.
+pub(in crate::format::yaml) fn member(document: &Document, container: EntryId, id: EntryId) -> std::ops::Range<usize> {
+    let previous = document.children(container).take_while(|&child| child != id).last();
+    let before = previous.map_or(document.entry(container).span().start + 1, |previous| value_end(document, previous));
+    head(document, before, id)..value_end(document, id)
+}
+
 /// Takes out the member or item `id`.
 pub(super) fn remove(document: &Document, container: EntryId, id: EntryId) -> Vec<Splice> {
     let text = document.text();

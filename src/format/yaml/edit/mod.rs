@@ -18,8 +18,9 @@ use super::place::{line_start, next_line};
 use super::scalar::{self, Context};
 use crate::document::{Document, EntryId, Flags, Kind, Node, Place, Splice, Style};
 use crate::error::Result;
-use around::{Around, column, comments_of, comments_of_others, end, head, line_end};
-pub(super) use flow::emit_flow;
+pub(super) use around::end;
+use around::{Around, column, comments_of, comments_of_others, head, line_end};
+pub(super) use flow::{emit_flow, member as flow_member};
 use habit::Habit;
 use std::ops::Range;
 
