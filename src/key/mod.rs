@@ -12,9 +12,15 @@
 pub mod age;
 #[cfg(feature = "aws-kms")]
 pub mod aws_kms;
+#[cfg(feature = "azure-kv")]
+pub mod azure_kv;
 mod child;
+#[cfg(feature = "gcp-kms")]
+pub mod gcp_kms;
 #[cfg(feature = "hc-vault")]
 pub mod hc_vault;
+#[cfg(feature = "hckms")]
+pub mod hckms;
 mod keyring;
 pub mod pgp;
 pub mod registry;

@@ -9,6 +9,12 @@ static BACKENDS: &[&dyn Backend] = &[
     &pgp::Pgp,
     #[cfg(feature = "aws-kms")]
     &super::aws_kms::AwsKms,
+    #[cfg(feature = "gcp-kms")]
+    &super::gcp_kms::GcpKms,
+    #[cfg(feature = "hckms")]
+    &super::hckms::HcKms,
+    #[cfg(feature = "azure-kv")]
+    &super::azure_kv::AzureKv,
     #[cfg(feature = "hc-vault")]
     &super::hc_vault::HcVault,
 ];

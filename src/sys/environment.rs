@@ -78,6 +78,15 @@ impl Environment {
         named.or_else(|| self.home().map(|home| home.join(".local/state")))
     }
 
+    /// The folder in which programs keep settings that do not go by `XDG_CONFIG_HOME`: gcloud's, for one.
+    #[must_use]
+    pub fn settings_folder(&self) -> Option<PathBuf> {
+        if cfg!(windows) {
+            return self.get_filled("AppData").map(PathBuf::from);
+        }
+        self.home().map(|home| home.join(".config"))
+    }
+
     /// A path as it is shown in messages, with `~` for the home folder.
     #[must_use]
     pub fn show(&self, path: &Path) -> String {

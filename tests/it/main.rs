@@ -7,6 +7,7 @@
 mod age;
 mod age_prompts;
 mod aws;
+mod azure;
 mod bad_input;
 mod builder;
 mod change;
@@ -21,10 +22,12 @@ mod exec_terminal;
 #[allow(unreachable_pub, reason = "the fuzz targets include the same file")]
 #[path = "../../fuzz/fuzz_targets/law.rs"]
 mod fuzz_law;
+mod gcp;
 mod generate;
 mod gnupg;
 mod groups;
 mod harness;
+mod huawei;
 mod known;
 mod kustomize;
 mod law3;

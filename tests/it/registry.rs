@@ -206,7 +206,7 @@ fn every_back_end_is_in_the_docs() {
         row("the field of a rule", backend.rule_field());
         row("the list of the metadata", backend.name());
         assert!(
-            example.contains(&format!("{}: ", backend.rule_field())),
+            example.contains(&format!("\n    {}:", backend.rule_field())),
             ".sops.yaml.example: {}",
             backend.rule_field()
         );

@@ -63,7 +63,9 @@ impl Servers {
         // The child of `unshare` is what lives in the new network.
         let children = format!("/proc/{0}/task/{0}/children", self.child.id());
         let pid = std::fs::read_to_string(children).unwrap().trim().to_owned();
-        let mut inside = Command::new("nsenter");
+        // Found by our PATH: that of the command may lead nowhere.
+        let nsenter = leafcrypt::sys::find_program("nsenter", &leafcrypt::sys::Environment::of_process());
+        let mut inside = Command::new(nsenter.expect("nsenter, of util-linux"));
         inside.args(["--preserve-credentials", "--user", "--net", "--target"]).arg(pid).arg("--");
         inside.arg(command.get_program()).args(command.get_args()).env_clear().stdin(Stdio::null());
         inside.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
@@ -96,6 +98,12 @@ pub(crate) fn bao() -> &'static Value {
 pub(crate) fn moto() -> &'static Value {
     static MOTO: OnceLock<Servers> = OnceLock::new();
     MOTO.get_or_init(|| Servers::start(&["moto"], &[])).of("moto")
+}
+
+/// Google's, Azure's and Huawei's services.
+pub(crate) fn clouds() -> &'static Value {
+    static CLOUDS: OnceLock<Servers> = OnceLock::new();
+    CLOUDS.get_or_init(|| Servers::start(&["clouds"], &[])).of("clouds")
 }
 
 /// What a server does that is none.
@@ -177,6 +185,12 @@ pub(crate) fn http(method: &str, target: &str, headers: &[(&str, &str)], body: &
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+/// A number of what serve.py says.
+#[track_caller]
+pub(crate) fn number(found: &Value, name: &str) -> u64 {
+    found[name].as_u64().unwrap_or_else(|| panic!("no {name} in {found}"))
 }
 
 /// A file in the folder of a server.

@@ -7,13 +7,16 @@
 //! Nothing here is started before the first call: a job for keys on this machine alone has no runtime, no
 //! further thread and no certificates in memory.
 
-#![cfg_attr(not(all(feature = "http", feature = "aws-kms")), allow(dead_code, reason = "no service uses all of it"))]
+#![cfg_attr(
+    not(all(feature = "hc-vault", feature = "aws-kms")),
+    allow(dead_code, reason = "no service uses all of it")
+)]
 
-#[cfg(feature = "http")]
+#[cfg(feature = "client")]
 mod http;
 mod refusal;
 
-#[cfg(feature = "http")]
+#[cfg(feature = "client")]
 pub(crate) use http::{Http, Reply, client_builder, is_loopback, secret_text};
 pub(crate) use refusal::{Refusal, cause, words};
 

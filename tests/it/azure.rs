@@ -1,0 +1,191 @@
+//! Azure Key Vault with Entra: a stand-in on the vendor's own requests, and the real sops beside us.
+
+use crate::builder::{Output, Test, leafcrypt};
+use crate::services::{Servers, clouds, nobody, number, text};
+use serde_json::Value;
+use std::time::{Duration, Instant};
+
+const PLAIN: &str = "# c\nuser: admin\nratio: 1.10\n";
+const VAULT: &str = "https://team.vault.azure.net";
+
+fn test() -> Test {
+    // Without this, real sops would ask the metadata service; ours does not, as other tests show.
+    Test::new().file("a.yaml", PLAIN)
+}
+
+/// On the way to the stand-in, by its proxy: both programs keep Microsoft's own host names.
+fn wired(test: Test, clouds: &Value) -> Test {
+    let proxy = format!("http://127.0.0.1:{}", number(clouds, "proxy_rest"));
+    test.env("HTTPS_PROXY", &proxy).env("SSL_CERT_FILE", text(clouds, "ca"))
+}
+
+fn as_app(test: Test, clouds: &Value) -> Test {
+    test.env("AZURE_TENANT_ID", text(clouds, "tenant")).env("AZURE_CLIENT_ID", text(clouds, "client_id"))
+}
+
+fn with_secret() -> Test {
+    as_app(wired(test(), clouds()), clouds()).env("AZURE_CLIENT_SECRET", text(clouds(), "client_secret"))
+}
+
+#[test]
+fn sops_reads_what_we_write_and_we_read_what_sops_writes() {
+    let test = with_secret();
+    for key in ["keys/sops/0123456789abcdef0123456789abcdef", "keys/sops", "keys/sops/"] {
+        let line = format!("encrypt --azure-kv {VAULT}/{key} a.yaml");
+        let (ours, theirs) = (test.run(&line).code(0).text(), test.sops(&line).code(0).text());
+        // The same fields in the same order, and the version that was used: also where none was named.
+        let fixed = |text: &str| -> Vec<String> {
+            let block = text.split_once("\nsops:").unwrap().1;
+            let random = |line: &str| {
+                ["enc:", "created_at:", "lastmodified:", "mac:"].iter().any(|name| line.trim().starts_with(name))
+            };
+            let name = |line: &str| {
+                if random(line) { line.split(':').next().unwrap_or_default().to_owned() } else { line.to_owned() }
+            };
+            block.lines().map(name).filter(|name| !name.contains("leafcrypt_layout")).collect()
+        };
+        assert_eq!(fixed(&ours), fixed(&theirs), "{key}");
+        assert!(!ours.contains("version: \"\""), "{ours}");
+        std::fs::write(test.path("ours.yaml"), ours).unwrap();
+        std::fs::write(test.path("theirs.yaml"), theirs).unwrap();
+        test.sops("decrypt ours.yaml").code(0).stdout("# c\nuser: admin\nratio: 1.1\n");
+        test.run("decrypt ours.yaml").code(0).stdout(PLAIN);
+        let expected = test.sops("decrypt theirs.yaml").code(0).stdout;
+        test.run("decrypt theirs.yaml").code(0).stdout(expected);
+    }
+}
+
+#[test]
+fn rules_name_keys_as_a_text_a_list_and_in_groups() {
+    let (a, b) = (format!("{VAULT}/keys/a/0a"), format!("{VAULT}/keys/b/0b"));
+    for rule in [
+        format!("azure_keyvault: {a}, {b}"),
+        format!("azure_keyvault:\n      - {a}\n      - {b}"),
+        format!(
+            "key_groups:\n      - azure_keyvault: [{{vaultUrl: '{VAULT}', key: a, version: 0a}}]\n      - azure_keyvault: [{{vaultUrl: '{VAULT}', key: b}}]"
+        ),
+    ] {
+        let test = with_secret().rules(&format!("creation_rules:\n  - {rule}\n"));
+        let encrypted = test.run("encrypt a.yaml").code(0).stdout_has("name: b").stdout;
+        let test = test.file("e.yaml", encrypted);
+        test.run("decrypt e.yaml").code(0).stdout(PLAIN);
+        test.sops("decrypt e.yaml").code(0);
+    }
+    with_secret().env("SOPS_AZURE_KEYVAULT_URLS", &a).run("encrypt a.yaml").code(0).stdout_has("name: a");
+}
+
+/// Credentials of every kind, and that the message says which were used.
+#[test]
+fn credentials_come_from_everywhere_where_azure_keeps_them() {
+    let clouds = clouds();
+    let line = format!("encrypt --verbose --azure-kv {VAULT}/keys/sops a.yaml");
+    let used =
+        |test: Test, who: &str| drop(test.run(&line).code(0).stderr_has(who).stderr_lacks("fake-entra-client-secret"));
+    let wired = || wired(test(), clouds);
+    used(with_secret(), "the application aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee and AZURE_CLIENT_SECRET");
+    let certificate = format!("{}/app.pem", text(clouds, "folder"));
+    let app = || as_app(wired(), clouds);
+    used(app().env("AZURE_CLIENT_CERTIFICATE_PATH", &certificate), "and its certificate /");
+    let federated = app().file("token", text(clouds, "federated")).env("AZURE_FEDERATED_TOKEN_FILE", "token");
+    used(federated, "the workload identity aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee of token");
+    let endpoint = format!("http://127.0.0.1:{}/msi/token", number(clouds, "http"));
+    let managed = wired().env("IDENTITY_ENDPOINT", &endpoint).env("IDENTITY_HEADER", text(clouds, "msi_header"));
+    used(managed, "the managed identity of this machine");
+    // The login of the Azure CLI: a program that prints a token.
+    let cli = format!(
+        "#!/bin/sh\necho '{{\"accessToken\": \"{}\", \"expires_on\": 4070908800, \"tokenType\": \"Bearer\"}}'\n",
+        text(clouds, "vault_token")
+    );
+    let test = wired().file("bin/az", cli);
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(test.path("bin/az"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:/usr/bin:/bin", test.path("bin").display());
+    used(test.env("PATH", &path), "the login of az");
+}
+
+#[test]
+fn a_certificate_that_cannot_be_used_is_explained() {
+    let clouds = clouds();
+    let refused = |content: &str| {
+        let test = as_app(wired(test(), clouds), clouds).file("c.pem", content);
+        test.env("AZURE_CLIENT_CERTIFICATE_PATH", "c.pem")
+            .run(&format!("encrypt --azure-kv {VAULT}/keys/sops a.yaml"))
+            .fails()
+    };
+    refused("x").stderr_has("holds no certificate").stderr_has("openssl pkcs12");
+    let pem = std::fs::read_to_string(format!("{}/app.pem", text(clouds, "folder"))).unwrap();
+    let certificate = &pem[pem.find("-----BEGIN CERT").unwrap()..];
+    refused(certificate).stderr_has("holds no private key");
+    let other = std::fs::read_to_string(format!("{}/leaf.key", text(clouds, "folder"))).unwrap();
+    refused(&format!("{other}{certificate}")).stderr_has("none of RSA");
+}
+
+#[test]
+fn without_credentials_nobody_is_asked_and_nothing_is_waited_for() {
+    let began = Instant::now();
+    let test = wired(test(), clouds()).env("PATH", "/nowhere");
+    let refused = test.run(&format!("encrypt --azure-kv {VAULT}/keys/sops a.yaml")).fails();
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    refused.stderr_has("no Azure credential").stderr_has("there is no az").stderr_has("az login");
+}
+
+#[test]
+fn each_refusal_has_its_own_message() {
+    let refused = |test: Test, key: &str| test.run(&format!("encrypt --azure-kv {VAULT}/keys/{key} a.yaml")).fails();
+    refused(with_secret(), "missing").stderr_has("404 KeyNotFound").stderr_has("keyvault key list");
+    refused(with_secret(), "denied").stderr_has("403 Forbidden").stderr_has("Key Vault Crypto User");
+    let wrong = with_secret().env("AZURE_CLIENT_SECRET", "hunter2");
+    refused(wrong, "sops").stderr_has("AADSTS7000215").stderr_has("Entra does not know").stderr_lacks("hunter2");
+    let tenant = with_secret().env("AZURE_TENANT_ID", "22222222-2222-3333-4444-555555555555");
+    refused(tenant, "sops").stderr_has("AADSTS90002");
+    let expired =
+        "#!/bin/sh\necho '{\"accessToken\": \"hunter2\", \"expires_on\": 4070908800, \"tokenType\": \"Bearer\"}'\n";
+    let test = wired(test(), clouds()).file("bin/az", expired);
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(test.path("bin/az"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:/usr/bin:/bin", test.path("bin").display());
+    refused(test.env("PATH", &path), "sops").stderr_has("401").stderr_has("the login of az").stderr_lacks("hunter2");
+    let no_url = with_secret().run("encrypt --azure-kv https://team.vault.azure.net/secrets/x a.yaml").fails();
+    no_url.stderr_has("not the URL of an Azure Key Vault key").stderr_has("keys/NAME/VERSION");
+
+    let quick = |test: Test| refused(test.env("LEAFCRYPT_NETWORK_TIMEOUT", "0.5"), "sops");
+    quick(with_secret().env("HTTPS_PROXY", &nobody())).stderr_has("cannot be reached");
+    let silent = crate::services::misbehaving(crate::services::Manner::Silent);
+    quick(with_secret().env("HTTPS_PROXY", &silent)).stderr_has("did not answer in time");
+
+    // A data key that was wrapped with another one.
+    let test = with_secret();
+    let text = test.run(&format!("encrypt --azure-kv {VAULT}/keys/sops/0a a.yaml")).code(0).text();
+    let test = test.file("e.yaml", text.replace("name: sops", "name: other"));
+    test.run("decrypt e.yaml").fails().code(128).stderr_has("400 BadParameter");
+    test.sops("decrypt e.yaml").code(128);
+}
+
+#[test]
+fn many_keys_are_wrapped_at_the_same_time() {
+    let test = with_secret();
+    let line = |count: usize| {
+        let keys: Vec<String> = (0..count).map(|at| format!("{VAULT}/keys/k{at}/0a")).collect();
+        format!("encrypt --azure-kv {} a.yaml", keys.join(","))
+    };
+    // Ten keys, one exchange of the secret for a token is enough; what they cost in time other back ends show.
+    assert_eq!(test.run(&line(10)).code(0).text().matches("vault_url:").count(), 10);
+}
+
+/// In a network without a way out it works the same, and nobody outside was asked for: with credentials, and without.
+#[test]
+fn nobody_else_is_contacted() {
+    let servers = Servers::alone("clouds");
+    let clouds = servers.of("clouds");
+    let run = |test: &Test, line: &str| {
+        let command = test.command(leafcrypt(), line);
+        Output::of(line, servers.inside(&command), b"")
+    };
+    let line = format!("encrypt --azure-kv {VAULT}/keys/sops a.yaml");
+    run(&test().env("PATH", "/nowhere"), &line).fails().stderr_has("no Azure credential");
+    let test = as_app(wired(test(), clouds), clouds).env("AZURE_CLIENT_SECRET", text(clouds, "client_secret"));
+    let encrypted = run(&test, &line).code(0).stdout;
+    let test = test.file("e.yaml", encrypted);
+    run(&test, "decrypt e.yaml").code(0).stdout(PLAIN);
+    assert_eq!(servers.strangers(), "");
+}

@@ -1,0 +1,166 @@
+//! Huawei Cloud KMS: a stand-in that checks signatures, and the real sops beside us.
+
+use crate::builder::{Output, Test, leafcrypt};
+use crate::services::{Manner, Servers, clouds, misbehaving, nobody, number, text};
+use serde_json::Value;
+use std::time::{Duration, Instant};
+
+const PLAIN: &str = "# c\nuser: admin\nratio: 1.10\n";
+const KEY: &str = "tr-west-1:0d0466b0-e727-4d9c-b35d-f84bb474a37f";
+
+fn test() -> Test {
+    Test::new().file("a.yaml", PLAIN)
+}
+
+/// On the way to the stand-in, by its proxy: both programs keep Huawei's own host names.
+fn wired(test: Test, clouds: &Value) -> Test {
+    let proxy = format!("http://127.0.0.1:{}", number(clouds, "proxy_rest"));
+    test.env("HTTPS_PROXY", &proxy).env("SSL_CERT_FILE", text(clouds, "ca"))
+}
+
+fn keyed(test: Test, clouds: &Value) -> Test {
+    let test = test.env("HUAWEICLOUD_SDK_AK", text(clouds, "hc_ak")).env("HUAWEICLOUD_SDK_SK", text(clouds, "hc_sk"));
+    test.env("HUAWEICLOUD_SDK_PROJECT_ID", text(clouds, "hc_project"))
+}
+
+fn with_key() -> Test {
+    keyed(wired(test(), clouds()), clouds())
+}
+
+/// Huawei's own library, which sops has, knows no proxies: it is sent to the stand-in by the variables of the regions.
+fn by_sops(test: &Test, line: &str) -> Output {
+    let url = format!("http://127.0.0.1:{}", number(clouds(), "http"));
+    let regions = ["TR_WEST_1", "CN_NORTH_4", "EU_WEST_101"];
+    let names = regions.map(|region| format!("HUAWEICLOUD_SDK_REGION_KMS_{region}"));
+    test.sops_as(&names.each_ref().map(|name| (name.as_str(), url.as_str())), line)
+}
+
+#[test]
+fn sops_reads_what_we_write_and_we_read_what_sops_writes() {
+    let test = with_key();
+    for key in
+        [KEY, "cn-north-4:1d0466b0-e727-4d9c-b35d-f84bb474a37f", "eu-west-101:2d0466b0-e727-4d9c-b35d-f84bb474a37f"]
+    {
+        let line = format!("encrypt --hckms {key} a.yaml");
+        let (ours, theirs) = (test.run(&line).code(0).text(), by_sops(&test, &line).code(0).text());
+        let names = |text: &str| -> Vec<String> {
+            let block = text.split_once("\nsops:").unwrap().1;
+            let name = |line: &str| line.split(':').next().unwrap_or_default().to_owned();
+            block.lines().map(name).filter(|name| !name.contains("leafcrypt_layout")).collect()
+        };
+        assert_eq!(names(&ours), names(&theirs));
+        std::fs::write(test.path("ours.yaml"), ours).unwrap();
+        std::fs::write(test.path("theirs.yaml"), theirs).unwrap();
+        by_sops(&test, "decrypt ours.yaml").code(0).stdout("# c\nuser: admin\nratio: 1.1\n");
+        test.run("decrypt ours.yaml").code(0).stdout(PLAIN);
+        let expected = by_sops(&test, "decrypt theirs.yaml").code(0).stdout;
+        test.run("decrypt theirs.yaml").code(0).stdout(expected);
+    }
+}
+
+#[test]
+fn rules_name_keys_as_a_text_a_list_and_in_groups() {
+    let other = "tr-west-1:other-key";
+    for rule in [
+        format!("hckms: {KEY}, {other}"),
+        format!("hckms:\n      - {KEY}\n      - {other}"),
+        format!("key_groups:\n      - hckms: [{{key_id: '{KEY}'}}]\n      - hckms: [{{key_id: '{other}'}}]"),
+    ] {
+        let test = with_key().rules(&format!("creation_rules:\n  - {rule}\n"));
+        let encrypted = test.run("encrypt a.yaml").code(0).stdout_has(other).stdout;
+        let test = test.file("e.yaml", encrypted);
+        test.run("decrypt e.yaml").code(0).stdout(PLAIN);
+    }
+    with_key().env("SOPS_HUAWEICLOUD_KMS_IDS", KEY).run("encrypt a.yaml").code(0).stdout_has(KEY);
+}
+
+#[test]
+fn an_access_key_comes_from_the_environment_or_a_file() {
+    let line = format!("encrypt --verbose --hckms {KEY} a.yaml");
+    let found = with_key().run(&line).code(0);
+    found.stderr_has("the access key HCFAKEACCESSKEY of HUAWEICLOUD_SDK_AK").stderr_lacks("hcfakesecretkey");
+    let text = |name: &str| text(clouds(), name);
+    let file =
+        format!("[basic]\nak = {}\nsk = {}\nproject_id = {}\n", text("hc_ak"), text("hc_sk"), text("hc_project"));
+    let test = wired(test(), clouds());
+    let folder = test.home().join(".huaweicloud");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("credentials"), &file).unwrap();
+    test.run(&line).code(0).stderr_has("of ~/.huaweicloud/credentials");
+    by_sops(&test, &format!("encrypt --hckms {KEY} a.yaml")).code(0);
+    // The project is asked for when nobody names it.
+    std::fs::write(folder.join("credentials"), file.split("project_id").next().unwrap()).unwrap();
+    test.run(&line).code(0);
+    let elsewhere = test.run("encrypt --hckms cn-north-4:k a.yaml").fails();
+    elsewhere.stderr_has("IAM knows no project of the region cn-north-4").stderr_has("HUAWEICLOUD_SDK_PROJECT_ID");
+}
+
+#[test]
+fn without_credentials_nobody_is_asked_and_nothing_is_waited_for() {
+    let began = Instant::now();
+    let refused = wired(test(), clouds()).run(&format!("encrypt --hckms {KEY} a.yaml")).fails();
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    refused.stderr_has("no Huawei Cloud credentials").stderr_has("no such file").stderr_has("set HUAWEICLOUD_SDK_AK");
+}
+
+#[test]
+fn each_refusal_has_its_own_message() {
+    let refused = |test: Test, key: &str| test.run(&format!("encrypt --hckms {key} a.yaml")).fails();
+    // The signature is checked by the server.
+    let wrong = with_key().env("HUAWEICLOUD_SDK_SK", "hunter2");
+    refused(wrong, KEY).stderr_has("401 APIGW.0301").stderr_has("verify aksk signature fail").stderr_lacks("hunter2");
+    refused(with_key(), "tr-west-1:denied-1").stderr_has("403 KMS.0311").stderr_has("kms:cmk:crypto");
+    refused(with_key(), "tr-west-1:missing-1").stderr_has("404 KMS.0401").stderr_has("the right region");
+    let project = with_key().env("HUAWEICLOUD_SDK_PROJECT_ID", "other");
+    refused(project, KEY).stderr_has("403 KMS.0310").stderr_has("HUAWEICLOUD_SDK_PROJECT_ID");
+    refused(with_key(), "nonsense").stderr_has("not the id of a Huawei Cloud KMS key").stderr_has("REGION:ID");
+
+    let at = |url: &str| {
+        let test = with_key().env("HUAWEICLOUD_SDK_REGION_KMS_TR_WEST_1", url);
+        refused(test.env("LEAFCRYPT_NETWORK_TIMEOUT", "0.5"), KEY)
+    };
+    at(&nobody()).stderr_has("cannot be reached").stderr_has("refused");
+    at(&misbehaving(Manner::Silent)).stderr_has("did not answer in time");
+    at(&misbehaving(Manner::Says("<html>hello</html>"))).stderr_has("not as KMS does: hello").stderr_lacks("<html>");
+    at(&misbehaving(Manner::Says("{}"))).stderr_has("its answer is none of KMS");
+
+    let test = with_key();
+    let text = test.run(&format!("encrypt --hckms {KEY} a.yaml")).code(0).text();
+    let at = text.find("enc: ").unwrap() + 60;
+    let damaged = format!("{}{}{}", &text[..at], if &text[at..at + 1] == "A" { "B" } else { "A" }, &text[at + 1..]);
+    let test = test.file("e.yaml", damaged);
+    test.run("decrypt e.yaml").fails().code(128).stderr_has("400 KMS.0309: Decrypt data failed");
+    by_sops(&test, "decrypt e.yaml").code(128);
+}
+
+#[test]
+fn many_keys_are_wrapped_at_the_same_time() {
+    const WAIT: Duration = Duration::from_millis(700);
+    let slow = misbehaving(Manner::Slow(WAIT, format!("127.0.0.1:{}", number(clouds(), "http"))));
+    let test = with_key().env("HUAWEICLOUD_SDK_REGION_KMS_TR_WEST_1", &slow);
+    let time = |count: usize| {
+        let keys: Vec<String> = (0..count).map(|at| format!("tr-west-1:key-{at}")).collect();
+        let began = Instant::now();
+        test.run(&format!("encrypt --hckms {} a.yaml", keys.join(","))).code(0);
+        began.elapsed()
+    };
+    let (one, ten) = (time(1), time(10));
+    assert!(one >= WAIT && ten < one * 3, "ten took {ten:?}, one {one:?}");
+}
+
+/// In a network without a way out it works the same, and nobody outside was asked for: with credentials, and without.
+#[test]
+fn nobody_else_is_contacted() {
+    let servers = Servers::alone("clouds");
+    let clouds = servers.of("clouds");
+    let run = |test: &Test, line: &str| {
+        let command = test.command(leafcrypt(), line);
+        Output::of(line, servers.inside(&command), b"")
+    };
+    run(&test(), &format!("encrypt --hckms {KEY} a.yaml")).fails().stderr_has("no Huawei Cloud credentials");
+    let test = keyed(wired(test(), clouds), clouds);
+    let encrypted = run(&test, &format!("encrypt --hckms {KEY} a.yaml")).code(0).stdout;
+    let test = test.file("e.yaml", encrypted);
+    run(&test, "decrypt e.yaml").code(0).stdout(PLAIN);
+    assert_eq!(servers.strangers(), "");
+}
