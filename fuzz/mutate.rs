@@ -7,9 +7,14 @@
 //! findings are in `--save` (default `fuzz/artifacts/mutate`), each with a `.txt` that says what happened.
 //! `--seed` begins elsewhere; a seed and the same files give the same document. With `--as-they-are` the files are
 //! tried unchanged: the findings of an earlier run.
+//!
+//! With `--sops PROGRAM` each document goes to the real sops as well (a tenth of a second each). A finding is then also
+//! what sops takes and leafcrypt refuses (`refused`), what sops cannot read of leafcrypt (`unread`; `foreign` where it
+//! does not take the document itself either), and what sops reads as other values (`differs`).
 
 #[path = "fuzz_targets/law.rs"]
 mod law;
+mod sops;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -26,13 +31,23 @@ struct Options {
     /// Set in the process that tries documents; the one that starts it watches over it.
     worker: bool,
     as_they_are: bool,
+    /// The real sops, when it is asked as well.
+    sops: Option<PathBuf>,
     sources: Vec<PathBuf>,
 }
 
 fn options() -> Options {
     let save = Path::new(env!("CARGO_MANIFEST_DIR")).join("artifacts/mutate");
-    let mut options =
-        Options { cases: 10_000, seed: 1, limit: 10, save, worker: false, as_they_are: false, sources: Vec::new() };
+    let mut options = Options {
+        cases: 10_000,
+        seed: 1,
+        limit: 10,
+        save,
+        worker: false,
+        as_they_are: false,
+        sops: None,
+        sources: Vec::new(),
+    };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut number = || words.next().and_then(|word| word.parse().ok()).expect("a number behind the option");
@@ -41,6 +56,7 @@ fn options() -> Options {
             "--seed" => options.seed = number(),
             "--limit" => options.limit = number(),
             "--save" => options.save = words.next().expect("a folder behind --save").into(),
+            "--sops" => options.sops = Some(words.next().expect("a program behind --sops").into()),
             "--worker" => options.worker = true,
             "--as-they-are" => options.as_they_are = true,
             _ => options.sources.push(word.into()),
@@ -334,6 +350,7 @@ fn work(options: &Options) {
             }
         }
     });
+    let sops = options.sops.clone().map(|program| sops::Sops::new(program, options.save.join("sops")));
     let mut accepted = 0;
     for seed in options.seed..options.seed + options.cases {
         let (format, text, mut random) = mutant(options, &files, seed);
@@ -361,6 +378,12 @@ fn work(options: &Options) {
             }
             attempt(&damaged, &|| law::check_damaged(format, &damaged));
         }
+        if let Some((kind, what)) = sops.as_ref().and_then(|sops| sops.finding(format, &text)) {
+            let saved = options.save.join(format!("{kind}-{seed}.{format}"));
+            std::fs::write(&saved, &text).expect("the document is kept");
+            std::fs::write(saved.with_extension("txt"), &what).expect("what it is is kept");
+            println!("{}: {}", saved.display(), what.lines().next().unwrap_or_default());
+        }
         let _ = std::fs::remove_file(&path);
     }
     println!("{accepted} of {} were accepted", options.cases);
@@ -377,6 +400,7 @@ fn watch(options: &Options) {
         worker.args(["--worker", "--seed", &seed.to_string(), "--cases", &(end - seed).to_string()]);
         worker.args(["--limit", &options.limit.to_string(), "--save"]).arg(&options.save).args(&options.sources);
         worker.args(options.as_they_are.then_some("--as-they-are"));
+        worker.args(options.sops.iter().flat_map(|program| [std::ffi::OsStr::new("--sops"), program.as_os_str()]));
         let status = worker.status().expect("a worker");
         if status.success() {
             return;

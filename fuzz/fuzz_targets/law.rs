@@ -9,21 +9,34 @@ use leafcrypt::secret::DataKey;
 
 /// Selectors; which one a document is tried under follows from its length, so that it is the same again.
 const RULES: &[(&str, &str)] = &[
-    ("unencrypted_suffix", "_unencrypted"),
+    EVERYTHING,
     ("encrypted_regex", "^[a-m]"),
     ("encrypted_comment_regex", "[aeiou]{1}[^aeiou]"),
-    ("unencrypted_suffix", "_unencrypted"),
+    EVERYTHING,
     ("unencrypted_comment_regex", "the"),
     ("encrypted_suffix", "s"),
 ];
 
-fn metadata(rule: (&str, &str)) -> Metadata {
+/// What sops encrypts when nothing is said.
+pub const EVERYTHING: (&str, &str) = ("unencrypted_suffix", "_unencrypted");
+
+/// For whom the data key is wrapped.
+pub struct Stanza {
+    pub recipient: String,
+    pub enc: String,
+}
+
+impl Default for Stanza {
+    /// The recipient of the all-zero example identity; nothing is wrapped for it.
+    fn default() -> Self {
+        let recipient = "age1cy0su9fwf3gf9mw868g5yut09p6nytfmmnktexz2ya5uqg9vl9sss4euqm";
+        Stanza { recipient: recipient.to_owned(), enc: "none".to_owned() }
+    }
+}
+
+fn metadata(rule: (&str, &str), stanza: &Stanza) -> Metadata {
     let text = |text: &str| Value::Str(text.to_owned());
-    let stanza = vec![
-        // The recipient of the all-zero example identity; nothing is wrapped for it here.
-        ("recipient".to_owned(), text("age1cy0su9fwf3gf9mw868g5yut09p6nytfmmnktexz2ya5uqg9vl9sss4euqm")),
-        ("enc".to_owned(), text("none")),
-    ];
+    let stanza = vec![("recipient".to_owned(), text(&stanza.recipient)), ("enc".to_owned(), text(&stanza.enc))];
     let fields = [
         ("age", Value::List(vec![Value::Map(stanza)])),
         ("lastmodified", text("2026-01-02T03:04:05Z")),
@@ -34,26 +47,28 @@ fn metadata(rule: (&str, &str)) -> Metadata {
     Metadata::from_value(&Value::Map(fields.map(|(key, value)| (key.to_owned(), value)).into())).expect("a sops block")
 }
 
-fn key() -> DataKey {
+/// The data key of all these documents.
+pub fn key() -> DataKey {
     DataKey::from_bytes(vec![7; DataKey::SIZE]).expect("a data key")
 }
 
 /// Encrypts `bytes` as a document of the format called `name`; nothing when they are refused.
 pub fn seal(name: &str, bytes: &[u8]) -> Option<String> {
+    seal_for(name, bytes, RULES[bytes.len() % RULES.len()], &Stanza::default()).ok()
+}
+
+/// Encrypts `bytes` under a rule for someone; why not, when they are refused.
+pub fn seal_for(name: &str, bytes: &[u8], rule: (&str, &str), stanza: &Stanza) -> Result<String, String> {
     let format = format::by_name(name).expect("a format");
-    let document = format.index_plaintext(bytes.to_vec()).ok()?;
+    let document = format.index_plaintext(bytes.to_vec()).map_err(|error| error.to_string())?;
     if document.roots().is_empty() || !format.metadata_entries(&document).is_empty() {
-        return None;
+        return Err("there is no document in the file, or a block".to_owned());
     }
-    let rule = RULES[bytes.len() % RULES.len()];
-    match seal::encrypt(format, &document, &key(), &mut metadata(rule), None) {
-        Ok(sealed) => Some(sealed),
-        Err(error) => {
-            let reasons = error.to_string();
-            assert!(!reasons.contains("fault of leafcrypt"), "{reasons}");
-            None
-        }
-    }
+    seal::encrypt(format, &document, &key(), &mut metadata(rule, stanza), None).map_err(|error| {
+        let reasons = error.to_string();
+        assert!(!reasons.contains("fault of leafcrypt"), "{reasons}");
+        reasons
+    })
 }
 
 fn open(format: &dyn Format, text: String, ignore_mac: bool) -> leafcrypt::Result<Vec<u8>> {

@@ -3,6 +3,7 @@
 //! Owns: AES-256-GCM as sops uses it, the token's form, the MAC, Shamir's secret sharing. Must not
 //! know: documents, formats, recipients.
 
+mod any_nonce;
 mod mac;
 pub mod shamir;
 mod token;

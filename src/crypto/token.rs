@@ -1,10 +1,12 @@
 //! The token: `ENC[AES256_GCM,data:…,iv:…,tag:…,type:…]`.
 
+use super::any_nonce;
 use crate::document::Kind;
 use crate::secret::{DataKey, SecretBytes};
 use aes_gcm::aead::{AeadInOut, KeyInit, array::Array, consts::U32, inout::InOutBuf};
 use aes_gcm::{AesGcm, aes::Aes256};
 use base64::prelude::{BASE64_STANDARD, Engine};
+use base64::{alphabet, engine::GeneralPurpose, engine::GeneralPurposeConfig};
 use zeroize::Zeroize;
 
 /// Bytes of a nonce in the tokens that leafcrypt and sops write; others are read as they come.
@@ -17,6 +19,8 @@ pub type Nonce = [u8; NONCE_SIZE];
 /// AES-256-GCM under one data key. Keeps the expanded key, which is most of the cost of a small leaf.
 pub struct Cipher {
     aes: AesGcm<Aes256, U32>,
+    /// For nonces of other lengths.
+    block: Aes256,
     nonces: NonceSource,
 }
 
@@ -59,8 +63,8 @@ pub enum Rejected {
     /// The tag does not fit: another data key, another key path, or changed bytes.
     #[error("it was not encrypted under this data key and at this key path, or was changed")]
     Tag,
-    /// The nonce does not have the 32 bytes that sops gives it.
-    #[error("its nonce (iv) is not of 32 bytes")]
+    /// There is no nonce.
+    #[error("its nonce (iv) is empty")]
     NonceSize,
     /// The type is not one that is known, or the value is not of that type.
     #[error("its type is unknown or does not fit its value")]
@@ -106,7 +110,7 @@ impl<'a> Token<'a> {
     /// The nonce, when it has the usual length.
     #[must_use]
     pub fn nonce(&self) -> Option<Nonce> {
-        BASE64_STANDARD.decode(self.iv).ok()?.try_into().ok()
+        from_base64(self.iv).ok()?.try_into().ok()
     }
 }
 
@@ -114,7 +118,8 @@ impl Cipher {
     /// Prepares the cipher.
     #[must_use]
     pub fn new(key: &DataKey) -> Self {
-        Cipher { aes: AesGcm::new(&Array(*key.expose())), nonces: NonceSource { pool: Vec::new() } }
+        let block = Aes256::new(&Array(*key.expose()));
+        Cipher { aes: AesGcm::from(block.clone()), block, nonces: NonceSource { pool: Vec::new() } }
     }
 
     /// Appends the token of a value to `out`. Under `nonce` only when the same value was encrypted under
@@ -157,14 +162,22 @@ impl Cipher {
     /// # Errors
     /// Says which part does not fit.
     pub fn decrypt(&self, token: &Token<'_>, additional: &[u8]) -> Result<(Kind, SecretBytes), Rejected> {
-        let mut data = BASE64_STANDARD.decode(token.data).map_err(|_| Rejected::Base64)?;
-        let iv = BASE64_STANDARD.decode(token.iv).map_err(|_| Rejected::Base64)?;
-        let tag = BASE64_STANDARD.decode(token.tag).map_err(|_| Rejected::Base64)?;
-        let tag = <[u8; TAG_SIZE]>::try_from(tag).map_err(|_| Rejected::Tag)?;
-        let nonce = Nonce::try_from(iv).map_err(|_| Rejected::NonceSize)?;
-        let buffer = InOutBuf::from(data.as_mut_slice());
-        self.aes.decrypt_inout_detached(&Array(nonce), additional, buffer, &Array(tag)).map_err(|_| Rejected::Tag)?;
-        canonical(token.kind, data)
+        let mut data = from_base64(token.data)?;
+        let nonce = from_base64(token.iv)?;
+        // Go has the tag at the end of the data: what follows `data:` and `tag:` is one text to it.
+        data.extend_from_slice(&from_base64(token.tag)?);
+        let (rest, tag) = data.split_last_chunk::<TAG_SIZE>().ok_or(Rejected::Tag)?;
+        let (len, tag) = (rest.len(), *tag);
+        data.truncate(len);
+        let is_authentic = match Nonce::try_from(nonce.as_slice()) {
+            Ok(nonce) => {
+                let buffer = InOutBuf::from(data.as_mut_slice());
+                self.aes.decrypt_inout_detached(&Array(nonce), additional, buffer, &Array(tag)).is_ok()
+            }
+            Err(_) if nonce.is_empty() => return Err(Rejected::NonceSize),
+            Err(_) => any_nonce::decrypt(&self.block, &nonce, additional, &mut data, &tag),
+        };
+        if is_authentic { canonical(token.kind, data) } else { Err(Rejected::Tag) }
     }
 }
 
@@ -179,6 +192,13 @@ fn split_at_last<'a>(text: &'a str, mark: &str) -> Option<(&'a str, &'a str)> {
         }
         end = comma;
     }
+}
+
+/// Reads base64 as Go does, which does not look at the bits that the last character has too many.
+fn from_base64(text: &str) -> Result<Vec<u8>, Rejected> {
+    static LENIENT: GeneralPurpose =
+        GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
+    LENIENT.decode(text).map_err(|_| Rejected::Base64)
 }
 
 fn push_base64(bytes: &[u8], out: &mut Vec<u8>) {
@@ -281,6 +301,31 @@ mod tests {
         assert_eq!(reject(Cipher::new(&key()), &Token::parse(&changed).unwrap(), b"a:"), Some(Rejected::Tag));
         let changed = text.replacen("data:", "data:*", 1);
         assert_eq!(reject(Cipher::new(&key()), &Token::parse(&changed).unwrap(), b"a:"), Some(Rejected::Base64));
+    }
+
+    #[test]
+    fn tokens_of_others_are_read_as_sops_reads_them() {
+        let text = token(Kind::Str, b"secret", b"a:");
+        let parsed = Token::parse(&text).unwrap();
+        let bytes = |text: &str| BASE64_STANDARD.decode(text).unwrap();
+        let (mut data, mut tag) = (bytes(parsed.data), bytes(parsed.tag));
+        tag.insert(0, data.pop().unwrap());
+        let (data, tag) = (BASE64_STANDARD.encode(data), BASE64_STANDARD.encode(tag));
+        let moved = Token { data: &data, tag: &tag, ..parsed };
+        let decrypt =
+            |token: &Token<'_>| Cipher::new(&key()).decrypt(token, b"a:").map(|(_, value)| value.expose().to_vec());
+        assert_eq!(decrypt(&moved), Ok(b"secret".to_vec()));
+        assert_eq!(decrypt(&Token { data: "AAAA", tag: "AAAA", ..parsed }), Err(Rejected::Tag));
+        // The last character of 16 bytes has four bits too many.
+        let last = parsed
+            .tag
+            .strip_suffix("A==")
+            .or(parsed.tag.strip_suffix("Q=="))
+            .or(parsed.tag.strip_suffix("g=="))
+            .or(parsed.tag.strip_suffix("w=="))
+            .unwrap();
+        let odd = format!("{last}{}==", char::from(parsed.tag.as_bytes()[last.len()] + 1));
+        assert_eq!(decrypt(&Token { tag: &odd, ..parsed }), Ok(b"secret".to_vec()));
     }
 
     #[test]

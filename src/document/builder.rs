@@ -162,6 +162,11 @@ impl Builder {
         id
     }
 
+    /// Takes back the comment that was added last: it is a part of the value that comes.
+    pub fn forget_comment(&mut self) {
+        self.document.entries.pop_if(|entry| entry.kind == Kind::Comment);
+    }
+
     /// Says to which container a comment belongs and before which child it stands there. Calls come
     /// in the order of the tree.
     pub fn place_comment(&mut self, comment: EntryId, container: EntryId, before: Option<EntryId>) {

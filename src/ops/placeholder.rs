@@ -29,7 +29,7 @@ pub fn placeholder(source: &Source) -> Result<SecretBytes> {
 pub fn of_file(format: &dyn Format, file: Vec<u8>) -> Result<Vec<u8>> {
     let document = format.index(format::into_text(file)?)?;
     if format.metadata_entries(&document).is_empty() {
-        return Err(not_encrypted());
+        return Err(not_encrypted(&document));
     }
     seal::placeholder(format, &document, |id| if is_base64(&document, id) { BASE64 } else { TEXT })
 }

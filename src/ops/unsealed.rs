@@ -3,7 +3,8 @@
 //! The law (law 3 of the design): what is sealed again differs from the file in the changed leaves, in
 //! `lastmodified`, `mac` and the layout record, and nowhere else.
 
-use crate::document::Document;
+use crate::crypto::Token;
+use crate::document::{Document, EntryId};
 use crate::error::{Error, Kind, Result};
 use crate::format::{self, Format};
 use crate::key::Keyring;
@@ -95,10 +96,18 @@ impl Unsealed {
 /// # Errors
 /// When there is none, or it is damaged.
 pub(super) fn read_metadata(format: &dyn Format, encrypted: &Document, ignore_mac: bool) -> Result<Metadata> {
-    let block = format.metadata(encrypted).ok_or_else(not_encrypted)?;
+    let block = format.metadata(encrypted).ok_or_else(|| not_encrypted(encrypted))?;
     if ignore_mac { Metadata::from_value_ignoring_mac(&block) } else { Metadata::from_value(&block) }
 }
 
-pub(super) fn not_encrypted() -> Error {
-    Error::new(Kind::Generic, "the file is not encrypted").because("it has no top-level key `sops`")
+/// That a document has no `sops` block: since it never had one, or since it was lost.
+pub(super) fn not_encrypted(document: &Document) -> Error {
+    let error = Error::new(Kind::Generic, "the file is not encrypted").because("it has no top-level key `sops`");
+    let is_token =
+        |id: &EntryId| std::str::from_utf8(document.scalar(*id).bytes).is_ok_and(|text| Token::parse(text).is_some());
+    let Some(token) = (0..document.len()).find(is_token) else { return error };
+    Error::new(Kind::Generic, "the file has lost its `sops` block")
+        .at(document.text(), document.entry(token).span().start)
+        .because("this value is encrypted, and there is no top-level key `sops` with the key to it")
+        .hint("restore the file from Git: without its block nobody can decrypt it")
 }

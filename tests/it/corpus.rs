@@ -199,8 +199,6 @@ fn real_sops_decrypts_what_we_encrypted_to_the_same_values() {
         let Ok(ours) = harness::encrypt(format, text, Rule::EVERYTHING) else { return vec![] };
         let theirs = match sops.decrypt(format, &ours) {
             Ok(theirs) => theirs,
-            // What sops cannot even read in the clear it may fail to read encrypted, but not worse than that.
-            Err(_) if sops.encrypt(format, text, Rule::EVERYTHING).is_err() => return vec![],
             Err(error) => return vec![format!("{}: real sops does not decrypt ours: {}", file.name, error.trim())],
         };
         let Ok(own) = sops.encrypt(format, text, Rule::EVERYTHING) else { return vec![] };
@@ -210,7 +208,7 @@ fn real_sops_decrypts_what_we_encrypted_to_the_same_values() {
             return vec![];
         }
         let difference = known::find(format, &own_plain, &theirs, text, true);
-        if difference == Some(known::MISREAD)
+        if matches!(difference, Some(known::MISREAD | known::MISREAD_ANCHOR))
             || difference.is_some() && sops.decrypt_to(format, &ours, &Json) == sops.decrypt_to(format, &own, &Json)
         {
             moved.fetch_add(1, Ordering::Relaxed);

@@ -75,7 +75,8 @@ fn keys() -> &'static Keys {
     })
 }
 
-fn data_key() -> DataKey {
+/// The data key of this run.
+pub(crate) fn data_key() -> DataKey {
     DataKey::from_bytes(keys().data_key.to_vec()).unwrap()
 }
 

@@ -87,6 +87,22 @@ const KNOWN: &[Known] = &[
         },
     },
     Known {
+        name: MISREAD_ANCHOR,
+        is: |pair| {
+            let is_misread = |sops: &str, ours: &str| {
+                let (Some((key, value)), Some((own, text))) = (sops.split_once(": "), ours.split_once(": ")) else {
+                    return sops == ours;
+                };
+                let rest = value.trim_start_matches(['\'', '"']).strip_prefix([':', '?']);
+                key == own && (value == text || rest.is_some_and(|rest| rest.ends_with(text)))
+            };
+            pair.both_by_sops
+                && pair.source.contains('&')
+                && pair.sops.lines().count() == pair.ours.lines().count()
+                && pair.sops.lines().zip(pair.ours.lines()).all(|(sops, ours)| is_misread(sops, ours))
+        },
+    },
+    Known {
         name: "Comments that sops drops",
         is: |pair| {
             let (sops, ours) = (Parts::of(pair.sops), Parts::of(pair.ours));
@@ -97,8 +113,9 @@ const KNOWN: &[Known] = &[
     },
 ];
 
-/// The one difference that is one of values too, since sops changes them.
+/// The differences that are ones of values too, since sops changes them.
 pub(crate) const MISREAD: &str = "Plain values in brackets that begin with a question mark";
+pub(crate) const MISREAD_ANCHOR: &str = "Anchor names with a colon or a question mark";
 /// Differences in the formats without nesting, by format.
 const FLAT: &[(&str, Known)] = &[
     (
@@ -347,6 +364,11 @@ fn a_difference_of_values_is_not_known() {
     let misread = |sops: &str, ours: &str| super::known::find(yaml, sops.as_bytes(), ours.as_bytes(), b"[?x]", true);
     assert_eq!(misread("a:\n    - x: null\n    - k: v\n", "a:\n    - ?x\n    - ?k: v\n"), Some(super::known::MISREAD));
     assert_eq!(misread("a:\n    - x: null\n", "a:\n    - ?y\n"), None);
+    let anchor =
+        |sops: &str, ours: &str| super::known::find(yaml, sops.as_bytes(), ours.as_bytes(), b"a: &b:c d", true);
+    assert_eq!(anchor("a: :c d\n", "a: d\n"), Some(super::known::MISREAD_ANCHOR));
+    assert_eq!(anchor("a: :c d\n", "a: e\n"), None);
+    assert_eq!(anchor("a: c d\n", "a: d\n"), None);
     assert_eq!(find("a: -0\n", "a: -0.0\n"), Some("Negative zero"));
     assert_eq!(find("a: 1\n", "a: -0.0\n"), None);
     assert_eq!(find("a: null\n", "a: \"\\tb\\nc\"\n"), Some("Texts of several lines that begin with a tab"));

@@ -46,6 +46,7 @@ mod services;
 mod strace;
 mod team;
 mod terminal;
+mod tokens;
 mod updatekeys;
 mod updatekeys_terminal;
 mod vault;

@@ -73,7 +73,12 @@ fn check(sops: &Sops, format: &dyn Format, text: &str, rule: Rule) -> Result<Out
 
     let theirs = match theirs {
         Ok(theirs) => theirs,
-        Err(reason) => return Ok(Outcome::RefusedBySops(first_line(&reason))),
+        Err(reason) => {
+            return match sops.decrypt(format, &ours) {
+                Ok(_) => Ok(Outcome::RefusedBySops(first_line(&reason))),
+                Err(error) => fail("real sops decrypts what leafcrypt encrypted", format!("{error}\n=== {ours}")),
+            };
+        }
     };
     let plain = match sops.decrypt(format, &theirs) {
         Ok(plain) => plain,

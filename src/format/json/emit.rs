@@ -1,13 +1,9 @@
 //! Prints a document of any format as sops prints it in JSON: tabs, one value a line, comments left out.
 
 use super::super::tree;
-use super::{cannot_hold, write};
+use super::{MAX_DEPTH, cannot_hold, write};
 use crate::document::{Document, EntryId, Flags, Kind};
 use crate::error::{self, Error, Result};
-
-/// Go's `encoding/json` refuses to print what is deeper. The output of this format grows with the
-/// square of the depth, since each line is indented.
-const MAX_DEPTH: usize = 10_000;
 
 /// Prints the whole document.
 pub(super) fn document(document: &Document) -> Result<String> {

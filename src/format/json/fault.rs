@@ -119,6 +119,12 @@ pub(super) fn too_large(at: usize) -> Fault {
         .hint("write it as a string in double quotes")
 }
 
+pub(super) fn too_deep(at: usize) -> Fault {
+    fault(at, "more than 10,000 objects and lists stand in each other here")
+        .because("sops refuses it as well")
+        .hint("encrypt the file as it is with --input-type binary")
+}
+
 pub(super) fn control_character(byte: u8, at: usize) -> Fault {
     let (what, escape) = match byte {
         b'\n' | b'\r' => ("a line break".to_owned(), r"a string ends on its line; write \n for a line break in it"),

@@ -1,16 +1,39 @@
 //! The index of a JSON text: one pass, an explicit stack, no allocation per leaf.
 
-use super::fault;
 use super::keys::Keys;
-use super::number;
+use super::{MAX_DEPTH, fault, number};
 use crate::document::{Builder, Document, Flags, Kind, Style, Text};
 use crate::error::{Error, Result};
 use std::ops::Range;
 
+/// The fields of the `sops` block, of which sops reads those of a key that it takes for `sops` too.
+const FIELDS: [&[u8]; 19] = [
+    b"shamir_threshold",
+    b"key_groups",
+    b"kms",
+    b"gcp_kms",
+    b"hckms",
+    b"azure_kv",
+    b"hc_vault",
+    b"age",
+    b"lastmodified",
+    b"mac",
+    b"pgp",
+    b"unencrypted_suffix",
+    b"encrypted_suffix",
+    b"unencrypted_regex",
+    b"encrypted_regex",
+    b"unencrypted_comment_regex",
+    b"encrypted_comment_regex",
+    b"mac_only_encrypted",
+    b"version",
+];
+
 /// Indexes `text`.
 pub(super) fn index(text: String) -> Result<Document> {
     let builder = Builder::new(text)?;
-    let mut indexer = Indexer { builder, keys: Keys::default(), at: 0, bytes: Vec::new(), number: String::new() };
+    let mut indexer =
+        Indexer { builder, keys: Keys::default(), in_twin: false, at: 0, bytes: Vec::new(), number: String::new() };
     match indexer.run() {
         Ok(()) => Ok(indexer.builder.finish()),
         Err(fault) => Err(fault.into_error(indexer.builder.so_far())),
@@ -20,6 +43,8 @@ pub(super) fn index(text: String) -> Result<Document> {
 struct Indexer {
     builder: Builder,
     keys: Keys,
+    /// Whether the top-level key at hand is one that sops takes for its own, such as `Sops`.
+    in_twin: bool,
     at: usize,
     /// Used again for each unescaped string.
     bytes: Vec<u8>,
@@ -90,9 +115,18 @@ impl Indexer {
             None => return Err(self.cut_off()),
         }
         self.skip_space();
-        let is_top_level = self.builder.depth() == 1;
-        if is_top_level && !matches!(self.peek(), Some(b'{' | b'n')) && looks_like_sops(self.builder.resolve(key)) {
-            return Err(fault::shadows_metadata(start));
+        let name = self.builder.resolve(key);
+        match self.builder.depth() {
+            1 => {
+                self.in_twin = looks_like_sops(name);
+                if self.in_twin && !matches!(self.peek(), Some(b'{' | b'n')) {
+                    return Err(fault::shadows_metadata(start));
+                }
+            }
+            2 if self.in_twin && FIELDS.iter().any(|field| name.eq_ignore_ascii_case(field)) => {
+                return Err(fault::shadows_metadata(start));
+            }
+            _ => {}
         }
         Ok(key)
     }
@@ -102,8 +136,8 @@ impl Indexer {
         let start = self.at;
         match self.peek() {
             None => return Err(self.cut_off()),
-            Some(b'{') => return Ok(self.open(Kind::Map, key)),
-            Some(b'[') => return Ok(self.open(Kind::List, key)),
+            Some(b'{') => return self.open(Kind::Map, key),
+            Some(b'[') => return self.open(Kind::List, key),
             Some(b'"') => {
                 let value = self.string()?;
                 self.leaf(Kind::Str, start..self.at, key, value, Style::DoubleQuoted);
@@ -117,11 +151,14 @@ impl Indexer {
         Ok(Before::Value)
     }
 
-    fn open(&mut self, kind: Kind, key: Option<Text>) -> Before {
+    fn open(&mut self, kind: Kind, key: Option<Text>) -> fault::Result<Before> {
+        if self.builder.depth() == MAX_DEPTH {
+            return Err(fault::too_deep(self.at));
+        }
         self.builder.open(kind, self.at, key, Style::Flow, self.flags());
         self.keys.open(kind == Kind::Map);
         self.at += 1;
-        Before::Bracket
+        Ok(Before::Bracket)
     }
 
     fn leaf(&mut self, kind: Kind, span: Range<usize>, key: Option<Text>, value: Text, style: Style) {

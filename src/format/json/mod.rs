@@ -24,6 +24,10 @@ use crate::error::{Error, Kind, Result};
 use std::io::Read;
 use std::ops::Range;
 
+/// As deep as Go's `encoding/json` reads and prints (`maxNestingDepth`), and so sops. What is printed grows with the
+/// square of the depth, since each line is indented.
+const MAX_DEPTH: usize = 10_000;
+
 /// JSON.
 pub struct Json;
 

@@ -408,14 +408,32 @@ fn a_document_is_printed_as_sops_does() {
 }
 
 #[test]
+fn what_sops_takes_for_its_own_block_is_refused() {
+    for text in [r#"{"SOPS": 1}"#, r#"{"Sops": {"Age": "x"}}"#, r#"{"\u017fops": {"a": 1, "mac": null}}"#] {
+        assert!(refused(text).message().contains("sops takes this key for its own"), "{text}");
+    }
+    index(r#"{"Sops": {"x": 1, "y": {"age": 1}}, "a": {"age": 1}}"#);
+}
+
+#[test]
 fn depth_needs_no_stack() {
-    const DEPTH: usize = 100_000;
-    let text = format!("{}{}1{}{}", "{\"a\":".repeat(DEPTH), "[".repeat(DEPTH), "]".repeat(DEPTH), "}".repeat(DEPTH));
-    let document = index(&text);
-    assert_eq!(document.len(), 2 * DEPTH + 1);
-    assert_eq!(remove(&index(&insert(&document))), text);
+    let nested = |maps, lists| {
+        format!("{}{}1{}{}", "{\"a\":".repeat(maps), "[".repeat(lists), "]".repeat(lists), "}".repeat(maps))
+    };
+    // As deep as sops goes.
+    for text in [nested(10_000, 0), nested(1, 9_999), nested(5_000, 5_000)] {
+        let document = index(&text);
+        assert_eq!(document.len(), 10_001);
+        assert_eq!(remove(&index(&insert(&document))), text);
+        refused(&text[..text.len() / 2]);
+    }
+    for text in [nested(10_001, 0), nested(1, 10_000), nested(1, 1_000_000)] {
+        assert!(refused(&text).message().contains("more than 10,000"));
+    }
+    // YAML counts indentation and brackets apart.
+    let text = format!("a:\n{}{}1{}\n", "- ".repeat(6_000), "[".repeat(6_000), "]".repeat(6_000));
+    let document = crate::format::yaml::Yaml.index(text).unwrap();
     assert!(Json.emit(&document).unwrap_err().message().contains("nested too deeply"));
-    refused(&text[..text.len() / 2]);
 }
 
 #[test]

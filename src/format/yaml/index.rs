@@ -5,7 +5,7 @@
 //! with the place.
 
 use super::resolve::{self, Resolved};
-use super::{comments, place, tabs};
+use super::{comments, place, quoted, strict, tabs};
 use crate::document::{Builder, Document, EntryId, Flags, Kind, Style, Text};
 use crate::error::{self, Error, Result};
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, StructureStyle, Tag, options};
@@ -17,28 +17,37 @@ use zeroize::Zeroize;
 /// As deep as sops' own parser goes (`max_indents`, `max_flow_level` of go-yaml).
 const MAX_DEPTH: usize = 10_000;
 
-/// So many collections with lines that tabs indent are read; each needs another look at the whole text.
-const MAX_SPACED: usize = 100;
+/// So much text is parsed again in all, and so often at least, for what go-yaml takes and the parser does not.
+const MAX_AGAIN: (usize, usize) = (100 << 20, 100);
 
 /// Indexes a YAML stream.
 pub(super) fn index(text: String) -> Result<Document> {
     let mut builder = Builder::new(text)?;
-    let mut spaced: Option<String> = None;
+    let mut changed: Option<String> = None;
     let mut tries = 0;
     loop {
         // The events borrow the text, which the builder owns in the end.
         let source = builder.shared_text();
-        let parsed = spaced.as_deref().unwrap_or(&source);
+        let parsed = changed.as_deref().unwrap_or(&source);
         let (filled, result) = Indexer::run(&source, parsed, builder);
+        let is_enough = tries >= MAX_AGAIN.1 && tries * source.len() > MAX_AGAIN.0;
         let next = match result {
             Ok(()) => {
-                spaced.zeroize();
-                return Ok(filled.finish());
+                changed.zeroize();
+                drop(source);
+                let document = filled.finish();
+                return match strict::tabs(&document) {
+                    Ok(()) => Ok(document),
+                    Err(refused) => Err(refuse(document.text(), refused)),
+                };
             }
-            Err(Stop { tab_in: Some(start), .. }) if tries < MAX_SPACED => tabs::spaced(parsed, start),
-            Err(stop) => return Err(stop.error),
+            Err(Stop { again: Some(text), .. }) if !is_enough => text,
+            Err(stop) => {
+                changed.zeroize();
+                return Err(stop.error);
+            }
         };
-        spaced.replace(next).zeroize();
+        changed.replace(next).zeroize();
         drop(source);
         builder = Builder::new(filled.finish().into_text())?;
         tries += 1;
@@ -48,13 +57,13 @@ pub(super) fn index(text: String) -> Result<Document> {
 /// Why an index ends before its text does.
 struct Stop {
     error: Error,
-    /// A tab indents a line of the collection in brackets that begins here.
-    tab_in: Option<usize>,
+    /// What the parser may take instead: no position is another in it, and no value but that of quoted scalars.
+    again: Option<String>,
 }
 
 impl From<Error> for Stop {
     fn from(error: Error) -> Self {
-        Stop { error, tab_in: None }
+        Stop { error, again: None }
     }
 }
 
@@ -82,6 +91,8 @@ struct Indexer<'a> {
 enum Anchored {
     Entry(EntryId),
     Key(Text),
+    /// Something whose anchor sops reads otherwise.
+    Misread,
 }
 
 struct Leaf {
@@ -92,6 +103,7 @@ struct Leaf {
     style: Style,
     flags: Flags,
     anchor: usize,
+    is_misread: bool,
 }
 
 /// An open container.
@@ -160,24 +172,40 @@ impl<'a> Indexer<'a> {
             let ahead = || self.source.get(self.at..offset)?.find(['[', '{']).map(|found| self.at + found);
             if self.in_flow() { Some(self.flow_start) } else { ahead() }
         };
-        let tab_in = if *error.kind() == ErrorKind::TabInBlockIndentation { tab_in() } else { None };
+        let spaced = || tab_in().map(|start| tabs::spaced(self.parsed, start));
+        let masked = || {
+            let span = quoted::around(self.parsed, self.at, offset)?;
+            let is_new = self.source[span.clone()] == self.parsed[span.clone()];
+            quoted::value(&self.source[span.clone()]).filter(|_| is_new)?;
+            Some(quoted::masked(self.parsed, &span))
+        };
+        let is_tab = *error.kind() == ErrorKind::TabInBlockIndentation;
+        let again = masked().or_else(|| if is_tab { spaced() } else { None });
         let error = Error::new(error::Kind::Format, "this is not valid YAML")
             .at(self.source, offset)
             .because(error.info())
             .hint("look at the lines above too: a quote or bracket that is not closed shows later");
-        Stop { error, tab_in }
+        Stop { error, again }
     }
 
     fn event(&mut self, event: Event<'_>, span: Span) -> Result<()> {
         let range = span.byte_range().unwrap_or_default();
         match event {
             Event::Comment(text, _) => {
-                if self.pending.as_ref().is_some_and(|leaf| leaf.span.start < range.start) {
-                    self.flush();
+                match &mut self.pending {
+                    // Behind the header of a block scalar with a tag, which goes with the value.
+                    Some(leaf) if leaf.span.contains(&range.start) => {
+                        leaf.flags = leaf.flags.with(Flags::REWRITTEN);
+                        return Ok(());
+                    }
+                    Some(leaf) if leaf.span.start < range.start => self.flush(),
+                    _ => {}
                 }
                 if self.pending.is_none() && range.start < self.at {
                     return Err(self.refuse_inner_comment(range.start));
                 }
+                strict::separators(&self.source[range.clone()], range.start)
+                    .map_err(|refused| refuse(self.source, refused))?;
                 let text = self.builder.slice(range.end - text.len()..range.end);
                 let id = self.builder.comment(range.clone(), text);
                 self.comments.push(id);
@@ -187,13 +215,12 @@ impl<'a> Indexer<'a> {
                 return Ok(());
             }
             Event::Anchor(_, name) => {
-                // What sops takes for a name ends before any other character, and the rest is a value.
-                if name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-')) {
+                // What sops takes for a name ends before any other character. It refuses what follows, but for the two
+                // that a value can begin with: see `misread_anchor`.
+                if name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | ':' | '?')) {
                     return Ok(());
                 }
-                return Err(self
-                    .refuse("the name of this anchor has characters that sops does not know in one", range.start)
-                    .hint("use letters, digits, `_` and `-`"));
+                return Err(self.refuse_anchor(range.start));
             }
             _ => self.flush(),
         }
@@ -210,7 +237,13 @@ impl<'a> Indexer<'a> {
                 return Ok(());
             }
             Event::Alias(id) => self.alias(id, range.clone())?,
-            Event::DocumentStart(..) => self.anchors.clear(),
+            Event::DocumentStart(..) => {
+                self.anchors.clear();
+                let is_first = self.builder.so_far().roots().is_empty();
+                let start = if is_first { 0 } else { self.at };
+                strict::before_document(self.source, start, range.start.max(start), is_first)
+                    .map_err(|refused| refuse(self.source, refused))?;
+            }
             Event::DocumentEnd | Event::StreamStart | Event::StreamEnd => {}
             _ => return Err(self.refuse("this YAML construct is not known", range.start)),
         }
@@ -229,7 +262,7 @@ impl<'a> Indexer<'a> {
     fn add(&mut self, leaf: Leaf) {
         let id = self.builder.leaf(leaf.kind, leaf.span, leaf.key, leaf.value, leaf.style, leaf.flags);
         self.value_nodes.push(id);
-        self.anchor(leaf.anchor, Anchored::Entry(id));
+        self.anchor(leaf.anchor, if leaf.is_misread { Anchored::Misread } else { Anchored::Entry(id) });
     }
 
     fn anchor(&mut self, anchor: usize, what: Anchored) {
@@ -255,6 +288,9 @@ impl<'a> Indexer<'a> {
     }
 
     fn open(&mut self, kind: Kind, style: StructureStyle, anchor: usize, range: Range<usize>) -> Result<()> {
+        if let Some(anchor) = self.misread_anchor(anchor, range.start) {
+            return Err(self.refuse_anchor(anchor.start));
+        }
         if self.expects_key() {
             return Err(self
                 .refuse("a key of this map is itself a map or a list", range.start)
@@ -304,6 +340,8 @@ impl<'a> Indexer<'a> {
         if block && !self.source.ends_with(['\n', '\r']) && self.source[range.end..].trim_ascii().is_empty() {
             self.builder.ends_open();
         }
+        let own = self.check_scalar(style, tag.is_some(), span)?;
+        let value = own.as_deref().unwrap_or(value);
         // go-yaml gives a block scalar that the end of the file cuts off no newline.
         let value = if at_end { value.strip_suffix('\n').unwrap_or(value) } else { value };
         let short = tag.map(short_tag).filter(|tag| tag != "!");
@@ -317,12 +355,16 @@ impl<'a> Indexer<'a> {
             error.at(self.source, range.start).because(reason)
         })?;
         // sops takes the `?` for the mark of a key, unless the text stands in quotes.
-        let misread = plain && self.in_flow() && value.starts_with('?');
+        let misread_text = plain && self.in_flow() && value.starts_with('?');
+        let misread_anchor = self.misread_anchor(anchor, range.start);
         if self.expects_key() {
-            if misread {
-                self.builder.odd_key(range.clone(), None);
+            let misread = misread_anchor.as_ref().map(|anchor| anchor.start).or(misread_text.then_some(range.start));
+            if let Some(start) = misread {
+                self.builder.odd_key(start..range.end, None);
             }
-            return self.key(&resolved, anchor, range);
+            let text = self.key(&resolved, range)?;
+            self.anchor(anchor, if misread_anchor.is_some() { Anchored::Misread } else { Anchored::Key(text) });
+            return Ok(());
         }
         if self.frames.is_empty() && resolved.kind != Kind::Null {
             return Err(self
@@ -338,7 +380,7 @@ impl<'a> Indexer<'a> {
             ScalarStyle::Literal => (self.block_content(&range, span.start.col()), Style::Literal),
             ScalarStyle::Folded => (self.block_content(&range, span.start.col()), Style::Folded),
         };
-        let mut flags = Flags::NONE.with_if(self.in_flow(), Flags::IN_FLOW).with_if(misread, Flags::REWRITTEN);
+        let mut flags = Flags::NONE.with_if(self.in_flow(), Flags::IN_FLOW).with_if(misread_text, Flags::REWRITTEN);
         let null_document = self.frames.is_empty() && self.builder.so_far().roots().is_empty();
         // A tag that only fits the value of now goes with it; `!!str` and an application's own stay.
         if short.as_deref().is_some_and(|tag| tag.starts_with("!!") && tag != "!!str")
@@ -349,14 +391,24 @@ impl<'a> Indexer<'a> {
             full = tag.start..if range.is_empty() { tag.end } else { full.end };
             flags = flags.with(Flags::TAGGED);
         }
-        if plain && !full.is_empty() && self.last_comment() > Some(full.start) {
-            return Err(self.refuse_inner_comment(full.start));
+        if let Some(anchor) = &misread_anchor {
+            full = anchor.start.min(full.start)..if range.is_empty() { anchor.end } else { full.end };
+            flags = flags.with(Flags::TAGGED).with(Flags::REWRITTEN);
+        }
+        // A comment between a tag and its value goes with both.
+        while let Some(&comment) = self.comments.last()
+            && full.contains(&self.builder.so_far().entry(comment).span().start)
+        {
+            self.comments.pop();
+            self.builder.forget_comment();
+            flags = flags.with(Flags::REWRITTEN);
         }
         if null_document && !full.is_empty() {
             // A null that is written out; the `sops` block takes its place.
             flags = flags.with(Flags::REWRITTEN);
         }
-        let leaf = Leaf { kind: resolved.kind, span: full, key: self.take_key(), value: text, style, flags, anchor };
+        let (kind, key, is_misread) = (resolved.kind, self.take_key(), misread_anchor.is_some());
+        let leaf = Leaf { kind, span: full, key, value: text, style, flags, anchor, is_misread };
         if block {
             self.pending = Some(leaf);
         } else {
@@ -365,7 +417,64 @@ impl<'a> Indexer<'a> {
         Ok(())
     }
 
-    fn key(&mut self, resolved: &Resolved<'_>, anchor: usize, range: Range<usize>) -> Result<()> {
+    /// Refuses a scalar that sops does not read. Its value, where go-yaml has another than the parser.
+    fn check_scalar(&self, style: ScalarStyle, is_tagged: bool, span: &Span) -> Result<Option<String>> {
+        let range = span.byte_range().unwrap_or_default();
+        let raw = &self.source[range.clone()];
+        let check = || {
+            if is_tagged
+                && self.in_flow()
+                && let Some(tag) = span.tag_span().and_then(|tag| tag.byte_range())
+            {
+                strict::flow_tag(&self.source[tag.end..], tag.start)?;
+            }
+            if !matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted) {
+                strict::separators(raw, range.start)?;
+            }
+            if self.in_flow()
+                && self.expects_key()
+                && !self.source.get(self.at..range.start).is_some_and(|gap| gap.contains('?'))
+            {
+                let colon = place::skip_to_mark(self.source, range.end);
+                if self.source.as_bytes().get(colon) == Some(&b':') {
+                    strict::flow_key(&self.source[range.start..colon], range.start)?;
+                }
+            }
+            Ok(())
+        };
+        check().map_err(|refused| refuse(self.source, refused))?;
+        let is_quoted = matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted);
+        let is_masked = raw != &self.parsed[range.clone()];
+        if !is_quoted || !(is_masked || !raw.is_ascii() && raw.contains(quoted::SEPARATORS)) {
+            return Ok(None);
+        }
+        if is_masked && self.expects_key() && raw.contains(['\n', '\r']) {
+            return Err(self.refuse("this key does not stand on one line", range.start));
+        }
+        let refused = || self.refuse("sops does not read this text in quotes", range.start);
+        quoted::value(raw).map(Some).ok_or_else(refused)
+    }
+
+    /// The anchor of the node at `node`, when sops reads it as one of another name and a value behind it. `anchor` is
+    /// the number of the node's anchor.
+    fn misread_anchor(&self, anchor: usize, node: usize) -> Option<Range<usize>> {
+        if anchor == 0 {
+            return None;
+        }
+        let mut at = self.at;
+        while at < node {
+            at = place::skip_to_mark(self.source, at);
+            let rest = self.source.get(at..node)?;
+            let len = rest.find(char::is_whitespace).unwrap_or(rest.len());
+            if rest.starts_with('&') {
+                return rest[..len].contains([':', '?']).then_some(at..at + len);
+            }
+            at += if rest.starts_with('!') { len } else { 1 };
+        }
+        None
+    }
+
+    fn key(&mut self, resolved: &Resolved<'_>, range: Range<usize>) -> Result<Text> {
         if resolved.kind != Kind::Str {
             return Err(self.refuse_key(resolved.kind, range.start));
         }
@@ -373,8 +482,8 @@ impl<'a> Indexer<'a> {
             return Err(self.refuse("this key is binary data", range.start));
         };
         let text = self.text_of(name.as_bytes(), &range);
-        self.anchor(anchor, Anchored::Key(text));
-        self.set_key(text, range.start)
+        self.set_key(text, range.start)?;
+        Ok(text)
     }
 
     fn refuse_key(&self, kind: Kind, at: usize) -> Error {
@@ -456,20 +565,25 @@ impl<'a> Indexer<'a> {
                 let id = self.builder.leaf(Kind::Str, range, key, value, Style::Plain, flags);
                 self.value_nodes.push(id);
             }
+            Some(Anchored::Misread) => {
+                return Err(self
+                    .refuse("this alias is of an anchor that sops does not know by its name", range.start)
+                    .hint("use letters, digits, `_` and `-` for the name"));
+            }
             None => return Err(self.refuse("this alias refers to nothing", range.start)),
         }
         Ok(())
+    }
+
+    fn refuse_anchor(&self, at: usize) -> Error {
+        self.refuse("the name of this anchor has characters that sops does not know in one", at)
+            .hint("use letters, digits, `_` and `-`")
     }
 
     fn refuse_inner_comment(&self, at: usize) -> Error {
         self.refuse("a comment stands within a value, or between its type tag and the value", at)
             .because("the value could only be replaced together with the comment")
             .hint("put the comment on the line above, or behind the value")
-    }
-
-    /// Where the last comment so far begins.
-    fn last_comment(&self) -> Option<usize> {
-        self.comments.last().map(|&id| self.builder.so_far().entry(id).span().start)
     }
 
     /// The value as a piece of the source where it stands there as it is.
@@ -510,6 +624,13 @@ impl<'a> Indexer<'a> {
     fn refuse(&self, message: &str, at: usize) -> Error {
         Error::new(error::Kind::Format, message).at(self.source, at)
     }
+}
+
+fn refuse(source: &str, refused: strict::Refused) -> Error {
+    Error::new(error::Kind::Format, refused.what)
+        .at(source, refused.at)
+        .because("sops could not read the encrypted file")
+        .hint(refused.hint)
 }
 
 /// The tag in go-yaml's short form: `!!int`, `!local`, or a full URI.

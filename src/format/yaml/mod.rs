@@ -10,8 +10,10 @@ mod edit;
 mod emit;
 mod index;
 mod place;
+mod quoted;
 mod resolve;
 mod scalar;
+mod strict;
 mod tabs;
 
 use super::Format;

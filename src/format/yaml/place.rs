@@ -91,7 +91,7 @@ pub(super) fn write_scalar(document: &Document, id: EntryId, scalar: Scalar<'_>,
     }
     // On one line where the whole text is to be replaced later, and where a comment stands behind it. What
     // is around is not looked at: a whole file in brackets may be one line.
-    if [Flags::IN_FLOW, Flags::ALIAS, Flags::COPIED].iter().any(|&flag| entry.is(flag)) {
+    if [Flags::IN_FLOW, Flags::ALIAS, Flags::COPIED, Flags::REWRITTEN].iter().any(|&flag| entry.is(flag)) {
         let context = Context { indent: 0, base: 0, in_flow: true, is_key: false, newline: "\n" };
         scalar::write_canonical(scalar, context, out);
         return Ok(());
@@ -217,6 +217,9 @@ fn write_anchor(document: &Document, id: EntryId, out: &mut Vec<u8>) {
     let raw = document.raw(id);
     for word in raw.split_whitespace().take(2) {
         if word.starts_with('&') {
+            if word.contains([':', '?']) {
+                return; // sops does not know it by this name, so no alias is of it.
+            }
             out.extend_from_slice(word.as_bytes());
             out.push(b' ');
         } else if !word.starts_with('!') {

@@ -35,8 +35,8 @@ pub(super) fn spaced(text: &str, start: usize) -> String {
     String::from_utf8(bytes).unwrap_or_default()
 }
 
-/// Where the quoted text that begins at `start` ends: at its closing quote.
-fn quoted_end(bytes: &[u8], start: usize, quote: u8) -> usize {
+/// Where the quoted text that begins at `start` ends: at its closing quote, or the end of the text.
+pub(super) fn quoted_end(bytes: &[u8], start: usize, quote: u8) -> usize {
     let mut at = start + 1;
     while let Some(&byte) = bytes.get(at) {
         match byte {

@@ -1,0 +1,148 @@
+//! What YAML 1.2 and the parser take and go-yaml does not.
+//!
+//! sops could not read the encrypted file, so it is not written. Each check names the place that go-yaml stumbles over; the
+//! rules are those of its `scannerc.go`.
+
+use super::quoted::SEPARATORS;
+use crate::document::{Document, EntryId, Flags, Kind, Style};
+
+/// What go-yaml refuses: where, what it is, and what to do.
+pub(super) struct Refused {
+    pub(super) at: usize,
+    pub(super) what: &'static str,
+    pub(super) hint: &'static str,
+}
+
+impl Refused {
+    fn new(at: usize, what: &'static str, hint: &'static str) -> Self {
+        Refused { at, what, hint }
+    }
+}
+
+/// Checks what stands between `start` and the beginning of the next document.
+pub(super) fn before_document(source: &str, start: usize, end: usize, is_first: bool) -> Result<(), Refused> {
+    let mut at = start;
+    for line in source[start..end].split_inclusive(['\n', '\r']) {
+        let begins_line = at == 0 || source[..at].ends_with(['\n', '\r', '\u{feff}']);
+        let line_at = at + line.len() - line.trim_start_matches('\u{feff}').len();
+        let text = source[line_at..at + line.len()].trim_end();
+        at += line.len();
+        if !begins_line && line_at != 3 {
+            continue;
+        }
+        if is_first && text.strip_prefix("...").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t'])) {
+            return Err(Refused::new(line_at, "`...` ends a document here, and none has begun", "remove the line"));
+        }
+        if text.starts_with('%') && !is_known_directive(text) {
+            return Err(Refused::new(
+                line_at,
+                "this directive is not known to sops",
+                "sops knows %YAML 1.1, %YAML 1.2 and %TAG; remove the line",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn is_known_directive(line: &str) -> bool {
+    let line = line.split_once(" #").map_or(line, |(line, _)| line);
+    let words: Vec<&str> = line.split([' ', '\t']).filter(|word| !word.is_empty()).collect();
+    matches!(words.as_slice(), ["%YAML", "1.1" | "1.2"] | ["%TAG", _, _])
+}
+
+/// Checks a text that is not in double or single quotes: a comment, or the raw text of a value or key.
+pub(super) fn separators(text: &str, at: usize) -> Result<(), Refused> {
+    if text.is_ascii() {
+        return Ok(());
+    }
+    match text.find(SEPARATORS) {
+        Some(found) if !text[found..].trim_matches(|c| SEPARATORS.contains(&c) || " \t\r\n".contains(c)).is_empty() => {
+            Err(Refused::new(
+                at + found,
+                "sops takes the character here for a line break",
+                r"remove it, or write it in double quotes: \N is U+0085, \L is U+2028, \P is U+2029",
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks a key between brackets: `key` is what stands before its colon, if it has one.
+pub(super) fn flow_key(key: &str, at: usize) -> Result<(), Refused> {
+    const LONGEST: usize = 1_024;
+    if key.contains(['\n', '\r']) || key.len() > LONGEST {
+        return Err(Refused::new(at, "the key here and its colon do not stand on one line", "put them on one line"));
+    }
+    Ok(())
+}
+
+/// Checks what follows a tag between brackets.
+pub(super) fn flow_tag(rest: &str, at: usize) -> Result<(), Refused> {
+    if rest.starts_with([',', ']', '}']) {
+        return Err(Refused::new(
+            at,
+            "sops takes the character behind this tag for a part of it",
+            "put a space between them",
+        ));
+    }
+    Ok(())
+}
+
+/// Checks the tabs between the values.
+///
+/// At the beginning of a line, or behind the `-`, `?` or `:` that stands there, go-yaml takes no tab, not even on a line
+/// without text, but for two places: between brackets, and behind a plain value, where the tab stands deeper than what
+/// the value belongs to.
+pub(super) fn tabs(document: &Document) -> Result<(), Refused> {
+    let text = document.text();
+    let mut next: EntryId = 0;
+    let mut last: Option<EntryId> = None;
+    let mut brackets_end = 0;
+    let mut blank_from = 0;
+    let mut line_end = 0;
+    for tab in memchr::memchr_iter(b'\t', text.as_bytes()) {
+        if tab < line_end {
+            continue; // The first of a line decides.
+        }
+        let line = super::place::line_start(text, tab);
+        line_end = super::place::next_line(text, tab);
+        let before = text[line..tab].trim_start_matches('\u{feff}');
+        if !before.split(' ').all(|word| matches!(word, "" | "-" | "?" | ":")) {
+            continue;
+        }
+        while next < document.len() && document.entry(next).span().start <= tab {
+            let entry = document.entry(next);
+            if entry.kind().is_container() {
+                if entry.style() == Style::Flow {
+                    brackets_end = brackets_end.max(entry.span().end);
+                }
+            } else if entry.kind() != Kind::Comment && !entry.is(Flags::COPIED) {
+                last = Some(next);
+                blank_from = entry.span().end;
+            }
+            next += 1;
+        }
+        if tab < brackets_end || last.is_some_and(|last| tab < document.entry(last).span().end) {
+            continue;
+        }
+        let is_behind_plain = last.is_some_and(|last| {
+            let entry = document.entry(last);
+            let is_plain = entry.style() == Style::Plain && !entry.span().is_empty() && !entry.is(Flags::ALIAS);
+            let is_blank = text[blank_from..tab].bytes().all(|byte| byte.is_ascii_whitespace());
+            let column = entry.parent().map_or(0, |parent| {
+                let start = document.entry(parent).span().start;
+                start - super::place::line_start(text, start)
+            });
+            is_plain && is_blank && tab - line > column
+        });
+        if !is_behind_plain {
+            return Err(Refused::new(
+                tab,
+                "a tab stands where sops takes only spaces",
+                "replace it by spaces, or remove it",
+            ));
+        }
+        blank_from = tab;
+    }
+    Ok(())
+}
