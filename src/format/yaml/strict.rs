@@ -37,7 +37,7 @@ pub(super) fn before_document(source: &str, start: usize, end: usize, is_first: 
             return Err(Refused::new(
                 line_at,
                 "this directive is not known to sops",
-                "sops knows %YAML 1.1, %YAML 1.2 and %TAG; remove the line",
+                "sops knows %YAML 1.1 and %TAG alone; remove the line",
             ));
         }
     }
@@ -47,7 +47,7 @@ pub(super) fn before_document(source: &str, start: usize, end: usize, is_first: 
 fn is_known_directive(line: &str) -> bool {
     let line = line.split_once(" #").map_or(line, |(line, _)| line);
     let words: Vec<&str> = line.split([' ', '\t']).filter(|word| !word.is_empty()).collect();
-    matches!(words.as_slice(), ["%YAML", "1.1" | "1.2"] | ["%TAG", _, _])
+    matches!(words.as_slice(), ["%YAML", "1.1"] | ["%TAG", _, _])
 }
 
 /// Checks a text that is not in double or single quotes: a comment, or the raw text of a value or key.
@@ -145,4 +145,76 @@ pub(super) fn tabs(document: &Document) -> Result<(), Refused> {
         blank_from = tab;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::{Format, yaml::Yaml};
+
+    /// What real sops 3.11 says of each, seen by running it.
+    #[test]
+    fn tabs_stand_where_go_yaml_takes_them() {
+        for text in [
+            "a: b\n  \t\nc: d\n",
+            "a: [1,\n\t2]\nb: 1\n",
+            "a: b\t\nc: d\n",
+            "a:\t1\n",
+            "a: 1\n--- \t\nb: 1\n",
+            "a: 1\n...\t\n---\nb: 1\n",
+            "a: &x\t\n  b: 1\n",
+            "a:\t# c\n  b: 1\n",
+            "? a\t\n: b\n",
+            "a: x\n  \ty\nb: 1\n",
+            "a: \"x\n\ty\"\n",
+            "a: |\n  - \tx\n  \t\n",
+            "a: {b: 1,\n\n\t# c\n\tc: 2\n}\n",
+        ] {
+            assert!(Yaml.index(text.to_owned()).is_ok(), "{text:?}");
+        }
+        for (text, at) in [
+            ("a: b\n\t\nc: d\n", 5),
+            ("a: \"b\"\n  \t\nc: d\n", 9),
+            ("a:\n\t\n  b: 1\n", 3),
+            ("a:\n  b: 1\n  \t\n  c: 1\n", 12),
+            ("a: 1\n\t# c\nb: 2\n", 5),
+            ("a: |\n  x\n\t\nb: 1\n", 9),
+            ("\t\na: 1\n", 0),
+            ("a: \"1\"\n\t", 7),
+            ("a: [1]\n\t\nb: 1\n", 7),
+            ("a:\n-\t1\n", 4),
+            ("?\ta\n: b\n", 1),
+        ] {
+            let error = Yaml.index(text.to_owned()).map(drop).unwrap_err();
+            let (line, column) = crate::error::line_column(text, at);
+            assert!(error.to_string().contains(&format!("{line}:{column}: a tab stands")), "{text:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn many_lines_with_tabs_are_looked_at_once() {
+        let text = format!("a: {}1{}\nb: x\n{}", "[\n\t".repeat(5_000), "]".repeat(5_000), "  \t\n".repeat(200_000));
+        let document = Yaml.index(text).unwrap();
+        assert!(tabs(&document).is_ok());
+    }
+
+    #[test]
+    fn directives_are_those_that_go_yaml_knows() {
+        for (line, is_known) in [
+            ("%YAML 1.1", true),
+            ("%YAML   1.1 # c", true),
+            ("%TAG ! tag:x,2000:", true),
+            ("%YAML 1.2", false),
+            ("%YAML 1.1 1.1", false),
+            ("%YAML", false),
+            ("%FOO bar", false),
+        ] {
+            assert_eq!(is_known_directive(line), is_known, "{line}");
+        }
+        assert!(
+            Yaml.index("\u{feff}# c\n%YAML 1.1\n---\na: \"%x\n%y\"\n...\n%TAG ! !a\n---\nb: 1\n".to_owned()).is_ok()
+        );
+        assert!(Yaml.index("a: 1\n...\n%YAML 1.2\n---\nb: 1\n".to_owned()).is_err());
+        assert!(Yaml.index("a: 1\n...\n...\n---\nb: 1\n".to_owned()).is_ok());
+    }
 }
