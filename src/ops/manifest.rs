@@ -1,7 +1,8 @@
 //! Kubernetes manifests: what is pointed out because a cluster, or a tool on the way to it, would refuse it.
 //!
-//! Source: the Secret of the Kubernetes API (`data` is base64, `stringData` is text), and Flux' and Argo CD's need to
-//! read `apiVersion`, `kind` and `metadata` of a manifest before it is decrypted.
+//! Source: Flux' and Argo CD's need to read `apiVersion`, `kind` and `metadata` of a manifest before it is decrypted.
+
+mod refused;
 
 use crate::document::{Document, EntryId, Kind};
 use crate::error::Result;
@@ -72,7 +73,7 @@ pub(super) fn before_encryption(document: &Document, selection: &Selection) -> R
             if hidden.len() == 1 { "is" } else { "are" },
         ));
     }
-    warnings.extend(of_secrets(document));
+    warnings.extend(refused::secrets(document));
     Ok(warnings)
 }
 
@@ -83,33 +84,8 @@ pub(super) fn before_use(format: &dyn Format, plaintext: &[u8]) -> Vec<String> {
         return Vec::new();
     }
     let Ok(document) = format.index_plaintext(plaintext.to_vec()) else { return Vec::new() };
-    let warnings = of_secrets(&document);
+    let warnings = refused::secrets(&document);
     document.into_bytes().zeroize();
-    warnings
-}
-
-fn of_secrets(document: &Document) -> Vec<String> {
-    let mut warnings = Vec::new();
-    for root in secrets(document) {
-        let mut check = |field: &str, refused: &dyn Fn(EntryId) -> Option<&'static str>| {
-            let values = child(document, root, field).filter(|&id| document.entry(id).kind() == Kind::Map);
-            for id in values.into_iter().flat_map(|id| document.children(id)) {
-                if let Some(reason) = refused(id) {
-                    warnings.push(format!("{}: a cluster will refuse this Secret: {reason}", document.path(id)));
-                }
-            }
-        };
-        check("stringData", &|id| {
-            let is_text = matches!(document.scalar(id).kind, Kind::Str | Kind::Null);
-            (!is_text).then_some("the value is no text; put it in quotes")
-        });
-        check("data", &|id| match document.scalar(id) {
-            scalar if scalar.kind == Kind::Null => None,
-            scalar if scalar.kind != Kind::Str => Some("the value is no text in base64"),
-            scalar if decode_base64(scalar.bytes).is_some() => None,
-            _ => Some("the value is not base64; text goes below stringData"),
-        });
-    }
     warnings
 }
 
@@ -139,24 +115,5 @@ mod tests {
         assert!(warned(secret, "name")[0].starts_with("metadata of a Kubernetes manifest is encrypted"));
         assert!(warned(secret, ".")[0].starts_with("apiVersion, kind, metadata of a Kubernetes manifest are"));
         assert!(warned("kind: x\nmetadata: y\n", ".").is_empty(), "no manifest");
-    }
-
-    #[test]
-    fn what_a_cluster_refuses_is_pointed_out() {
-        let secret = |rest: &str| format!("apiVersion: v1\nkind: Secret\n{rest}");
-        for (rest, path) in [
-            ("stringData: {port: 5432}\n", "stringData.port: "),
-            ("stringData: {on: true}\n", "stringData.on: "),
-            ("data: {a: 'not base64!'}\n", "data.a: "),
-            ("data: {a: 1234}\n", "data.a: "),
-        ] {
-            let warnings = before_use(&Yaml, secret(rest).as_bytes());
-            assert!(warnings.len() == 1 && warnings[0].starts_with(path), "{rest}: {warnings:?}");
-        }
-        for rest in ["stringData: {port: '5432', none: }\n", "data: {a: aGk=, b: '', c: \"aG\\nk=\"}\n", "data: [a]\n"]
-        {
-            assert_eq!(before_use(&Yaml, secret(rest).as_bytes()), [""; 0], "{rest}");
-        }
-        assert_eq!(before_use(&Yaml, b"kind: Secret\ndata: {a: '!'}\n"), [""; 0], "no apiVersion");
     }
 }

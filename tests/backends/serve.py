@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Starts servers that the tests talk to, on free ports, and prints one JSON line that says where they are.
 
-    python serve.py [--alone] FOLDER bao|moto|clouds...
+    python serve.py [--alone] FOLDER bao|moto|clouds|kube...
 
 The servers end when the standard input ends, that is when the process that started this one ends, however it
 does; FOLDER, which gets certificates, logs and state, is removed then.
@@ -237,6 +237,15 @@ def clouds(folder):
         return json.load(file)
 
 
+def kube(folder):
+    """An API server of Kubernetes."""
+    port = free_port()
+    process, log = start(folder, "kube", [sys.executable, os.path.join(HERE, "kube_api.py"), str(port)])
+    url = f"http://127.0.0.1:{port}"
+    wait_until(lambda: request("GET", url + "/version"), process, log)
+    return {"url": url}
+
+
 def watch(folder):
     """Makes every address this machine's, and writes down who is asked for outside of it."""
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
@@ -269,7 +278,7 @@ def main():
     try:
         if alone:
             watch(folder)
-        found = {name: {"bao": bao, "moto": moto, "clouds": clouds}[name](folder) for name in names}
+        found = {name: {"bao": bao, "moto": moto, "clouds": clouds, "kube": kube}[name](folder) for name in names}
         print(json.dumps(found), flush=True)
         sys.stdin.buffer.read()
     finally:

@@ -218,6 +218,13 @@ impl Output {
         self
     }
 
+    /// Another program fails, and says `piece`.
+    #[track_caller]
+    pub(crate) fn fails_with(self, piece: &str) -> Self {
+        assert!(self.code.is_some_and(|code| code != 0), "a failure of\n{self:?}");
+        self.stderr_has(piece)
+    }
+
     /// Standard output is `expected`, to the byte.
     #[track_caller]
     pub(crate) fn stdout(self, expected: impl AsRef<[u8]>) -> Self {

@@ -29,6 +29,7 @@ mod groups;
 mod harness;
 mod huawei;
 mod known;
+mod kubectl;
 mod kustomize;
 mod law3;
 mod layers;

@@ -106,6 +106,12 @@ pub(crate) fn clouds() -> &'static Value {
     CLOUDS.get_or_init(|| Servers::start(&["clouds"], &[])).of("clouds")
 }
 
+/// A stand-in for the API server of Kubernetes.
+pub(crate) fn kube() -> &'static Value {
+    static KUBE: OnceLock<Servers> = OnceLock::new();
+    KUBE.get_or_init(|| Servers::start(&["kube"], &[])).of("kube")
+}
+
 /// What a server does that is none.
 #[derive(Clone)]
 pub(crate) enum Manner {

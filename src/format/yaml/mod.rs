@@ -16,6 +16,8 @@ mod scalar;
 mod strict;
 mod tabs;
 
+pub use scalar::is_old_bool;
+
 use super::Format;
 use crate::document::{Document, EntryId, Kind, Node, Place, Scalar, Splice, Value};
 use crate::error::Result;

@@ -151,8 +151,9 @@ fn resolves_to_string(text: &str) -> bool {
     matches!(resolve_plain(text), Ok(Resolved { kind: Kind::Str, .. })) && !is_old_bool(text) && !is_base_60(text)
 }
 
-/// The booleans of YAML 1.1 that are strings in YAML 1.2.
-fn is_old_bool(text: &str) -> bool {
+/// Whether the plain text is a boolean in YAML 1.1 and a string in YAML 1.2.
+#[must_use]
+pub fn is_old_bool(text: &str) -> bool {
     matches!(
         text,
         "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF"
