@@ -130,7 +130,11 @@ fn offer(document: &Document, from: EntryId, typed: &str, found: &mut Vec<String
     let blocks: Vec<EntryId> = format::ALL.iter().flat_map(|format| format.metadata_entries(document)).collect();
     while let Some(container) = level.pop() {
         for child in document.children(container).filter(|child| !blocks.contains(child)) {
-            let path = document.path(child);
+            let path = match typed.chars().next() {
+                Some('[') => document.path_of_sops(child),
+                Some('/') => document.pointer(child),
+                _ => document.path(child),
+            };
             if path.starts_with(typed) {
                 found.push(path);
             } else if typed.starts_with(&path) && document.entry(child).kind() != Type::Comment {

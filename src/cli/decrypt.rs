@@ -35,6 +35,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "PATH")]
     extract: Option<String>,
 
+    /// Which document of a stream that part is in, counted from 0
+    #[arg(long, value_name = "NUMBER", requires = "extract", default_value_t = 0, hide_default_value = true)]
+    document: usize,
+
     /// Show the data of Kubernetes Secrets as text instead of base64: to read, not to apply
     #[arg(long, conflicts_with = "in_place")]
     decode_data: bool,
@@ -50,7 +54,14 @@ pub(super) fn run(args: Args) -> Result<()> {
     let keyring = args.keys.keyring()?;
     files::do_each(&jobs, "Decrypting", |job| {
         let (source, extract, config) = (job.source.clone(), extract.clone(), args.config.clone());
-        let request = Decrypt { source, extract, ignore_mac: args.ignore_mac, decode_data: args.decode_data, config };
+        let request = Decrypt {
+            source,
+            extract,
+            document: args.document,
+            ignore_mac: args.ignore_mac,
+            decode_data: args.decode_data,
+            config,
+        };
         let decrypted = decrypt::decrypt(&request, &keyring)?;
         Ok(Done { bytes: decrypted.plaintext, warnings: decrypted.warnings })
     })

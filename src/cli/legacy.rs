@@ -1,6 +1,6 @@
 //! The spellings that sops accepts and clap does not, turned into those that it does.
 //!
-//! Owns: the old forms `-e|-d [FLAGS] FILE` and `[FLAGS] FILE` (which edits), flags before the subcommand (`--config FILE encrypt`), and
+//! Owns: the old forms `-e|-d [FLAGS] FILE`, `--set 'PATH VALUE' FILE` and `[FLAGS] FILE` (which edits), flags before the subcommand (`--config FILE encrypt`), and
 //! what Go's flag parser allows everywhere: one dash before a long name (`-in-place`), two before a short
 //! one (`--i`), a value for a switch (`--in-place=true`).
 //! Must not know: what a flag means. Which flags there are is asked of clap, so that a new one cannot
@@ -25,6 +25,7 @@ pub(super) fn rewrite(args: Vec<OsString>, command: &clap::Command) -> Result<Ve
     let mut named: Option<OsString> = None;
     let mut files = 0;
     let mut edits: Option<bool> = None;
+    let mut sets = false;
 
     while let Some(word) = words.next() {
         let Some(text) = word.to_str() else {
@@ -58,8 +59,12 @@ pub(super) fn rewrite(args: Vec<OsString>, command: &clap::Command) -> Result<Ve
                 rewritten.push(word);
             }
             Some(Flag::Off) => {}
-            Some(Flag::Switch(name)) => rewritten.push(name.into()),
+            Some(Flag::Switch(name)) => {
+                sets |= named.is_none() && name.starts_with("--set=");
+                rewritten.push(name.into());
+            }
             Some(Flag::WithValue(name)) => {
+                sets |= named.is_none() && name == "--set";
                 rewritten.push(name.into());
                 rewritten.extend(words.next());
             }
@@ -67,6 +72,13 @@ pub(super) fn rewrite(args: Vec<OsString>, command: &clap::Command) -> Result<Ve
     }
     files += words.len();
     rewritten.extend(words);
+    if sets {
+        if let Some(mode) = mode {
+            return Err(Error::new(Kind::ConflictingArguments, format!("cannot {mode} and set a value at once"))
+                .hint("leafcrypt set FILE PATH VALUE"));
+        }
+        mode = Some("set");
+    }
     if let (Some(mode), 0) = (mode, files)
         && !rewritten.iter().any(|word| word == "-h" || word == "--help")
     {
@@ -182,6 +194,9 @@ mod tests {
             ("Cargo.toml", "edit Cargo.toml"),
             ("-s a.yaml", "edit -s a.yaml"),
             ("a.yaml -s", "edit a.yaml -s"),
+            ("--set [\"a\"]_1 a.yaml", "set --set [\"a\"]_1 a.yaml"),
+            ("-set=[\"a\"]_1 a.yaml", "set --set=[\"a\"]_1 a.yaml"),
+            ("a.yaml -i --set [\"a\"]_1", "set a.yaml -i --set [\"a\"]_1"),
             ("--age age1x a.yaml", "edit --age age1x a.yaml"),
             ("--config .sops.yaml --in-place a.yaml", "edit --config .sops.yaml --in-place a.yaml"),
         ] {
@@ -227,7 +242,9 @@ mod tests {
 
     #[test]
     fn an_old_form_says_one_thing_about_one_file() {
-        for (line, code) in [("-e -d a.yaml", 8), ("-d", 100), ("-e --output x", 100)] {
+        for (line, code) in
+            [("-e -d a.yaml", 8), ("-d", 100), ("-e --output x", 100), ("-d --set x a.yaml", 8), ("--set x", 100)]
+        {
             let args = std::iter::once("leafcrypt").chain(line.split(' ')).map(OsString::from).collect();
             assert_eq!(rewrite(args, &crate::cli::Cli::command()).unwrap_err().exit_code(), code, "{line}");
         }

@@ -30,6 +30,8 @@ mod recipients;
 mod report;
 mod rotate;
 mod seal;
+mod set;
+mod unset;
 mod updatekeys;
 
 use crate::error::{Error, Kind};
@@ -59,6 +61,7 @@ Examples:
   leafcrypt edit secrets/prod.yaml               change it in your editor
   leafcrypt decrypt secrets/prod.yaml            print the plaintext
   leafcrypt decrypt --extract '[\"db\"][\"password\"]' secrets/prod.yaml
+  leafcrypt set secrets/prod.yaml '[\"db\"][\"port\"]' 5432
   leafcrypt exec-env secrets/prod.env -- ./server   run a program with the values in its environment
 
 The old forms of sops work too: leafcrypt -e -i FILE, leafcrypt -d FILE, leafcrypt FILE."
@@ -79,6 +82,8 @@ enum Command {
     Encrypt(encrypt::Args),
     Decrypt(decrypt::Args),
     Edit(Box<edit::Args>),
+    Set(Box<set::Args>),
+    Unset(Box<unset::Args>),
     Rotate(rotate::Args),
     #[command(name = "updatekeys")]
     UpdateKeys(updatekeys::Args),
@@ -156,6 +161,8 @@ impl Command {
             Command::Encrypt(args) => encrypt::run(args).map(done),
             Command::Decrypt(args) => decrypt::run(args).map(done),
             Command::Edit(args) => edit::run(*args),
+            Command::Set(args) => set::run(*args).map(done),
+            Command::Unset(args) => unset::run(*args).map(done),
             Command::Rotate(args) => rotate::run(args).map(done),
             Command::UpdateKeys(args) => updatekeys::run(args).map(done),
             Command::Groups(args) => groups::run(args).map(done),

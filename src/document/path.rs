@@ -133,6 +133,25 @@ impl Document {
     /// The path of `id` for people, and for [`KeyPath::parse`]: `spec.env[0]["odd key"]`. Empty for a root.
     #[must_use]
     pub fn path(&self, id: EntryId) -> String {
+        self.path_with(id, push_key, |path, position| path.push_str(&format!("[{position}]")))
+    }
+
+    /// The path of `id` in the form of sops: `["spec"]["env"][0]`.
+    #[must_use]
+    pub fn path_of_sops(&self, id: EntryId) -> String {
+        let push_key = |path: &mut String, key: &str| path.push_str(&format!("[\"{key}\"]"));
+        self.path_with(id, push_key, |path, position| path.push_str(&format!("[{position}]")))
+    }
+
+    /// The path of `id` as a JSON pointer: `/spec/env/0`.
+    #[must_use]
+    pub fn pointer(&self, id: EntryId) -> String {
+        let push_key =
+            |path: &mut String, key: &str| path.push_str(&format!("/{}", key.replace('~', "~0").replace('/', "~1")));
+        self.path_with(id, push_key, |path, position| path.push_str(&format!("/{position}")))
+    }
+
+    fn path_with(&self, id: EntryId, push_key: fn(&mut String, &str), push_position: fn(&mut String, usize)) -> String {
         let mut chain = Vec::new();
         let mut at = id;
         while let Some(parent) = self.entries[at].parent() {
@@ -148,7 +167,7 @@ impl Document {
                 push_key(&mut path, self.key(child));
             } else {
                 let position = self.children(parent).position(|other| other == child).unwrap_or_default();
-                path.push_str(&format!("[{position}]"));
+                push_position(&mut path, position);
             }
         }
         path
@@ -184,6 +203,20 @@ impl Document {
             prefix.push(b':');
         }
         prefix
+    }
+
+    /// The root of document `number` of the stream, counted from 0.
+    ///
+    /// # Errors
+    /// When there are not so many.
+    pub fn nth_root(&self, number: usize) -> Result<EntryId> {
+        let many = match self.roots.len() {
+            0 => return Err(Error::new(error::Kind::NoDocument, "there is no document in the file")),
+            1 => "the file is one document, number 0".to_owned(),
+            count => format!("the file has {count}, counted from 0: the last one is {}", count - 1),
+        };
+        let missing = || Error::new(error::Kind::Generic, format!("there is no document {number}")).because(many);
+        self.roots.get(number).copied().ok_or_else(missing)
     }
 
     /// The entry at `path` below `root`. Positions count the values of a list; its comments are none.

@@ -112,8 +112,14 @@ impl Plugin {
         if self.placeholder {
             return ops::placeholder::placeholder(&source).map(|text| (text, Vec::new()));
         }
-        let request =
-            Decrypt { source, extract: Default::default(), ignore_mac: false, decode_data: false, config: None };
+        let request = Decrypt {
+            source,
+            extract: Default::default(),
+            document: 0,
+            ignore_mac: false,
+            decode_data: false,
+            config: None,
+        };
         decrypt(&request, &self.keyring).map(|decrypted| (decrypted.plaintext, decrypted.warnings))
     }
 

@@ -6,7 +6,7 @@ use super::source::{Opened, Source};
 use super::unsealed::read_metadata;
 use crate::config::Config;
 use crate::document::{self, Document, KeyPath};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::format::{self, Format, binary, json::Json};
 use crate::key::Keyring;
 use crate::metadata::Metadata;
@@ -24,6 +24,8 @@ pub struct Decrypt {
     pub source: Source,
     /// The part that is wanted; empty for all.
     pub extract: KeyPath,
+    /// Which document of a stream that part is in, counted from 0. sops knows the first one alone.
+    pub document: usize,
     /// Whether a MAC that does not match is no failure.
     pub ignore_mac: bool,
     /// Whether the `data` of Kubernetes Secrets is shown as text instead of base64.
@@ -162,19 +164,18 @@ fn unseal_text(request: &Decrypt, opened: Opened, keyring: &Keyring, known: Opti
         warnings.extend(manifest::before_use(input, &plaintext));
     }
     let document = input.index_plaintext(plaintext)?;
-    let part = select(&document, output, &request.extract);
+    let part = select(&document, output, request.document, &request.extract);
     document.into_bytes().zeroize();
     Ok(Decrypted { plaintext: part?, warnings })
 }
 
 /// The part at `path` as sops prints it: a string as it is, without a newline; all else in the output's
 /// format.
-fn select(document: &Document, output: &dyn Format, path: &KeyPath) -> Result<SecretBytes> {
+fn select(document: &Document, output: &dyn Format, number: usize, path: &KeyPath) -> Result<SecretBytes> {
     if path.steps().is_empty() {
         return output.emit(document).map(SecretBytes::from);
     }
-    // sops looks into the first document of a stream.
-    let root = *document.roots().first().ok_or_else(|| Error::new(Kind::NoDocument, "there is no document"))?;
+    let root = document.nth_root(number)?;
     let found = document.find(root, path.steps()).map_err(|error| path.judge(error))?;
     let scalar = document.scalar(found);
     if scalar.kind == document::Kind::Str {
@@ -207,7 +208,14 @@ mod tests {
             let path = folder.path().join(name);
             std::fs::write(&path, text).unwrap();
             let source = Source { path, name: None, input_type: None, output_type: None };
-            Decrypt { source, extract: KeyPath::default(), ignore_mac: false, decode_data: false, config: None }
+            Decrypt {
+                source,
+                extract: KeyPath::default(),
+                document: 0,
+                ignore_mac: false,
+                decode_data: false,
+                config: None,
+            }
         };
         let large = Large::of(&request("large.json", &sealed)).unwrap();
         assert!(large.len > 1 << 20 && large.metadata.layout.is_some());

@@ -220,6 +220,7 @@ mod tests {
         let request = Decrypt {
             source: Source { path, name: None, input_type: None, output_type: None },
             extract: Default::default(),
+            document: 0,
             ignore_mac: false,
             decode_data: false,
             config: None,

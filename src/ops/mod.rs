@@ -21,6 +21,7 @@ pub mod rotate;
 mod rules;
 pub mod sealed_secret;
 mod secret_data;
+pub mod set;
 mod source;
 mod unsealed;
 pub mod updatekeys;

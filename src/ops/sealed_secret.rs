@@ -95,7 +95,14 @@ fn plaintext(request: &Seal, keyring: &Keyring) -> Result<SecretBytes> {
     if !is_encrypted {
         return Ok(SecretBytes::from(opened.bytes));
     }
-    let request = Decrypt { source, extract: Default::default(), ignore_mac: false, decode_data: false, config: None };
+    let request = Decrypt {
+        source,
+        extract: Default::default(),
+        document: 0,
+        ignore_mac: false,
+        decode_data: false,
+        config: None,
+    };
     decrypt(&request, keyring).map(|decrypted| decrypted.plaintext)
 }
 

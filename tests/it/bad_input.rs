@@ -432,6 +432,59 @@ table!(
 table!(completion, [("completion", OURS), ("completion no-such-shell", OURS), ("completion bash zsh", OURS),]);
 
 table!(
+    set,
+    [
+        ("set FILE '[\"user\"]' 1", ""),
+        ("set enc.yaml '[\"user\"]' not-json", ""),
+        ("set enc.yaml '[\"user\"]' '\"a\" \"hunter2\"'", ""),
+        ("set enc.yaml '[\"user\"' 1", ""),
+        ("set enc.yaml '' 1", "it panics"),
+        ("set enc.yaml '[\"user\"]'", ""),
+        ("set enc.yaml", ""),
+        ("set", ""),
+        ("set enc.yaml '[\"user\"]' 1 2", ""),
+        ("set '[\"user\"]' 1 enc.yaml", ""),
+        ("set --value-file enc.yaml '[\"user\"]' missing.json", ""),
+        ("set --value-file enc.yaml '[\"user\"]' folder", ""),
+        ("set --value-file enc.yaml '[\"user\"]' not-a-value.json", ""),
+        ("set --value-stdin enc.yaml '[\"user\"]'", ""),
+        ("set --value-stdin enc.yaml '[\"user\"]' 1", ""),
+        ("set --value-stdin --value-file enc.yaml '[\"user\"]' value.json", ""),
+        ("set - '[\"user\"]' 1", ""),
+        ("set --document 1 enc.yaml '[\"user\"]' 1", OURS),
+        ("set enc.yaml '[0]' 1", "it takes positions in maps, and changes nothing"),
+        ("set --input-type json enc.yaml '[\"user\"]' 1", ""),
+        ("set --output-type none enc.yaml '[\"user\"]' 1", NO_TYPE),
+        ("set read-only.yaml '[\"user\"]' 1", ""),
+        ("set fixed/a.yaml '[\"user\"]' 1", IN_FILE),
+        ("set --no-such-flag enc.yaml '[\"user\"]' 1", ""),
+        ("--set '[\"user\"]' enc.yaml", ""),
+        ("--set '[\"user\"] not-json' enc.yaml", ""),
+        ("--set '[\"user\"] 1'", ""),
+        ("--set '[\"user\"] 1' -e enc.yaml", "it does the last of them"),
+    ]
+);
+
+table!(
+    unset,
+    [
+        ("unset FILE '[\"user\"]'", ""),
+        ("unset enc.yaml '[\"nothing\"]'", ""),
+        ("unset enc.yaml '[\"user\"][\"below\"]'", ""),
+        ("unset enc.yaml '[\"user\"'", ""),
+        ("unset enc.yaml ''", "it panics"),
+        ("unset enc.yaml", ""),
+        ("unset", ""),
+        ("unset enc.yaml '[\"user\"]' x", ""),
+        ("unset - '[\"user\"]'", ""),
+        ("unset enc.yaml '[0]'", ""),
+        ("unset read-only.yaml '[\"user\"]'", ""),
+        ("unset fixed/a.yaml '[\"user\"]'", IN_FILE),
+        ("unset --no-such-flag enc.yaml '[\"user\"]'", ""),
+    ]
+);
+
+table!(
     rotate,
     [
         ("rotate FILE", ""),

@@ -44,6 +44,7 @@ mod rotate;
 mod safety;
 mod sealed_secret;
 mod services;
+mod set;
 mod strace;
 mod team;
 mod terminal;

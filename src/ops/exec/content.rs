@@ -81,7 +81,8 @@ pub fn folder(source: &Source, ignore_mac: bool, separator: Option<&str>, keyrin
 /// Those of decrypting; when `name` cannot be that of a file.
 pub fn file(source: Source, ignore_mac: bool, name: &str, is_pipe: bool, keyring: &Keyring) -> Result<Opened> {
     check_file_name(name)?;
-    let request = Decrypt { source, extract: KeyPath::default(), ignore_mac, decode_data: false, config: None };
+    let request =
+        Decrypt { source, extract: KeyPath::default(), document: 0, ignore_mac, decode_data: false, config: None };
     let decrypted = decrypt::decrypt(&request, keyring)?;
     let content = Content::File { name: name.to_owned(), bytes: decrypted.plaintext, is_pipe };
     Ok(Opened { content, warnings: decrypted.warnings })
