@@ -1,5 +1,5 @@
-//! An encrypted file whose recipients change and whose values do not: its `sops` block is exchanged, and
-//! everything else stays as it is, byte for byte.
+//! An encrypted file whose recipients change and whose values do not: in its `sops` block the lines of those recipients change,
+//! and everything else stays as it is, byte for byte.
 
 use super::recipients::Change;
 use super::unsealed::read_metadata;
@@ -42,11 +42,38 @@ impl Locked {
         self.exchange()
     }
 
-    /// The file with [`Self::metadata`] for its block.
+    /// The file with [`Self::metadata`] for its block: what says the same already stays as it is written, and where it stands.
+    /// Where that does not do, the block is written anew.
     fn exchange(self) -> Result<String> {
+        let ways: [fn(&Self) -> Result<String>; 2] = [Self::changed_in_place, Self::written_anew];
+        for way in ways {
+            // What is written is read again: the block says what it should, and it is all that has changed.
+            let Ok(text) = way(&self) else { continue };
+            let written = self.format.index(text)?;
+            let same = read_metadata(self.format, &written, false)?.to_value() == self.metadata.to_value()
+                && written.len() + block_len(self.format, &self.document)
+                    == self.document.len() + block_len(self.format, &written);
+            if same {
+                return Ok(written.into_text());
+            }
+        }
+        Err(Error::new(Kind::Generic, "the recipients cannot be exchanged in this file")
+            .because("its sops block cannot be written anew without a change of something else"))
+    }
+
+    fn changed_in_place(&self) -> Result<String> {
+        let value = match self.format.metadata(&self.document) {
+            Some(before) => self.metadata.to_value_after(&before),
+            None => self.metadata.to_value(),
+        };
+        let splices = self.format.change_metadata(&self.document, &value)?;
+        format::into_text(self.document.spliced(&splices))
+    }
+
+    fn written_anew(&self) -> Result<String> {
         let Locked { format, document, metadata } = self;
         let mut bare = Splicer::new(document.text(), 0);
-        for span in format.metadata_spans(&document) {
+        for span in format.metadata_spans(document) {
             bare.replace(span);
         }
         let bare = format.index(format::into_text(bare.finish())?)?;
@@ -54,16 +81,7 @@ impl Locked {
         for (at, block) in format.metadata_insertions(&bare, &metadata.to_value()) {
             text.replace(at..at).extend_from_slice(block.as_bytes());
         }
-        let text = format::into_text(text.finish())?;
-        // What is written is read again: the block says what it should, and it is all that has changed.
-        let written = format.index(text)?;
-        let same = read_metadata(format, &written, false)?.to_value() == metadata.to_value()
-            && written.len() + block_len(format, &document) == document.len() + block_len(format, &written);
-        if same {
-            return Ok(written.into_text());
-        }
-        Err(Error::new(Kind::Generic, "the recipients cannot be exchanged in this file")
-            .because("its sops block cannot be written anew without a change of something else"))
+        format::into_text(text.finish())
     }
 }
 

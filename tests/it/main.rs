@@ -9,6 +9,7 @@ mod age_prompts;
 mod aws;
 mod azure;
 mod bad_input;
+mod block_lines;
 mod builder;
 mod change;
 mod cli;
