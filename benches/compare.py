@@ -37,6 +37,7 @@ CPU_TARGETS = {
     "json-100k": 1 / 15,
 }
 MEMORY_TARGET = 1 / 5
+RESULTS = os.path.join(ROOT, "benches", "RESULTS.md")
 MEMORY_INPUTS = ["yaml-100k", "yaml-100k-comments", "json-100k"]
 # Twice the keys may cost so many times as much: 2 and some noise. sops takes minutes for these, and is left out.
 LINEAR = 2.5
@@ -245,6 +246,22 @@ def judge(rows):
     return "\n".join(lines), missed
 
 
+def sections():
+    """The sections of RESULTS.md that other programs wrote, below the table of this one."""
+    with open(RESULTS, encoding="utf-8") as file:
+        _, heading, rest = file.read().partition("\n## ")
+    return heading + rest
+
+
+def write_section(heading, text):
+    """Puts a section into RESULTS.md, in place of the one with the same heading."""
+    with open(RESULTS, encoding="utf-8") as file:
+        parts = file.read().split("\n## ")
+    kept = [part for part in parts if f"## {part.splitlines()[0]}" != heading]
+    with open(RESULTS, "w", encoding="utf-8") as file:
+        file.write("\n## ".join([*kept, text.removeprefix("## ")]))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
@@ -265,7 +282,8 @@ def main():
     print(f"{table}\n\n{verdict}")
     if options.write:
         version = subprocess.run([sops, "--version"], env={"SOPS_DISABLE_VERSION_CHECK": "1"}, capture_output=True, text=True)
-        with open(os.path.join(ROOT, "benches", "RESULTS.md"), "w", encoding="utf-8") as file:
+        others = sections()
+        with open(RESULTS, "w", encoding="utf-8") as file:
             file.write(
                 "# leafcrypt and sops, measured in one run\n\n"
                 "Written by `python3 benches/compare.py --write`: CPU time is user + system, the least of "
@@ -273,7 +291,7 @@ def main():
                 "A process counts as at least as large as the Python that started it, which is the smallest figure that stands here. "
                 "Each tool decrypts the file that it encrypted itself.\n\n"
                 f"{datetime.date.today()}, {version.stdout.splitlines()[0]}, {platform.system()} {platform.machine()}, "
-                f"{os.cpu_count()} processors.\n\n{table}\n\n{verdict}\n"
+                f"{os.cpu_count()} processors.\n\n{table}\n\n{verdict}\n{others}"
             )
     if options.check and missed:
         sys.exit(1)

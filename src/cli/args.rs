@@ -1,6 +1,8 @@
 //! Groups of arguments that several subcommands share.
 
 use super::files;
+#[cfg(feature = "keyservice")]
+pub(super) use super::keyservice::KeyServiceArgs;
 use super::output::Destination;
 use crate::error::{Error, Kind, Result};
 use crate::format::{self, Format};
@@ -149,6 +151,21 @@ pub(super) struct KeyArgs {
     /// Ask these kinds of keys first: age,pgp,kms,…
     #[arg(long, value_name = "KINDS", env = "SOPS_DECRYPTION_ORDER", hide_env_values = true)]
     decryption_order: Option<String>,
+
+    #[command(flatten)]
+    services: KeyServiceArgs,
+}
+
+/// Which key services are asked; this build has none.
+#[cfg(not(feature = "keyservice"))]
+#[derive(Args)]
+pub(super) struct KeyServiceArgs {}
+
+#[cfg(not(feature = "keyservice"))]
+impl KeyServiceArgs {
+    pub(super) fn onto(self, keyring: Keyring) -> Result<Keyring> {
+        Ok(keyring)
+    }
 }
 
 impl KeyArgs {
@@ -158,7 +175,7 @@ impl KeyArgs {
         let order = self.decryption_order.unwrap_or_default();
         let keyring = Keyring::of_process().in_order(&order, &mut warnings);
         super::report::warnings(&warnings);
-        keyring
+        self.services.onto(keyring?)
     }
 }
 

@@ -1,9 +1,10 @@
 //! `leafcrypt encrypt`.
 
-use super::args::{self, ConfigArgs, InputArgs, OutputArgs, SelectionArgs};
+use super::args::{self, ConfigArgs, InputArgs, KeyServiceArgs, OutputArgs, SelectionArgs};
 use super::files::{self, Done};
 use super::recipients::RecipientArgs;
 use crate::error::Result;
+use crate::key::Keyring;
 use crate::ops::Rules;
 use crate::ops::encrypt::{self, Encrypt};
 use crate::secret::SecretBytes;
@@ -29,6 +30,8 @@ pub(super) struct Args {
     recipients: RecipientArgs,
     #[command(flatten)]
     selection: SelectionArgs,
+    #[command(flatten)]
+    services: KeyServiceArgs,
 
     /// Protect only encrypted values by the MAC, so that the others may be edited by hand
     #[arg(long)]
@@ -48,8 +51,9 @@ pub(super) fn run(args: Args) -> Result<()> {
         shamir_threshold: args.shamir_secret_sharing_threshold.filter(|&threshold| threshold > 0),
         rules: Rules::new(args.config.path()),
     };
+    let keyring = args.services.onto(Keyring::of_process())?;
     files::do_each(&jobs, "Encrypting", |job| {
-        let encrypted = encrypt::encrypt(&job.source, &request)?;
+        let encrypted = encrypt::encrypt(&job.source, &request, &keyring)?;
         Ok(Done { bytes: SecretBytes::from(encrypted.text), warnings: encrypted.warnings })
     })
 }

@@ -21,6 +21,8 @@ mod filestatus;
 mod groups;
 mod init;
 mod keygen;
+#[cfg(feature = "keyservice")]
+mod keyservice;
 mod kustomize;
 mod legacy;
 mod output;
@@ -96,6 +98,8 @@ enum Command {
     Publish(publish::Args),
     Init(init::Args),
     Keygen(keygen::Args),
+    #[cfg(feature = "keyservice")]
+    Keyservice(keyservice::Args),
     Kustomize(kustomize::Args),
     Seal(Box<seal::Args>),
     Completion(completion::Args),
@@ -173,6 +177,8 @@ impl Command {
             Command::Publish(args) => publish::run(args).map(done),
             Command::Init(args) => init::run(args).map(done),
             Command::Keygen(args) => keygen::run(args).map(done),
+            #[cfg(feature = "keyservice")]
+            Command::Keyservice(args) => keyservice::run(args).map(done),
             Command::Kustomize(args) => kustomize::run(args).map(done),
             Command::Seal(args) => seal::run(*args).map(done),
             Command::Completion(args) => completion::run(&args).map(done),

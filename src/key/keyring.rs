@@ -5,7 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::stanza::printable;
-use super::{Answer, Environment, Opener, Search, Stanza, registry};
+use super::wrap::NAME_ONE;
+use super::{Answer, Environment, KeyService, Opener, Search, Stanza, registry};
 use crate::error::{Error, Kind, Result};
 use crate::secret::SecretBytes;
 use crate::trace;
@@ -19,8 +20,12 @@ pub struct Keyring {
     environment: Environment,
     /// Beside the registry's back ends, in their order.
     openers: Vec<OnceLock<Arc<dyn Opener>>>,
-    /// Who is asked, one phase after the other.
-    phases: Vec<Phase>,
+    /// Who is asked first, by their place in the registry.
+    order: Vec<usize>,
+    /// Whether this machine's own keys are used.
+    local: bool,
+    /// Asked for what this machine does not open or wrap.
+    services: Vec<Arc<dyn KeyService>>,
 }
 
 /// Back ends that are asked for one group after the other before those of the next phase are asked for any.
@@ -29,6 +34,8 @@ struct Phase {
     backends: Vec<usize>,
     /// Whether they are services, which are asked for several groups at the same time.
     remote: bool,
+    /// Whether key services are asked as well, after the back ends.
+    services: bool,
 }
 
 /// The groups that were opened, and why the others were not.
@@ -49,6 +56,14 @@ pub struct Share {
     pub part: SecretBytes,
 }
 
+/// A service to be asked about a stanza, which stands at a place in its group.
+struct Job<'a> {
+    whom: String,
+    opener: Arc<dyn Opener>,
+    place: usize,
+    stanza: &'a Stanza,
+}
+
 /// The stanza that opened, by its place in its group, and what was in it.
 type Found = (usize, SecretBytes);
 
@@ -57,13 +72,29 @@ impl Keyring {
     #[must_use]
     pub fn new(environment: Environment) -> Self {
         let openers = registry::backends().iter().map(|_| OnceLock::new()).collect();
-        Keyring { environment, openers, phases: phases(&[]) }
+        Keyring { environment, openers, order: ordered(&[]), local: true, services: Vec::new() }
     }
 
     /// A keyring on the keys of this process' user.
     #[must_use]
     pub fn of_process() -> Self {
         Self::new(Environment::of_process())
+    }
+
+    /// The same keyring with key services, which are asked, one after the other, for what the keys of this machine do
+    /// not open or wrap; these are left alone if `local` is false.
+    #[must_use]
+    pub fn with_services(mut self, local: bool, services: Vec<Arc<dyn KeyService>>) -> Self {
+        (self.local, self.services) = (local, services);
+        self
+    }
+
+    pub(super) fn is_local(&self) -> bool {
+        self.local
+    }
+
+    pub(super) fn services(&self) -> &[Arc<dyn KeyService>] {
+        &self.services
     }
 
     /// The same keyring, asked in another order: the back ends that `names` lists between commas go
@@ -85,7 +116,7 @@ impl Keyring {
                 warnings.push(format!("the decryption order names {name}, which is none of {}", known()));
             }
         }
-        self.phases = phases(&names);
+        self.order = ordered(&names);
         Ok(self)
     }
 
@@ -96,7 +127,7 @@ impl Keyring {
     pub fn unwrap_groups(&self, groups: &[Vec<Stanza>], needed: usize) -> Opened {
         let mut shares = Vec::new();
         let mut refused: Vec<(usize, Search)> = (0..groups.len()).map(|group| (group, Search::default())).collect();
-        for phase in &self.phases {
+        for phase in &self.phases() {
             let mut at = 0;
             while shares.len() < needed && at < refused.len() {
                 // As many at the same time as are missing, and the next ones for those that fail.
@@ -117,6 +148,14 @@ impl Keyring {
             }
         }
         for (group, tried) in &mut refused {
+            if !self.local {
+                tried
+                    .looked_at
+                    .push("the keys of this machine were not asked: --enable-local-keyservice is false".to_owned());
+            }
+            if !self.local && self.services.is_empty() {
+                tried.hints.push(NAME_ONE.to_owned());
+            }
             for stanza in groups[*group].iter().filter(|stanza| registry::backend(stanza.list()).is_none()) {
                 let kind = printable(stanza.list());
                 tried.looked_at.push(format!("{}: this build cannot open {kind} keys", stanza.title()));
@@ -165,18 +204,48 @@ impl Keyring {
         Err(tried)
     }
 
+    /// Who is asked for what, one phase after the other. Key services come last.
+    fn phases(&self) -> Vec<Phase> {
+        let mut phases = if self.local { phases(&self.order) } else { Vec::new() };
+        if !self.services.is_empty() {
+            match phases.last_mut().filter(|phase| phase.remote) {
+                Some(last) => last.services = true,
+                None => phases.push(Phase { backends: Vec::new(), remote: true, services: true }),
+            }
+        }
+        phases
+    }
+
+    /// The questions to key services about the stanzas of a group: about each, all services.
+    fn questions<'a>(&'a self, group: &'a [Stanza]) -> impl Iterator<Item = Job<'a>> {
+        let kinds = self.order.iter().map(|&at| registry::backends()[at].name());
+        let mut stanzas: Vec<(usize, &Stanza)> = group.iter().enumerate().collect();
+        let kinds: Vec<&str> = kinds.collect();
+        stanzas.sort_by_key(|(_, stanza)| kinds.iter().position(|kind| *kind == stanza.list()));
+        stanzas.into_iter().flat_map(|(place, stanza)| {
+            self.services.iter().map(move |service| {
+                let whom = format!("{} for {}", service.name(), stanza.title());
+                Job { whom, opener: Arc::clone(service) as Arc<dyn Opener>, place, stanza }
+            })
+        })
+    }
+
     /// With the services that the stanzas name, one after the other; but one that keeps us waiting does
     /// not keep the next from being asked. The first that opens ends it: a thread that still waits for
     /// its service is left behind, and what it hears is dropped and wiped.
     fn unwrap_remote(&self, group: &[Stanza], phase: &Phase) -> Result<Found, Search> {
-        let jobs: Vec<(usize, usize, &Stanza)> = phase
-            .backends
-            .iter()
-            .flat_map(|&backend| of(backend, group).map(move |(place, stanza)| (backend, place, stanza)))
-            .collect();
-        if let [(backend, place, stanza)] = jobs[..] {
-            return match asked(&stanza.title(), &[stanza], || self.opener(backend).unwrap(&[stanza])) {
-                Answer::Here { part, .. } => Ok((place, part)),
+        let by_backend = phase.backends.iter().flat_map(|&backend| {
+            of(backend, group).map(move |(place, stanza)| Job {
+                whom: stanza.title(),
+                opener: self.opener(backend),
+                place,
+                stanza,
+            })
+        });
+        let jobs: Vec<Job<'_>> = by_backend.chain(self.questions(group).filter(|_| phase.services)).collect();
+        if let [Job { whom, opener, place, stanza }] = &jobs[..] {
+            return match asked(whom, &[stanza], || opener.unwrap(&[stanza])) {
+                Answer::Here { part, .. } => Ok((*place, part)),
                 Answer::NotMine(search) | Answer::Failed(search) => Err(search),
             };
         }
@@ -188,12 +257,12 @@ impl Keyring {
         let mut report = Some(report);
         let mut waiting = jobs.into_iter().enumerate();
         loop {
-            if let Some((job, (backend, place, stanza))) = waiting.next() {
+            if let Some((job, Job { whom, opener, place, stanza })) = waiting.next() {
                 // With the last thread goes the last sender, so that the end of all threads is noticed.
                 let sender = if waiting.len() > 0 { report.clone() } else { report.take() };
-                let (opener, stanza) = (self.opener(backend), stanza.clone());
+                let stanza = stanza.clone();
                 std::thread::spawn(move || {
-                    let answer = asked(&stanza.title(), &[&stanza], || opener.unwrap(&[&stanza]));
+                    let answer = asked(&whom, &[&stanza], || opener.unwrap(&[&stanza]));
                     sender.map(|report| report.send((job, place, answer)))
                 });
             }
@@ -220,14 +289,20 @@ fn of(backend: usize, group: &[Stanza]) -> impl Iterator<Item = (usize, &Stanza)
     group.iter().enumerate().filter(move |(_, stanza)| stanza.list() == name)
 }
 
-/// The back ends called `first` before the others, in phases.
-fn phases(first: &[&str]) -> Vec<Phase> {
+/// The back ends, those called `first` before the others.
+fn ordered(first: &[&str]) -> Vec<usize> {
     let backends = registry::backends();
     let mut order: Vec<usize> = (0..backends.len()).collect();
     order.sort_by_key(|&at| first.iter().position(|name| *name == backends[at].name()).unwrap_or(first.len()));
+    order
+}
+
+/// The back ends of this machine in their order, in phases.
+fn phases(order: &[usize]) -> Vec<Phase> {
+    let backends = registry::backends();
     // gpg is not troubled where age opens other groups; services are asked at the same time.
     let alike = |a: &usize, b: &usize| backends[*a].is_remote() && backends[*b].is_remote();
-    let phase = |run: &[usize]| Phase { backends: run.to_vec(), remote: backends[run[0]].is_remote() };
+    let phase = |run: &[usize]| Phase { backends: run.to_vec(), remote: backends[run[0]].is_remote(), services: false };
     order.chunk_by(alike).map(phase).collect()
 }
 
@@ -274,8 +349,7 @@ mod tests {
         let order = |names: &str| -> Result<(Vec<&str>, Vec<String>)> {
             let mut warnings = Vec::new();
             let keyring = Keyring::new(Environment::of([])).in_order(names, &mut warnings)?;
-            let asked = keyring.phases.iter().flat_map(|phase| &phase.backends);
-            Ok((asked.map(|&at| registry::backends()[at].name()).collect(), warnings))
+            Ok((keyring.order.iter().map(|&at| registry::backends()[at].name()).collect(), warnings))
         };
         let usual: Vec<&str> = registry::backends().iter().map(|backend| backend.name()).collect();
         for names in ["", ",", " age ,", "kms,pgp"] {
@@ -292,7 +366,7 @@ mod tests {
 
     #[test]
     fn what_is_on_this_machine_is_asked_before_any_service() {
-        let phases = phases(&[]);
+        let phases = phases(&ordered(&[]));
         assert!(phases.is_sorted_by_key(|phase| phase.remote), "the registry lists local back ends before remote ones");
         assert!(phases.iter().filter(|phase| phase.remote).count() <= 1);
     }

@@ -1,8 +1,8 @@
 //! The key back ends: who may open a file's data key, and how.
 //!
 //! Owns: the contract of a back end ([`Backend`]), the list of them ([`registry`]), one folder for
-//! each, the [`Stanza`] that wraps a copy of the data key, [`wrap_all`] that has them wrap it for many, and
-//! the [`Keyring`] that asks all of them to open one. Must not know: where stanzas stand in a file, key groups, files, or how anything is
+//! each, the [`Stanza`] that wraps a copy of the data key, and the [`Keyring`] that has all of them wrap it for many, and
+//! asks all of them to open one. Must not know: where stanzas stand in a file, key groups, files, or how anything is
 //! printed.
 //!
 //! A new back end is one folder and one line in [`registry`]. Flags, environment variables, fields of
@@ -26,13 +26,14 @@ pub mod pgp;
 pub mod registry;
 #[cfg(feature = "network")]
 pub(crate) mod remote;
+#[cfg(feature = "keyservice")]
+pub mod service;
 mod stanza;
 mod wrap;
 
 pub use crate::sys::Environment;
 pub use keyring::{Keyring, Opened, Share};
 pub use stanza::Stanza;
-pub use wrap::wrap_all;
 
 use crate::document::Value;
 use crate::error::Result;
@@ -129,6 +130,18 @@ pub trait Opener: Send + Sync {
     /// Opens one of `stanzas`, all of them of this back end and wrapping the same bytes, whichever is
     /// the cheapest to open. A remote back end gets one at a time.
     fn unwrap(&self, stanzas: &[&Stanza]) -> Answer;
+}
+
+/// A process that wraps and opens stanzas with keys of its own, of all kinds. It opens one at a time.
+pub trait KeyService: Opener {
+    /// What it is called in messages.
+    fn name(&self) -> String;
+
+    /// Wraps `part` for the stanza's recipient, in place of what the stanza held.
+    ///
+    /// # Errors
+    /// Why it did not, in one line.
+    fn wrap(&self, stanza: &mut Stanza, part: &[u8]) -> Result<(), String>;
 }
 
 /// What a back end says when asked to open a stanza.

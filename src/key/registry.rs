@@ -1,6 +1,7 @@
 //! The list of key back ends. A new one is a folder beside this file and a line here.
 
 use super::{Backend, age, pgp};
+use Part::{Map, Text};
 
 /// Every back end of this build, in the order in which they are asked for the data key: what is on
 /// this machine before what is across a network, as sops does by default (`age,pgp`).
@@ -25,20 +26,47 @@ pub struct List {
     pub name: &'static str,
     /// How people write the key, a field of the stanza for each name in braces.
     pub key: &'static str,
+    /// The number of this kind of key in a message to a key service.
+    pub number: u32,
+    /// What such a message says of the key: the first part is its field 1, and so on.
+    pub parts: &'static [Part],
+}
+
+/// A part of the name of a key.
+pub enum Part {
+    /// A field of the stanza that is a text.
+    Text(&'static str),
+    /// A field of the stanza that is a map of texts.
+    Map(&'static str),
 }
 
 /// Every key list of sops' format in the order in which sops writes them, whether or not this build
 /// has the back end: a stanza that cannot be opened must still be read, shown and written back.
 ///
-/// Source: `stores/stores.go` of sops 3.11.
+/// Sources: `stores/stores.go` and `keyservice/keyservice.proto` of sops 3.11.
 pub static LISTS: &[List] = &[
-    List { name: "kms", key: "{arn}" },
-    List { name: "gcp_kms", key: "{resource_id}" },
-    List { name: "hckms", key: "{key_id}" },
-    List { name: "azure_kv", key: "{vault_url}/keys/{name}/{version}" },
-    List { name: "hc_vault", key: "{vault_address}/v1/{engine_path}/keys/{key_name}" },
-    List { name: "age", key: "{recipient}" },
-    List { name: "pgp", key: "{fp}" },
+    List {
+        name: "kms",
+        key: "{arn}",
+        number: 1,
+        parts: &[Text("arn"), Text("role"), Map("context"), Text("aws_profile")],
+    },
+    List { name: "gcp_kms", key: "{resource_id}", number: 3, parts: &[Text("resource_id")] },
+    List { name: "hckms", key: "{key_id}", number: 7, parts: &[Text("key_id")] },
+    List {
+        name: "azure_kv",
+        key: "{vault_url}/keys/{name}/{version}",
+        number: 4,
+        parts: &[Text("vault_url"), Text("name"), Text("version")],
+    },
+    List {
+        name: "hc_vault",
+        key: "{vault_address}/v1/{engine_path}/keys/{key_name}",
+        number: 5,
+        parts: &[Text("vault_address"), Text("engine_path"), Text("key_name")],
+    },
+    List { name: "age", key: "{recipient}", number: 6, parts: &[Text("recipient")] },
+    List { name: "pgp", key: "{fp}", number: 2, parts: &[Text("fp")] },
 ];
 
 /// Every back end of this build.

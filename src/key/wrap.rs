@@ -1,48 +1,61 @@
 //! The data key wrapped for many recipients.
 
-use super::{Backend, Stanza, registry};
+use super::{Backend, KeyService, Keyring, Stanza, registry};
 use crate::error::{Error, Kind, Result};
 use crate::trace;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// So many services are asked at the same time.
 const AT_ONCE: usize = 16;
 
-/// A stanza, its back end, and the bytes to wrap.
-type Job<'a> = (&'a mut Stanza, &'static dyn Backend, &'a [u8]);
+/// A stanza, its back end on this machine, and the bytes to wrap.
+type Job<'a> = (&'a mut Stanza, Option<&'static dyn Backend>, &'a [u8]);
 
-/// Wraps, for each stanza's recipient, the bytes beside it. First what this machine can do alone, so that
-/// no service is asked when that fails; then all services at the same time.
-///
-/// # Errors
-/// When this build lacks a back end, and those of the back ends: every service that failed, not just the
-/// first.
-pub fn wrap_all<'a>(stanzas: impl IntoIterator<Item = (&'a mut Stanza, &'a [u8])>) -> Result<()> {
-    let with_backend = stanzas.into_iter().map(|(stanza, part)| {
-        let backend = registry::backend(stanza.list()).ok_or_else(|| {
-            Error::new(Kind::Generic, format!("the data key cannot be wrapped for {}", stanza.title()))
-                .because(format!("this build has no {} keys", stanza.list()))
-        })?;
-        Ok((stanza, backend, part))
-    });
-    let jobs: Vec<Job<'_>> = with_backend.collect::<Result<_>>()?;
-    let (remote, local): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|(_, backend, _)| backend.is_remote());
-    local.into_iter().try_for_each(run)?;
-    wrap_remote(remote)
+impl Keyring {
+    /// Wraps, for each stanza's recipient, the bytes beside it. First what this machine can do alone, so that
+    /// no service is asked when that fails; then all services at the same time. A key service is asked for what this
+    /// machine could not do, or was not to do.
+    ///
+    /// # Errors
+    /// When this build lacks a back end, and those of the back ends: every service that failed, not just the
+    /// first.
+    pub fn wrap_all<'a>(&self, stanzas: impl IntoIterator<Item = (&'a mut Stanza, &'a [u8])>) -> Result<()> {
+        let with_backend = stanzas.into_iter().map(|(stanza, part)| {
+            let backend = registry::backend(stanza.list()).filter(|_| self.is_local());
+            if backend.is_none() && self.services().is_empty() {
+                let error = cannot_wrap(stanza);
+                return Err(if self.is_local() {
+                    error.because(format!("this build has no {} keys", stanza.list()))
+                } else {
+                    error.because("no key of this machine may be used, and no key service is named").hint(NAME_ONE)
+                });
+            }
+            Ok((stanza, backend, part))
+        });
+        let jobs: Vec<Job<'_>> = with_backend.collect::<Result<_>>()?;
+        let is_remote = |job: &Job<'_>| job.1.is_none_or(|backend| backend.is_remote());
+        let (remote, local): (Vec<_>, Vec<_>) = jobs.into_iter().partition(is_remote);
+        local.into_iter().try_for_each(|job| run(job, self.services()))?;
+        wrap_remote(remote, self.services())
+    }
 }
 
-fn wrap_remote(jobs: Vec<Job<'_>>) -> Result<()> {
+/// What to do where nobody may be asked.
+pub(super) const NAME_ONE: &str =
+    "name one: --keyservice unix:///PATH, or let this machine's keys be used: --enable-local-keyservice";
+
+fn wrap_remote(jobs: Vec<Job<'_>>, services: &[Arc<dyn KeyService>]) -> Result<()> {
     let count = jobs.len();
     let mut failed = Vec::new();
     if count < 2 {
-        failed.extend(jobs.into_iter().enumerate().filter_map(|(at, job)| Some((at, run(job).err()?))));
+        failed.extend(jobs.into_iter().enumerate().filter_map(|(at, job)| Some((at, run(job, services).err()?))));
     } else {
         let jobs = Mutex::new(jobs.into_iter().enumerate());
         let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).next();
         let work = || {
             let mut failed = Vec::new();
             while let Some((at, job)) = next() {
-                failed.extend(run(job).err().map(|error| (at, error)));
+                failed.extend(run(job, services).err().map(|error| (at, error)));
             }
             failed
         };
@@ -65,12 +78,35 @@ fn wrap_remote(jobs: Vec<Job<'_>>) -> Result<()> {
     }
 }
 
-fn run((stanza, backend, part): Job<'_>) -> Result<()> {
+fn run((stanza, backend, part): Job<'_>, services: &[Arc<dyn KeyService>]) -> Result<()> {
     let clock = trace::clock();
-    backend.wrap(stanza, part)?;
-    stanza.arrange(backend.fields());
+    let here = backend.map(|backend| backend.wrap(stanza, part));
+    match here {
+        Some(Ok(())) => {}
+        Some(Err(error)) if services.is_empty() => return Err(error),
+        here => by_service(stanza, part, services, here.and_then(Result::err))?,
+    }
+    if let Some(backend) = registry::backend(stanza.list()) {
+        stanza.arrange(backend.fields());
+    }
     clock.done(|| format!("wrapped the data key for {}", stanza.title()));
     Ok(())
+}
+
+/// Has the first of `services` wrap that can; `here` is why this machine did not.
+fn by_service(stanza: &mut Stanza, part: &[u8], services: &[Arc<dyn KeyService>], here: Option<Error>) -> Result<()> {
+    let mut error = here.unwrap_or_else(|| cannot_wrap(stanza));
+    for service in services {
+        match service.wrap(stanza, part) {
+            Ok(()) => return Ok(()),
+            Err(why) => error = error.because(why),
+        }
+    }
+    Err(error)
+}
+
+fn cannot_wrap(stanza: &Stanza) -> Error {
+    Error::new(Kind::Generic, format!("the data key cannot be wrapped for {}", stanza.title()))
 }
 
 /// Several failures as one, each with its reasons, hints once.

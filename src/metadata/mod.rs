@@ -18,7 +18,7 @@ pub use selection::Selection;
 use crate::crypto::shamir;
 use crate::document::Value;
 use crate::error::{Error, Kind, Result};
-use crate::key::{self, Keyring, Opened, Search, Share, Stanza};
+use crate::key::{Keyring, Opened, Search, Share, Stanza};
 use crate::secret::{DataKey, SecretBytes};
 use crate::trace;
 
@@ -132,8 +132,8 @@ impl Metadata {
     /// # Errors
     /// When there is no recipient, a group is empty, the threshold does not fit the groups, or this
     /// build lacks a back end; those of the back ends.
-    pub fn wrap(&mut self, data_key: &DataKey) -> Result<()> {
-        self.wrap_for(data_key, |_| true)
+    pub fn wrap(&mut self, data_key: &DataKey, keyring: &Keyring) -> Result<()> {
+        self.wrap_for(data_key, keyring, |_| true)
     }
 
     /// As [`Self::wrap`] with a single group, but for those alone for whom nothing is wrapped yet: the
@@ -141,12 +141,12 @@ impl Metadata {
     ///
     /// # Errors
     /// Those of [`Self::wrap`].
-    pub fn wrap_for_new(&mut self, data_key: &DataKey) -> Result<()> {
+    pub fn wrap_for_new(&mut self, data_key: &DataKey, keyring: &Keyring) -> Result<()> {
         let split = self.key_groups.len() > 1;
-        self.wrap_for(data_key, |stanza| split || !stanza.is_wrapped())
+        self.wrap_for(data_key, keyring, |stanza| split || !stanza.is_wrapped())
     }
 
-    fn wrap_for(&mut self, data_key: &DataKey, wanted: impl Fn(&Stanza) -> bool) -> Result<()> {
+    fn wrap_for(&mut self, data_key: &DataKey, keyring: &Keyring, wanted: impl Fn(&Stanza) -> bool) -> Result<()> {
         if self.key_groups.iter().all(Vec::is_empty) {
             return Err(Error::new(Kind::NoRecipient, "there is no recipient to encrypt for")
                 .hint("name one with --age, or write a creation rule: leafcrypt init"));
@@ -163,7 +163,7 @@ impl Metadata {
         let mut wrapped = self.key_groups.clone();
         let with_part = wrapped.iter_mut().zip(&parts);
         let stanzas = with_part.flat_map(|(group, part)| group.iter_mut().map(|stanza| (stanza, part.expose())));
-        key::wrap_all(stanzas.filter(|(stanza, _)| wanted(stanza)))?;
+        keyring.wrap_all(stanzas.filter(|(stanza, _)| wanted(stanza)))?;
         self.key_groups = wrapped;
         self.shamir_threshold = threshold;
         Ok(())

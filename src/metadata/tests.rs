@@ -210,7 +210,7 @@ fn a_single_group_wraps_the_whole_key_for_everyone() {
     let (a, b) = (key(), key());
     let mut metadata = Metadata::new(vec![vec![a.1, b.1]], 3, Selection::default(), false);
     let data_key = DataKey::generate().unwrap();
-    metadata.wrap(&data_key).unwrap();
+    metadata.wrap(&data_key, &Keyring::of_process()).unwrap();
     assert_eq!(metadata.shamir_threshold, 0);
     for identity in [&a.0, &b.0] {
         assert_eq!(metadata.unwrap(&keyring(&[identity])).unwrap().expose(), data_key.expose());
@@ -224,7 +224,7 @@ fn several_groups_share_the_key() {
     let data_key = DataKey::generate().unwrap();
 
     let mut two = Metadata::new(groups(), 2, Selection::default(), false);
-    two.wrap(&data_key).unwrap();
+    two.wrap(&data_key, &Keyring::of_process()).unwrap();
     for (i, j) in [(0, 1), (1, 2), (2, 3), (0, 2)] {
         let got = two.unwrap(&keyring(&[&keys[i].0, &keys[j].0])).unwrap();
         assert_eq!(got.expose(), data_key.expose());
@@ -246,13 +246,13 @@ fn several_groups_share_the_key() {
     assert!(error.notes().contains(&note), "{error}");
 
     let mut all = Metadata::new(groups(), 0, Selection::default(), false);
-    all.wrap(&data_key).unwrap();
+    all.wrap(&data_key, &Keyring::of_process()).unwrap();
     assert_eq!(all.shamir_threshold, 3);
     assert!(all.unwrap(&keyring(&[&keys[0].0, &keys[1].0])).is_err());
     assert_eq!(all.unwrap(&keyring(&[&keys[0].0, &keys[1].0, &keys[2].0])).unwrap().expose(), data_key.expose());
 
     let mut one = Metadata::new(groups(), 1, Selection::default(), false);
-    assert!(one.wrap(&data_key).unwrap_err().to_string().contains("at least 2"));
+    assert!(one.wrap(&data_key, &Keyring::of_process()).unwrap_err().to_string().contains("at least 2"));
     assert!(one.stanzas().all(|stanza| !stanza.is_wrapped()));
 }
 
@@ -261,15 +261,15 @@ fn what_is_wrapped_stays_as_it_is_unless_the_key_is_split() {
     let (a, b) = (key(), key());
     let data_key = DataKey::generate().unwrap();
     let mut metadata = Metadata::new(vec![vec![a.1.clone()]], 0, Selection::default(), false);
-    metadata.wrap(&data_key).unwrap();
+    metadata.wrap(&data_key, &Keyring::of_process()).unwrap();
     let before = metadata.key_groups[0][0].clone();
     metadata.key_groups[0].insert(0, b.1.clone());
-    metadata.wrap_for_new(&data_key).unwrap();
+    metadata.wrap_for_new(&data_key, &Keyring::of_process()).unwrap();
     assert_eq!(metadata.key_groups[0][1], before);
     assert_eq!(metadata.unwrap(&keyring(&[&b.0])).unwrap().expose(), data_key.expose());
 
     metadata.key_groups.push(vec![b.1]);
-    metadata.wrap_for_new(&data_key).unwrap();
+    metadata.wrap_for_new(&data_key, &Keyring::of_process()).unwrap();
     assert_ne!(metadata.key_groups[0][1], before);
     assert_eq!(metadata.unwrap(&keyring(&[&a.0, &b.0])).unwrap().expose(), data_key.expose());
 }
@@ -278,7 +278,7 @@ fn what_is_wrapped_stays_as_it_is_unless_the_key_is_split() {
 fn a_stanza_of_an_unknown_back_end_is_kept_and_named() {
     let (identity, mine) = key();
     let mut metadata = Metadata::new(vec![vec![mine]], 0, Selection::default(), false);
-    metadata.wrap(&DataKey::generate().unwrap()).unwrap();
+    metadata.wrap(&DataKey::generate().unwrap(), &Keyring::of_process()).unwrap();
     metadata.key_groups[0].push(Stanza::new("hsm_new", vec![("enc".to_owned(), text("E"))]));
 
     assert!(metadata.unwrap(&keyring(&[&identity])).is_ok());
@@ -293,7 +293,13 @@ fn a_stanza_of_an_unknown_back_end_is_kept_and_named() {
         assert!(error.notes().iter().any(|line| line == note), "{error}");
     }
     let before = metadata.to_value();
-    assert!(metadata.wrap(&DataKey::generate().unwrap()).unwrap_err().to_string().contains("no hsm_new keys"));
+    assert!(
+        metadata
+            .wrap(&DataKey::generate().unwrap(), &Keyring::of_process())
+            .unwrap_err()
+            .to_string()
+            .contains("no hsm_new keys")
+    );
     assert_eq!(metadata.to_value(), before);
 }
 
@@ -302,7 +308,7 @@ fn nobody_to_encrypt_for_is_refused() {
     let data_key = DataKey::generate().unwrap();
     for groups in [vec![], vec![vec![]], vec![vec![key().1], vec![]]] {
         let mut metadata = Metadata::new(groups, 0, Selection::default(), false);
-        assert_eq!(metadata.wrap(&data_key).unwrap_err().kind(), Kind::NoRecipient);
+        assert_eq!(metadata.wrap(&data_key, &Keyring::of_process()).unwrap_err().kind(), Kind::NoRecipient);
     }
 }
 
@@ -320,7 +326,7 @@ fn a_hundred_recipients_open_at_once() {
     let data_key = DataKey::generate().unwrap();
     let stanzas = keys.iter().map(|(_, stanza)| stanza.clone()).collect();
     let mut metadata = Metadata::new(vec![stanzas], 0, Selection::default(), false);
-    metadata.wrap(&data_key).unwrap();
+    metadata.wrap(&data_key, &Keyring::of_process()).unwrap();
     assert_eq!(metadata.unwrap(&keyring(&[&keys[99].0])).unwrap().expose(), data_key.expose());
     let error = metadata.unwrap(&keyring(&[&key().0])).err().unwrap();
     assert!(error.notes().iter().any(|note| note == "and for 50 more"), "{error}");

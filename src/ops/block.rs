@@ -35,9 +35,9 @@ impl Locked {
     pub(super) fn change(mut self, change: Change, keyring: &Keyring) -> Result<String> {
         let data_key = self.metadata.unwrap(keyring)?;
         if change.make(&mut self.metadata) {
-            self.metadata.wrap_for_new(&data_key)?;
+            self.metadata.wrap_for_new(&data_key, keyring)?;
         } else {
-            self.metadata.wrap(&data_key)?;
+            self.metadata.wrap(&data_key, keyring)?;
         }
         self.exchange()
     }

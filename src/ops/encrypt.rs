@@ -7,6 +7,7 @@ use super::source::{Opened, Source};
 use crate::document::{self, Document, EntryId, Flags};
 use crate::error::{Error, Kind, Result};
 use crate::format::{Format, json::Json};
+use crate::key::Keyring;
 use crate::metadata::{Metadata, Selection};
 use crate::seal;
 use crate::secret::DataKey;
@@ -41,7 +42,7 @@ pub struct Encrypted {
 /// # Errors
 /// When the document cannot be read or is encrypted already, when nobody is named to encrypt for, and
 /// when something in it could not be given back later.
-pub fn encrypt(source: &Source, request: &Encrypt) -> Result<Encrypted> {
+pub fn encrypt(source: &Source, request: &Encrypt, keyring: &Keyring) -> Result<Encrypted> {
     let shown = source.shown();
     source.require_type()?;
     let opened = source.open()?;
@@ -49,11 +50,11 @@ pub fn encrypt(source: &Source, request: &Encrypt) -> Result<Encrypted> {
     // What is odd about the rules may be why they do not fit.
     let metadata = metadata(source, request, &mut warnings)
         .map_err(|error| warnings.iter().fold(error, |error, warning| error.because(warning)))?;
-    let text = seal_text(opened, metadata, &mut warnings).map_err(|error| error.in_file(shown))?;
+    let text = seal_text(opened, metadata, keyring, &mut warnings).map_err(|error| error.in_file(shown))?;
     Ok(Encrypted { text, warnings })
 }
 
-fn seal_text(opened: Opened, mut metadata: Metadata, warnings: &mut Vec<String>) -> Result<String> {
+fn seal_text(opened: Opened, mut metadata: Metadata, keyring: &Keyring, warnings: &mut Vec<String>) -> Result<String> {
     let Opened { bytes, input, output } = opened;
     let mut document = input.index_plaintext(bytes)?;
     if document.roots().is_empty() {
@@ -70,7 +71,7 @@ fn seal_text(opened: Opened, mut metadata: Metadata, warnings: &mut Vec<String>)
     }
     warnings.extend(manifest::before_encryption(&document, &metadata.selection)?);
     let data_key = DataKey::generate()?;
-    metadata.wrap(&data_key)?;
+    metadata.wrap(&data_key, keyring)?;
     let sealed = seal::encrypt(output, &document, &data_key, &mut metadata, None);
     document.into_bytes().zeroize();
     let text = sealed?;

@@ -6,7 +6,7 @@ use super::keygen::{self, Outcome};
 use super::{Given, Rules};
 use crate::error::{Error, Kind, Result};
 use crate::format;
-use crate::key::{Backend, Environment, Stanza};
+use crate::key::{Backend, Environment, Keyring, Stanza};
 use crate::sys;
 use std::path::{Path, PathBuf};
 
@@ -151,7 +151,7 @@ fn example(folder: &Path, rules: &Path) -> Result<Example> {
         shamir_threshold: None,
         rules: Rules::new(Some(rules.to_path_buf())),
     };
-    let encrypted = encrypt::encrypt(&source, &request).inspect_err(|_| {
+    let encrypted = encrypt::encrypt(&source, &request, &Keyring::of_process()).inspect_err(|_| {
         // So that the next run tries again instead of finding a plaintext.
         let _ = std::fs::remove_file(&path);
     })?;

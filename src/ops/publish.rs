@@ -168,7 +168,7 @@ impl Recreated {
         let mut anew = Unsealed::new(format, metadata, DataKey::generate()?);
         let mut content = SecretBytes::default();
         if state != State::UpToDate {
-            anew.rekey()?;
+            anew.rekey(keyring)?;
             content = SecretBytes::from(anew.seal(unsealed.plaintext().to_vec())?);
         }
         Ok(Recreated { content, state, recipients, warnings })

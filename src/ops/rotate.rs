@@ -54,7 +54,7 @@ fn seal_anew(request: &Rotate, opened: Opened, keyring: &Keyring) -> Result<Rota
     let mut warnings = std::mem::take(&mut unsealed.warnings);
     change(&mut unsealed.metadata, request, &mut warnings);
     require_recipients(&unsealed.metadata.key_groups)?;
-    unsealed.rekey()?;
+    unsealed.rekey(keyring)?;
     let mut plaintext = unsealed.plaintext().to_vec();
     if input.name() != output.name() {
         let document = input.index_plaintext(plaintext)?;

@@ -57,9 +57,9 @@ impl Unsealed {
     ///
     /// # Errors
     /// When there is no recipient, or one cannot be used.
-    pub fn rekey(&mut self) -> Result<()> {
+    pub fn rekey(&mut self, keyring: &Keyring) -> Result<()> {
         self.data_key = DataKey::generate()?;
-        self.metadata.wrap(&self.data_key)
+        self.metadata.wrap(&self.data_key, keyring)
     }
 
     /// Seals `plaintext`, which may be another than that of the file as it was: the whole new file.

@@ -192,6 +192,21 @@ mod platform {
             self.asked
         }
 
+        /// Waits for a signal that asks this process to end.
+        ///
+        /// # Errors
+        /// When the system refuses.
+        pub fn wait_for_end(&mut self) -> io::Result<Signal> {
+            loop {
+                if let Some(signal) = self.asked {
+                    return Ok(signal);
+                }
+                if let Event::Signal { number, .. } = self.next(None, None)? {
+                    self.note(number);
+                }
+            }
+        }
+
         /// Takes up what arrived together with the end of a child: the system may tell of that end first.
         fn asked_with_child(&mut self) -> Option<Signal> {
             while let Ok(Event::Signal { number, sent }) = self.next(None, Some(Duration::ZERO)) {
@@ -421,6 +436,16 @@ mod platform {
         /// None.
         pub fn asked(&mut self) -> Option<Signal> {
             None
+        }
+
+        /// Waits for ever: what ends this process here ends it at once.
+        ///
+        /// # Errors
+        /// None.
+        pub fn wait_for_end(&mut self) -> io::Result<Signal> {
+            loop {
+                std::thread::park();
+            }
         }
 
         /// Waits for a line of the standard input.

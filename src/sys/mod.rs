@@ -14,6 +14,8 @@ mod process;
 mod prompt;
 mod replace;
 mod run;
+#[cfg(feature = "keyservice")]
+mod socket;
 mod terminal;
 mod user;
 
@@ -30,5 +32,7 @@ pub use process::{BROKEN_PIPE, find_program, harden};
 pub use prompt::{NoAnswer, ask_line, ask_secret, tell};
 pub use replace::{create_file, replace_file, require_replaceable};
 pub use run::{Back, Program, Side, detach, replace_process, variable_text};
+#[cfg(feature = "keyservice")]
+pub use socket::{LocalIncoming, LocalListener, LocalStream};
 pub use terminal::{is_interactive, stdin_is_terminal, terminal_name};
 pub use user::User;

@@ -26,6 +26,7 @@ const NO_CHECK: &str = "it does not look, and writes what it cannot read itself"
 const LAST_GROUP: &str = "it deletes the last group, and with it the only way to open the file";
 const KEYS: &str = "it has no code of its own for a data key that does not open here";
 const STAT: &str = "it has no code of its own for a file that it cannot find out about";
+const PASSES_OVER: &str = "it passes over what is no address when a key of this machine does";
 const EDITOR: &str = "it starts the editor before it looks";
 
 /// Files of every wrong kind; in the lines `FILE` is each of them.
@@ -403,6 +404,30 @@ table!(
         ("keygen --output plain.yaml/below", OURS),
         ("keygen --output", OURS),
         ("keygen file", OURS),
+    ]
+);
+
+table!(
+    keyservice,
+    [
+        ("keyservice --network udp", ""),
+        ("keyservice --network unix --address plain.yaml", ""),
+        ("keyservice --network unix --address folder", ""),
+        ("keyservice --network unix --address missing/socket", ""),
+        ("keyservice --network unix --address closed/socket", ""),
+        ("keyservice --network unix --address fixed/socket", ""),
+        ("keyservice --address nowhere", ""),
+        ("keyservice --address 127.0.0.1:x", ""),
+        ("keyservice --no-such-flag", ""),
+        ("keyservice --network", ""),
+        ("decrypt --keyservice nonsense enc.yaml", PASSES_OVER),
+        ("decrypt --keyservice udp://127.0.0.1:5 enc.yaml", PASSES_OVER),
+        ("decrypt --keyservice unix:///missing/socket foreign.yaml", ""),
+        ("decrypt --keyservice unix:///missing/socket --enable-local-keyservice=false enc.yaml", ""),
+        ("decrypt --enable-local-keyservice=false enc.yaml", ""),
+        ("decrypt --enable-local-keyservice=perhaps enc.yaml", ""),
+        ("encrypt --enable-local-keyservice=false plain.yaml", ""),
+        ("encrypt --keyservice unix:///missing/socket --enable-local-keyservice=false plain.yaml", ""),
     ]
 );
 

@@ -29,6 +29,7 @@ mod gnupg;
 mod groups;
 mod harness;
 mod huawei;
+mod keyservice;
 mod known;
 mod kubectl;
 mod kustomize;

@@ -8,8 +8,8 @@
 //! further thread and no certificates in memory.
 
 #![cfg_attr(
-    not(all(feature = "hc-vault", feature = "aws-kms")),
-    allow(dead_code, reason = "no service uses all of it")
+    not(all(feature = "hc-vault", feature = "aws-kms", feature = "keyservice")),
+    allow(dead_code, unused_imports, reason = "no service uses all of it")
 )]
 
 #[cfg(feature = "client")]
@@ -51,9 +51,14 @@ pub(crate) struct Limits {
 impl Limits {
     /// Those of the environment.
     pub(crate) fn of(environment: &Environment) -> Self {
+        Self::of_or(environment, REQUEST)
+    }
+
+    /// Those of the environment; one request may take so long as `usual`, when it says nothing.
+    pub(crate) fn of_or(environment: &Environment, usual: Duration) -> Self {
         let said = environment.get_filled(REQUEST_ENV).and_then(|text| text.to_str()?.parse::<f64>().ok());
         let request = said.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).filter(|time| !time.is_zero());
-        Self::within(request.unwrap_or(REQUEST), RETRIES)
+        Self::within(request.unwrap_or(usual), RETRIES)
     }
 
     /// Those of a request that may take so long.

@@ -98,7 +98,7 @@ pub fn edit(
     }
     let editor = Editor::find(environment)?;
     let is_new = std::fs::metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
-    let mut session = if is_new { Session::create(request) } else { Session::open(request, keyring) }?;
+    let mut session = if is_new { Session::create(request, keyring) } else { Session::open(request, keyring) }?;
     sys::require_replaceable(path)?;
     session.begin(request, keyring, environment)?;
     conversation.warn(&std::mem::take(&mut session.warnings));
@@ -118,6 +118,7 @@ pub fn edit(
 /// One edit, from the first time the editor opens to the last.
 struct Session<'a> {
     request: &'a Edit,
+    keyring: &'a Keyring,
     unsealed: Unsealed,
     /// The encrypted file as it was; `None` when there was none.
     version: Option<Vec<u8>>,
@@ -140,7 +141,7 @@ enum Refusal {
 
 impl<'a> Session<'a> {
     /// A file that is there.
-    fn open(request: &'a Edit, keyring: &Keyring) -> Result<Self> {
+    fn open(request: &'a Edit, keyring: &'a Keyring) -> Result<Self> {
         let source = &request.source;
         let opened = source.open()?;
         let version = opened.bytes.clone();
@@ -154,27 +155,33 @@ impl<'a> Session<'a> {
             Ok((unsealed, text))
         };
         let (unsealed, text) = open().map_err(|error: Error| error.in_file(source.shown()))?;
-        Self::of(request, unsealed, text, Some(version))
+        Self::of(request, keyring, unsealed, text, Some(version))
     }
 
     /// A file that is to be made, with an example in it. Its data key is wrapped first: who cannot encrypt need not write.
-    fn create(request: &'a Edit) -> Result<Self> {
+    fn create(request: &'a Edit, keyring: &'a Keyring) -> Result<Self> {
         let mut warnings = Vec::new();
         let (_, output) = request.source.formats();
         let mut metadata = encrypt::metadata(&request.source, &request.encrypt, &mut warnings)?;
         let data_key = DataKey::generate()?;
-        metadata.wrap(&data_key)?;
+        metadata.wrap(&data_key, keyring)?;
         metadata.last_modified = seal::now(); // a block that is shown is read again
         let text = output.example().as_bytes().to_vec();
         let unsealed = Unsealed::new(output, metadata, data_key);
-        Ok(Session { warnings, ..Self::of(request, unsealed, text, None)? })
+        Ok(Session { warnings, ..Self::of(request, keyring, unsealed, text, None)? })
     }
 
-    fn of(request: &'a Edit, mut unsealed: Unsealed, text: Vec<u8>, version: Option<Vec<u8>>) -> Result<Self> {
+    fn of(
+        request: &'a Edit,
+        keyring: &'a Keyring,
+        mut unsealed: Unsealed,
+        text: Vec<u8>,
+        version: Option<Vec<u8>>,
+    ) -> Result<Self> {
         let shown = if request.show_master_keys { with_block(&unsealed, text)? } else { text };
         let (unchanged, warnings) = (SecretBytes::from(shown.clone()), std::mem::take(&mut unsealed.warnings));
         let shown = SecretBytes::from(shown);
-        let mut session = Session { request, unsealed, version, shown, unchanged, view: None, warnings };
+        let mut session = Session { request, keyring, unsealed, version, shown, unchanged, view: None, warnings };
         if request.decode_data {
             session.decode_data().map_err(|error| error.in_file(request.source.shown()))?;
         }
@@ -354,7 +361,7 @@ impl<'a> Session<'a> {
         for stanza in new.key_groups.iter_mut().flatten().filter(is_new) {
             stanza.set(Stanza::ENC, Value::Str(String::new()));
         }
-        new.wrap_for_new(&self.unsealed.data_key)?;
+        new.wrap_for_new(&self.unsealed.data_key, self.keyring)?;
         let named = |metadata: &Metadata| metadata.stanzas().map(|stanza| stanza.title()).collect::<Vec<_>>();
         let now = named(new);
         let gone: Vec<String> = named(old).into_iter().filter(|title| !now.contains(title)).collect();
