@@ -207,6 +207,22 @@ fn what_cannot_be_done_is_said_and_nothing_changes() {
     test.run("set a.yaml new[7] 2").code(0).stderr_has("its only item, [0]");
 }
 
+/// A shell completes a key path in the form in which it is begun; keys are not encrypted, so it needs no identity.
+#[test]
+fn key_paths_are_completed() {
+    let test = team(PLAIN, "a.yaml").env("SOPS_AGE_KEY_FILE", "nothing");
+    for (typed, offered) in [
+        ("set a.yaml db.", "db.hosts\ndb.ports\ndb.user"),
+        ("unset a.yaml '[\"db\"][\"u'", "[\"db\"][\"user\"]"),
+        ("unset a.yaml /db/ports/", "/db/ports/0\n/db/ports/1"),
+        ("decrypt a.yaml --extract n", "note"),
+    ] {
+        let index = typed.split(' ').count().to_string();
+        let variables = [("COMPLETE", "bash"), ("_CLAP_COMPLETE_INDEX", index.as_str()), ("_CLAP_IFS", "\n")];
+        test.run_as(&variables, &format!("-- leafcrypt {typed}")).code(0).stdout(offered);
+    }
+}
+
 /// The paths of sops to all values of a document.
 fn paths(document: &Document) -> Vec<String> {
     let leaf = |&id: &EntryId| {
