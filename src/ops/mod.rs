@@ -28,5 +28,5 @@ pub mod updatekeys;
 
 pub use recipients::{Given, GroupPlan, Plan};
 pub use rules::Rules;
-pub use source::{Source, looks_encrypted};
+pub use source::{Source, looks_encrypted, stanzas_of};
 pub use unsealed::Unsealed;
