@@ -5,7 +5,7 @@ use crate::error::{Error, Kind, Result};
 use crate::key::service::{self, Address, Server};
 use crate::key::{Environment, Keyring};
 use crate::sys::Signals;
-use clap::builder::{BoolishValueParser, PossibleValuesParser};
+use clap::builder::PossibleValuesParser;
 use std::path::PathBuf;
 
 /// Serve the keys of this machine to other processes
@@ -75,11 +75,20 @@ pub(super) struct KeyServiceArgs {
         require_equals = true,
         default_value = "true",
         default_missing_value = "true",
-        value_parser = BoolishValueParser::new(),
+        value_parser = read_switch,
         action = clap::ArgAction::Set,
         help_heading = "Key services"
     )]
     local: bool,
+}
+
+/// Reads a switch as Go does. An empty variable says nothing.
+fn read_switch(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "" | "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err("value was not a boolean"),
+    }
 }
 
 impl KeyServiceArgs {

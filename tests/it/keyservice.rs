@@ -233,6 +233,15 @@ fn services_are_asked_in_order_after_this_machine() {
     let test = encrypted_for(keyless(), &stranger);
     let refused = test.run(&format!("decrypt {both} e.yaml")).fails().code(128);
     refused.stderr_has(&format!("with the key service {uri_a}: it answered:")).stderr_has(&uri_b);
+    // An empty variable says nothing.
+    let (mine, recipient) = with_age();
+    let test = encrypted_for(mine.file("a.yaml", PLAIN), &recipient);
+    for value in ["", "1", "true", "T"] {
+        test.run_as(&[("SOPS_ENABLE_LOCAL_KEYSERVICE", value), ("SOPS_KEYSERVICE", "")], "decrypt e.yaml").code(0);
+    }
+    for value in ["0", "f", "False"] {
+        test.run_as(&[("SOPS_ENABLE_LOCAL_KEYSERVICE", value)], "decrypt e.yaml").fails().code(128);
+    }
     // What this machine has, no service is asked for: there is none at this address.
     let (mine, recipient) = with_age();
     let test = encrypted_for(mine.file("a.yaml", PLAIN), &recipient);
