@@ -79,11 +79,11 @@ pub(super) fn run(args: Args) -> Result<()> {
     if let Some(Action::Install(install)) = args.action {
         return self::install(&install);
     }
-    let root = if args.root_only || args.argocd { Some(working_folder()?) } else { None };
+    let root = if args.root_only || args.argocd { Some(sys::working_folder()?) } else { None };
     let plugin =
         Plugin { keyring: Keyring::of_process(), root, placeholder: args.placeholder, concurrency: args.concurrency };
     let rendered = match &args.manifest {
-        None if args.argocd => argocd::render(&plugin, &working_folder()?, &Environment::of_process())?,
+        None if args.argocd => argocd::render(&plugin, &sys::working_folder()?, &Environment::of_process())?,
         Some(manifest) => legacy::run(&plugin, read(manifest)?, &manifest.display().to_string(), stream)?,
         None if sys::stdin_is_terminal() => {
             return Err(Error::new(Kind::NoFile, "there is no manifest and no ResourceList")
@@ -107,12 +107,6 @@ fn stream() -> Result<Option<String>> {
 fn read(path: &Path) -> Result<String> {
     String::from_utf8(sys::read_input(path)?)
         .map_err(|_| Error::new(Kind::Format, "the text is not UTF-8").in_file(path.display().to_string()))
-}
-
-fn working_folder() -> Result<PathBuf> {
-    std::env::current_dir()
-        .and_then(|folder| folder.canonicalize())
-        .map_err(|error| Error::new(Kind::ReadInput, "the working folder cannot be read").because(error))
 }
 
 fn install(install: &Install) -> Result<()> {

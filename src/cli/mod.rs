@@ -19,6 +19,7 @@ mod exec_file;
 mod files;
 mod filestatus;
 mod groups;
+mod helm;
 mod init;
 mod keygen;
 #[cfg(feature = "keyservice")]
@@ -101,6 +102,7 @@ enum Command {
     #[cfg(feature = "keyservice")]
     Keyservice(keyservice::Args),
     Kustomize(kustomize::Args),
+    Helm(helm::Args),
     Seal(Box<seal::Args>),
     Completion(completion::Args),
 }
@@ -180,6 +182,7 @@ impl Command {
             #[cfg(feature = "keyservice")]
             Command::Keyservice(args) => keyservice::run(args).map(done),
             Command::Kustomize(args) => kustomize::run(args).map(done),
+            Command::Helm(args) => helm::run(args).map(done),
             Command::Seal(args) => seal::run(*args).map(done),
             Command::Completion(args) => completion::run(&args).map(done),
         }

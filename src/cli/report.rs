@@ -31,8 +31,12 @@ pub(super) fn error(error: &Error) {
     print(&render(error));
 }
 
-/// Prints `warnings`.
+/// Prints `warnings`; none to helm-secrets, which takes the standard error of sops for values as well (`2>&1` in its
+/// `scripts/lib/backends/sops.sh`).
 pub(super) fn warnings(warnings: &[String]) {
+    if std::env::var_os("HELM_PLUGIN_NAME").is_some_and(|name| name == "secrets") {
+        return;
+    }
     for warning in warnings {
         let mut text = String::new();
         labelled(&mut text, WARNING, "warning", warning);

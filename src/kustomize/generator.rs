@@ -39,10 +39,51 @@ pub(super) struct SecretFrom {
     pub(super) kind: Option<String>,
 }
 
+const KIND: &str = "ksops";
+const GROUP: &str = "viaduct.ai/";
+const VERSION: &str = "viaduct.ai/v1";
+
+fn text_of<'a>(resource: &'a Value, key: &str) -> &'a str {
+    resource.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
 /// Whether a resource is a generator's manifest.
 pub(super) fn is_generator(resource: &Value) -> bool {
-    let text = |key| resource.get(key).and_then(Value::as_str).unwrap_or_default();
-    text("kind") == "ksops" && text("apiVersion").starts_with("viaduct.ai/")
+    text_of(resource, "kind") == KIND && text_of(resource, "apiVersion") == VERSION
+}
+
+/// Whether a resource was meant to be one: half of its name is right.
+pub(super) fn is_almost_generator(resource: &Value) -> bool {
+    !is_generator(resource) && (text_of(resource, "kind") == KIND || text_of(resource, "apiVersion").starts_with(GROUP))
+}
+
+/// Refuses a manifest that is not a generator's. KSOPS takes any that has the right fields; then a slip in the kind
+/// is noticed by kustomize alone, which knows no such plugin, or by nobody.
+///
+/// # Errors
+/// When its kind or its `apiVersion` is another.
+pub(super) fn require_generator(resource: &Value) -> Result<()> {
+    if is_generator(resource) {
+        return Ok(());
+    }
+    let shown = |key| match resource.get(key) {
+        Some(value) => {
+            format!("its {key} is {}", value.as_str().map_or("no text".to_owned(), |text| format!("{text:?}")))
+        }
+        None => format!("it has no {key}"),
+    };
+    Err(Error::new(Kind::Generic, "this is no generator of KSOPS")
+        .because(format!("generator {}: {}, and {}", name(resource), shown("apiVersion"), shown("kind")))
+        .hint(format!("apiVersion: {VERSION}, and kind: {KIND}")))
+}
+
+/// The name of a manifest, for messages.
+fn name(manifest: &Value) -> &str {
+    manifest
+        .get("metadata")
+        .and_then(|metadata| metadata.get("name"))
+        .and_then(Value::as_str)
+        .unwrap_or("without a name")
 }
 
 /// Whether it asks for nothing: then it is the manifest of a transformer.
@@ -65,8 +106,8 @@ impl Generator {
     /// # Errors
     /// When it asks for nothing, or a field is of the wrong type: with its name.
     pub(super) fn read(manifest: &Value) -> Result<Self> {
-        let name = manifest.get("metadata").and_then(|metadata| metadata.get("name")).and_then(Value::as_str);
-        let name = name.unwrap_or("without a name").to_owned();
+        require_generator(manifest)?;
+        let name = name(manifest).to_owned();
         let mut unknown = Vec::new();
         let generator = fields(manifest, "", &["apiVersion", "kind", "metadata", "files", "secretFrom"], &mut unknown)
             .and_then(|()| {
@@ -172,14 +213,37 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Generator> {
-        let document = index(text.to_owned())?;
+        let document = index(format!("{text}apiVersion: viaduct.ai/v1\nkind: ksops\n"))?;
         Generator::read(&document.value(document.roots()[0]))
+    }
+
+    #[test]
+    fn only_a_generator_is_one() {
+        for (text, reason) in [
+            ("files: [a]\n", "generator without a name: it has no apiVersion, and it has no kind"),
+            (
+                "apiVersion: viaduct.ai/v1\nmetadata: {name: g}\n",
+                "generator g: its apiVersion is \"viaduct.ai/v1\", and it has no kind",
+            ),
+            (
+                "apiVersion: viaduct.ai/v2\nkind: ksops\n",
+                "its apiVersion is \"viaduct.ai/v2\", and its kind is \"ksops\"",
+            ),
+            ("apiVersion: viaduct.ai/v1\nkind: KSOPS\n", "its kind is \"KSOPS\""),
+            ("apiVersion: viaduct.ai/v1\nkind: [ksops]\n", "its kind is no text"),
+            ("apiVersion: v1\nkind: Secret\n", "its kind is \"Secret\""),
+        ] {
+            let document = index(text.to_owned()).unwrap();
+            let error = Generator::read(&document.value(document.roots()[0])).unwrap_err();
+            assert_eq!(error.message(), "this is no generator of KSOPS");
+            assert!(format!("{error:?}").contains(&format!("{reason:?}")[1..reason.len()]), "{error:?}");
+        }
     }
 
     #[test]
     fn every_field_is_read() {
         let generator = read(
-            "apiVersion: viaduct.ai/v1\nkind: ksops\nmetadata:\n  name: g\nfiles: [a.yaml]\nsecretFrom:\n- metadata:\n    \
+            "metadata:\n  name: g\nfiles: [a.yaml]\nsecretFrom:\n- metadata:\n    \
              name: s\n    namespace: n\n    labels: {app: foo}\n    annotations:\n      \
              kustomize.config.k8s.io/needs-hash: true\n  type: Opaque\n  files: [k=b]\n  binaryFiles: [c]\n  envs: [d]\n",
         )
@@ -196,13 +260,11 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         for (text, message) in [
-            ("kind: ksops\n", "the generator asks for nothing"),
+            ("", "the generator asks for nothing"),
             ("files: a.yaml\n", "files must be a list"),
             ("files: [[a]]\n", "files[0] must be a text"),
             ("secretFrom: [a]\n", "secretFrom[0] must be a map"),
             ("secretFrom: [{metadata: {labels: [a]}}]\n", "secretFrom[0].metadata.labels must be a map"),
-            ("- a\n", "this document is a list"),
-            ("# nothing\n", "the manifest is empty"),
         ] {
             assert_eq!(read(text).map_err(|error| error.message().to_owned()), Err(message.to_owned()), "{text}");
         }

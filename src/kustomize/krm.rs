@@ -31,6 +31,9 @@ pub fn run(plugin: &Plugin, input: String) -> Result<Rendered> {
 fn transform(plugin: &Plugin, list: &Document) -> Result<Rendered> {
     let root = *list.roots().first().ok_or_else(|| not_a_list("it is empty"))?;
     if child(list, root, "kind").is_none_or(|kind| list.scalar(kind).bytes != b"ResourceList") {
+        if list.roots().iter().all(|&root| generator::is_generator(&list.value(root))) {
+            return bare(plugin, list);
+        }
         return Err(not_a_list("its kind is not ResourceList"));
     }
     let items: Vec<EntryId> = match child(list, root, "items") {
@@ -50,6 +53,9 @@ fn transform(plugin: &Plugin, list: &Document) -> Result<Rendered> {
         if generator::is_generator(&value) {
             generators += 1;
             resources.extend(generate(plugin, &value, &mut warnings)?);
+        } else if generator::is_almost_generator(&value) {
+            generator::require_generator(&value)
+                .map_err(|error| error.in_file(format!("item {} of the ResourceList", at + 1)))?;
         } else {
             let resource = resource::cut(list, item)?;
             resources.push(open_encrypted(plugin, resource, &value, at)?);
@@ -58,7 +64,7 @@ fn transform(plugin: &Plugin, list: &Document) -> Result<Rendered> {
     // A generator that is not among the items, as kpt runs one.
     if let (Some(config), 0) = (config, generators) {
         let value = list.value(config);
-        if generator::is_generator(&value) && !generator::asks_for_nothing(&value) {
+        if !generator::asks_for_nothing(&value) {
             resources.extend(generate(plugin, &value, &mut warnings)?);
         }
     }
@@ -77,6 +83,16 @@ fn transform(plugin: &Plugin, list: &Document) -> Result<Rendered> {
         resource::nest(&resource::cut(list, config)?, "  ", "  ", &mut out);
     }
     Ok(Rendered { text: SecretBytes::from(out), warnings })
+}
+
+/// Generators without a list around them, as in `ksops < generator.yaml`: what they generate, likewise.
+fn bare(plugin: &Plugin, generators: &Document) -> Result<Rendered> {
+    let mut warnings = Vec::new();
+    let mut resources = Vec::new();
+    for &root in generators.roots() {
+        resources.extend(generate(plugin, &generators.value(root), &mut warnings)?);
+    }
+    Ok(Rendered { text: SecretBytes::from(resource::join(&resources)), warnings })
 }
 
 fn child(document: &Document, id: EntryId, key: &str) -> Option<EntryId> {

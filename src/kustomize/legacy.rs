@@ -27,7 +27,10 @@ pub fn run(
     let mut warnings = Vec::new();
     let mut resources = Vec::new();
     let stream = match document.roots().iter().map(|&root| document.value(root)).collect::<Vec<_>>().as_slice() {
-        [only] if generator::asks_for_nothing(only) => stream()?,
+        [only] if generator::asks_for_nothing(only) => {
+            generator::require_generator(only).map_err(in_manifest)?;
+            stream()?
+        }
         _ => None,
     };
     if let Some(stream) = stream {

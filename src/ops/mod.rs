@@ -11,6 +11,7 @@ pub mod encrypt;
 pub mod exec;
 pub mod filestatus;
 pub mod groups;
+pub mod helm;
 pub mod init;
 pub mod keygen;
 mod manifest;
@@ -28,5 +29,5 @@ pub mod updatekeys;
 
 pub use recipients::{Given, GroupPlan, Plan};
 pub use rules::Rules;
-pub use source::{Source, looks_encrypted, stanzas_of};
+pub use source::{Source, looks_encrypted, require_inside};
 pub use unsealed::Unsealed;

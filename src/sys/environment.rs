@@ -87,6 +87,15 @@ impl Environment {
         self.home().map(|home| home.join(".config"))
     }
 
+    /// The folder of a user's own data that programs share: by the XDG Base Directory Specification, on macOS `~/Library`,
+    /// on Windows that of roaming application data.
+    #[must_use]
+    pub fn data_folder(&self) -> Option<PathBuf> {
+        let named = self.get_filled(if cfg!(windows) { "AppData" } else { "XDG_DATA_HOME" }).map(PathBuf::from);
+        let below_home = if cfg!(target_os = "macos") { "Library" } else { ".local/share" };
+        named.or_else(|| self.home().map(|home| home.join(below_home)))
+    }
+
     /// A path as it is shown in messages, with `~` for the home folder.
     #[must_use]
     pub fn show(&self, path: &Path) -> String {

@@ -4,7 +4,7 @@ use crate::error::{Error, Kind, Result};
 use crate::trace;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The largest input: byte positions of a document are kept in 31 bits.
 pub const MAX_INPUT: u64 = (1 << 31) - 1;
@@ -97,6 +97,30 @@ pub fn link(from: &Path, to: &Path) -> io::Result<()> {
     return std::os::unix::fs::symlink(from, to);
     #[cfg(not(unix))]
     return std::fs::copy(from, to).map(drop);
+}
+
+/// The working folder, links resolved.
+///
+/// # Errors
+/// When it is gone or may not be read.
+pub fn working_folder() -> Result<PathBuf> {
+    std::env::current_dir()
+        .and_then(|folder| folder.canonicalize())
+        .map_err(|error| Error::new(Kind::ReadInput, "the working folder cannot be read").because(error))
+}
+
+/// Lets everybody run the file at `path`, and read it.
+///
+/// # Errors
+/// When its owner is somebody else.
+pub fn make_runnable(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))?;
+    }
+    let _ = path;
+    Ok(())
 }
 
 /// Writes a new file that only its owner may read, and the folders on its way likewise.

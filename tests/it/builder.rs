@@ -261,6 +261,13 @@ impl Output {
         self
     }
 
+    /// Nothing is on standard error.
+    #[track_caller]
+    pub(crate) fn stderr_is_empty(self) -> Self {
+        assert!(self.stderr.is_empty(), "nothing on standard error of\n{self:?}");
+        self
+    }
+
     /// Standard output as text.
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.stdout).into_owned()

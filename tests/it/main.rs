@@ -20,6 +20,7 @@ mod edit_terminal;
 mod edit_trace;
 mod exec;
 mod exec_terminal;
+mod flux;
 #[allow(unreachable_pub, reason = "the fuzz targets include the same file")]
 #[path = "../../fuzz/fuzz_targets/law.rs"]
 mod fuzz_law;
@@ -28,9 +29,12 @@ mod generate;
 mod gnupg;
 mod groups;
 mod harness;
+mod helm;
 mod huawei;
 mod keyservice;
 mod known;
+mod ksops;
+mod ksops_bad;
 mod kubectl;
 mod kustomize;
 mod law3;

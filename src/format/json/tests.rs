@@ -306,7 +306,7 @@ fn a_duplicate_names_both_places_however_large_the_object() {
 #[test]
 fn metadata_is_written_as_the_object_is() {
     let cases = [
-        ("{\"a\":1}", "{\"a\":1,\"sops\":{\"age\":[{\"recipient\":\"age1x\",\"enc\":"),
+        ("{\"a\":1}", "{\"a\":1,\"sops\": {\"age\": [{\"recipient\": \"age1x\",\"enc\": "),
         ("{\"a\": 1}", "{\"a\": 1, \"sops\": {\"age\": [{\"recipient\": \"age1x\", \"enc\": "),
         ("{ \"a\": 1 }\n", "{ \"a\": 1, \"sops\": {\"age\": [{"),
         (
@@ -315,7 +315,7 @@ fn metadata_is_written_as_the_object_is() {
         ),
         ("{\r\n  \"a\": 1}", "{\r\n  \"a\": 1,\r\n  \"sops\": {\r\n    \"age\": [\r\n      {\r\n"),
         ("  {\n    \"a\": 1\n  }", "  {\n    \"a\": 1,\n    \"sops\": {\n      \"age\": ["),
-        ("{\n\"a\":1,\n\"b\":2\n}", "{\n\"a\":1,\n\"b\":2,\n\"sops\":{\n\"age\":["),
+        ("{\n\"a\":1,\n\"b\":2\n}", "{\n\"a\":1,\n\"b\":2,\n\"sops\": {\n\"age\": ["),
         ("{\n  \"a\": 1, \"b\": 2\n}", "{\n  \"a\": 1, \"b\": 2,\n  \"sops\": {\n"),
         ("{ \"a\": 1\n, \"b\": 2\n}", "{ \"a\": 1\n, \"b\": 2,\n\"sops\": {\n\"age\": ["),
         ("{}", "{\n\t\"sops\": {\n\t\t\"age\": ["),
