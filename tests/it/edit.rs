@@ -181,7 +181,7 @@ fn a_new_file_without_a_rule_gets_a_hint() {
     let edit = Edit::new().editor("echo never > started");
     std::fs::remove_file(edit.test.path(".sops.yaml")).unwrap();
     edit.run("edit new.yaml").fails().code(1).stderr_has("hint: leafcrypt init");
-    edit.run("edit nowhere/new.yaml --age {age}").fails().code(3).stderr_has("the folder must exist");
+    edit.run("edit nowhere/new.yaml --age {age}").fails().code(3).stderr_has("its folder must exist");
     assert!(!edit.test.path("started").exists());
 }
 
@@ -304,7 +304,7 @@ fn what_cannot_be_written_is_said_before_the_editor_opens() {
     let edit = Edit::new().editor("echo never > started");
     std::fs::create_dir(edit.test.path("folder")).unwrap();
     edit.run("edit folder").fails().code(2);
-    edit.run("edit nowhere/new.yaml").fails().code(3).stderr_has("the folder must exist");
+    edit.run("edit nowhere/new.yaml").fails().code(3).stderr_has("its folder must exist");
     assert!(!edit.test.path("started").exists());
 }
 
