@@ -121,6 +121,11 @@ fn install(install: &Install) -> Result<()> {
     }
     for (program, name) in programs {
         let to = install.folder.join(name);
+        // A copy onto itself would leave nothing of it.
+        if to.canonicalize().is_ok_and(|to| program.canonicalize().is_ok_and(|program| program == to)) {
+            report::note(&format!("{} is this program", to.display()));
+            continue;
+        }
         std::fs::copy(&program, &to).map_err(|error| {
             Error::new(Kind::WriteOutput, format!("{} cannot be written", to.display())).because(error)
         })?;

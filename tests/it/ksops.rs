@@ -7,7 +7,13 @@
 use crate::builder::{Output, Test, leafcrypt};
 use crate::gnupg::Gnupg;
 use crate::kustomize::{build, indented, kubectl, resource_list, sealed, test};
+use crate::services;
 use base64::prelude::{BASE64_STANDARD, Engine};
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// "3. Configure SOPS via .sops.yaml"
 const RULES: &str = "creation_rules:\n  - unencrypted_regex: \"^(apiVersion|metadata|kind|type)$\"\n";
@@ -182,4 +188,86 @@ fn an_age_key_as_in_a_repo_server() {
     let file = test.path("mounted/keys.txt").display().to_string();
     let (_, built) = both(test.env("SOPS_AGE_KEY_FILE", &file), "files:\n  - secret.sops.yaml\n");
     assert_eq!(built, BUILT);
+}
+
+/// What a key service is asked.
+#[derive(Default)]
+struct Asked {
+    decryptions: AtomicUsize,
+    now: AtomicUsize,
+    at_once: AtomicUsize,
+}
+
+/// A server that hands each request to `address` after a while, and counts.
+fn counting(address: String) -> (String, Arc<Asked>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(Asked::default());
+    let counted = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let (address, asked) = (address.clone(), Arc::clone(&counted));
+            std::thread::spawn(move || forward(client, &address, &asked));
+        }
+    });
+    (url, asked)
+}
+
+fn forward(mut client: TcpStream, address: &str, asked: &Asked) -> Option<()> {
+    let mut server = TcpStream::connect(address).ok()?;
+    let (mut back, mut from) = (client.try_clone().ok()?, server.try_clone().ok()?);
+    std::thread::spawn(move || std::io::copy(&mut from, &mut back));
+    let mut bytes = [0; 65536];
+    loop {
+        let read = client.read(&mut bytes).ok().filter(|&read| read > 0)?;
+        if String::from_utf8_lossy(&bytes[..read]).contains("/decrypt/") {
+            asked.decryptions.fetch_add(1, Ordering::SeqCst);
+            asked.at_once.fetch_max(asked.now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_millis(300));
+            asked.now.fetch_sub(1, Ordering::SeqCst);
+        }
+        server.write_all(&bytes[..read]).ok()?;
+    }
+}
+
+#[test]
+fn each_file_asks_for_its_key_once_and_all_at_the_same_time() {
+    let address = services::text(services::bao(), "address").strip_prefix("http://").unwrap().to_owned();
+    let (url, asked) = counting(address);
+    let test = test().rules(&format!("creation_rules:\n  - hc_vault_transit_uri: {url}/v1/transit/keys/sops\n"));
+    let mut test = test.env("VAULT_TOKEN", "root");
+    let mut list = String::new();
+    for number in 0..12 {
+        test = sealed(test, &format!("s{number}.yaml"), SECRET.replace("mysecret", &format!("s{number}")));
+        list += &format!("- s{number}.yaml\n");
+    }
+    let test = test.file("gen.yaml", format!("{GENERATOR}files:\n{list}"));
+    assert_eq!(asked.decryptions.load(Ordering::SeqCst), 0);
+    let output = test.run("kustomize gen.yaml").code(0).text();
+    assert_eq!(output.matches("username: YWRtaW4=").count(), 12);
+    assert_eq!(asked.decryptions.load(Ordering::SeqCst), 12, "one request for each file");
+    // On a busy machine a few may be late.
+    assert!(asked.at_once.load(Ordering::SeqCst) > 6, "{} at once", asked.at_once.load(Ordering::SeqCst));
+    // As many at once as one says.
+    asked.at_once.store(0, Ordering::SeqCst);
+    test.run("kustomize --concurrency 1 gen.yaml").code(0).stdout(output);
+    assert_eq!(asked.at_once.load(Ordering::SeqCst), 1);
+}
+
+/// Beyond what kustomize takes itself, 200 files may cost half a second; `sops decrypt` takes longer for 20 of them. How much it
+/// is in fact: `benches/kustomize.py`.
+#[test]
+fn many_files_cost_little() {
+    let mut test = test();
+    let mut list = String::new();
+    for number in 0..200 {
+        test = test.file(&format!("s{number}.yaml"), SECRET.replace("mysecret", &format!("s{number}")));
+        list += &format!("- s{number}.yaml\n");
+    }
+    let names: Vec<_> = (0..200).map(|number| format!("s{number}.yaml")).collect();
+    test.run(&format!("encrypt -i {}", names.join(" "))).code(0);
+    let test = test.file("gen.yaml", format!("{GENERATOR}files:\n{list}"));
+    let ours = test.cpu(leafcrypt(), "kustomize gen.yaml", 3);
+    let theirs = test.cpu(crate::peers::real_sops(), "decrypt s0.yaml", 10);
+    assert!(ours < 20.0 * theirs, "200 files: {ours} s, sops for one: {theirs} s");
 }

@@ -230,6 +230,9 @@ fn it_installs_itself_for_an_init_container() {
     let test = sealed(test, "a.yaml", SECRET).file("gen.yaml", generator("files: [a.yaml]\n"));
     let output = Output::of("ksops gen.yaml", test.command(&ksops, "gen.yaml"), b"");
     output.code(0).stdout_has("pa$$word");
+    // Onto itself, which must leave it whole.
+    Output::of("ksops install", test.command(&ksops, "install tools"), b"").code(0).stderr_has("is this program");
+    Output::of("ksops gen.yaml", test.command(&ksops, "gen.yaml"), b"").code(0).stdout_has("pa$$word");
     test.run("kustomize install no/such/folder").fails().stderr_has("cannot be written");
 }
 
@@ -251,6 +254,28 @@ fn two_hundred_files_are_rendered_in_order() {
         output.text().lines().filter(|line| line.contains("name: secret-")).map(str::to_owned).collect();
     assert_eq!(names.len(), 200);
     assert!(names.is_sorted());
+}
+
+/// The commands of `examples/argocd/plugin.yaml`, as the sidecar runs them: in the folder of the application, with its variables.
+#[test]
+fn argo_cd_runs_the_plugin_of_the_examples() {
+    let test = sealed(test(), "app/secret.yaml", SECRET).file("clear/a.yaml", "kind: ConfigMap\n");
+    let script = "import sys, json, yaml; print(json.dumps(yaml.safe_load(open(sys.argv[1]))['spec']))";
+    let mut python = test.command(&peers::program("python"), "");
+    python.args(["-c", script]).arg(peers::package().join("examples/argocd/plugin.yaml"));
+    let spec: serde_json::Value = serde_json::from_slice(&Output::of("python", python, b"").code(0).stdout).unwrap();
+    let run = |command: &serde_json::Value, folder: &str| {
+        let words: Vec<&str> = command.as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+        let bin = leafcrypt().parent().unwrap().display();
+        let mut command = test.command(Path::new(words[0]), "");
+        command.args(&words[1..]).current_dir(test.path(folder)).env("PATH", format!("{bin}:/usr/bin:/bin"));
+        command.env("ARGOCD_APP_NAME", "shop").env("ARGOCD_APP_NAMESPACE", "prod").env("ARGOCD_ENV_HELM_VALUES", "");
+        Output::of(words[0], command, b"").code(0)
+    };
+    let discover = &spec["discover"]["find"]["command"];
+    run(discover, "app").stdout("./secret.yaml\n");
+    run(discover, "clear").stdout("");
+    run(&spec["generate"]["command"], "app").stdout_has("password: pa$$word\n").stdout_lacks("ENC[").stderr_is_empty();
 }
 
 /// Through kpt, which runs exec functions, where it is installed.
