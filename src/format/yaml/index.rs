@@ -180,7 +180,8 @@ impl<'a> Indexer<'a> {
             Some(quoted::masked(self.parsed, &span))
         };
         let is_tab = *error.kind() == ErrorKind::TabInBlockIndentation;
-        let again = masked().or_else(|| if is_tab { spaced() } else { None });
+        // Without a change it would go on for ever.
+        let again = masked().or_else(|| if is_tab { spaced() } else { None }).filter(|text| text != self.parsed);
         let error = Error::new(error::Kind::Format, "this is not valid YAML")
             .at(self.source, offset)
             .because(error.info())

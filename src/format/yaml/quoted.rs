@@ -185,6 +185,24 @@ mod tests {
         }
     }
 
+    /// Errors near a quoted text, of which another text makes no difference.
+    #[test]
+    fn what_stays_an_error_ends() {
+        use crate::format::Format;
+        for text in [
+            "a: b\n\"\"",
+            "?\tkey\n:\n\"\"",
+            "a:b: \"c\"\n\tbaz:d: \"\"\n\te",
+            "a: \"x\" \"y\"\n",
+            "a: [\n\t\"x\" \"\"\n",
+        ] {
+            assert!(super::super::Yaml.index(text.to_owned()).is_err(), "{text:?}");
+        }
+        for text in ["a: \"x\ny\"\n", "a: \"it\\'s\"\nb: 'x\ny'\nc: [\n\t\"\\'\"]\n"] {
+            assert!(super::super::Yaml.index(text.to_owned()).is_ok(), "{text:?}");
+        }
+    }
+
     #[test]
     fn the_scalar_around_a_place_is_found() {
         let text = "a: 'x' # it's\nb: \"c\n'd\" \n";
