@@ -7,6 +7,8 @@
 //!
 //! Sources: `publish/{vault,s3,gcs}.go` and `config/config.go` of sops 3.11.
 
+#[cfg(feature = "s3")]
+mod s3;
 #[cfg(feature = "hc-vault")]
 mod vault;
 
@@ -86,7 +88,14 @@ const KINDS: [PlaceKind; 3] = [
         #[cfg(not(feature = "hc-vault"))]
         make: None,
     },
-    PlaceKind { setting: "s3_bucket", feature: "s3", make: None },
+    PlaceKind {
+        setting: "s3_bucket",
+        feature: "s3",
+        #[cfg(feature = "s3")]
+        make: Some(s3::make),
+        #[cfg(not(feature = "s3"))]
+        make: None,
+    },
     PlaceKind { setting: "gcs_bucket", feature: "gcs", make: None },
 ];
 

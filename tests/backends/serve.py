@@ -207,6 +207,7 @@ def moto(folder):
     arn = found["keys"]["us-east-1"][0]
     kms.create_alias(AliasName="alias/sops", TargetKeyId=arn.rsplit("/", 1)[1])
     found["alias"] = arn.rsplit(":", 1)[0] + ":alias/sops"
+    client("s3", url).create_bucket(Bucket="secrets")
     found["multi"] = kms.create_key(MultiRegion=True)["KeyMetadata"]["Arn"]
 
     # The first calls are free of checks: they make the key and the users, and every later one is checked.
@@ -220,6 +221,8 @@ def moto(folder):
         iam.put_user_policy(UserName=user, PolicyName="p", PolicyDocument=json.dumps(policy))
         found["strict"][user] = [key["AccessKeyId"], key["SecretAccessKey"]]
     kms.describe_key(KeyId=found["strict"]["key"])
+    pair = dict(zip(("aws_access_key_id", "aws_secret_access_key"), found["strict"]["denied"]))
+    boto3.client("s3", "us-east-1", endpoint_url=strict, **pair).create_bucket(Bucket="checked")
     return found
 
 

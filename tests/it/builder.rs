@@ -58,6 +58,11 @@ impl Test {
         self
     }
 
+    /// The recipient of [`Self::identity`].
+    pub(crate) fn recipient(&self) -> String {
+        self.recipient.clone()
+    }
+
     /// The home folder.
     pub(crate) fn home(&self) -> PathBuf {
         self.folder.path().join("home")

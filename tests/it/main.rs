@@ -44,6 +44,7 @@ mod parity;
 mod peers;
 mod pgp;
 mod publish;
+mod publish_buckets;
 mod reference;
 mod registry;
 mod rotate;

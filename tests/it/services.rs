@@ -121,6 +121,8 @@ pub(crate) enum Manner {
     Says(&'static str),
     /// Refuses so.
     Refuses(u16, &'static str),
+    /// Hands requests that are signed for this region to another server, and sends others there, as S3 does.
+    Region(&'static str, String),
     /// Hands the connection to another server after a while.
     Slow(Duration, String),
 }
@@ -151,8 +153,15 @@ fn misbehave(mut stream: TcpStream, manner: &Manner) -> Option<()> {
             );
             stream.write_all(format!("{head}{body}").as_bytes()).ok()?;
         }
-        Manner::Slow(wait, to) => {
-            std::thread::sleep(*wait);
+        Manner::Region(region, _) if !signed_for(&stream, region) => {
+            let _ = stream.read(&mut [0; 65536]).ok()?;
+            let head = "HTTP/1.1 301 Moved Permanently\r\nContent-Length: 0\r\nConnection: close";
+            stream.write_all(format!("{head}\r\nx-amz-bucket-region: {region}\r\n\r\n").as_bytes()).ok()?;
+        }
+        Manner::Slow(_, to) | Manner::Region(_, to) => {
+            if let Manner::Slow(wait, _) = manner {
+                std::thread::sleep(*wait);
+            }
             let mut server = TcpStream::connect(to).ok()?;
             let (mut back, mut from) = (stream.try_clone().ok()?, server.try_clone().ok()?);
             std::thread::spawn(move || {
@@ -164,6 +173,13 @@ fn misbehave(mut stream: TcpStream, manner: &Manner) -> Option<()> {
         }
     }
     Some(())
+}
+
+/// Whether the request that comes next is signed for S3 in `region`.
+fn signed_for(stream: &TcpStream, region: &str) -> bool {
+    let mut begin = [0; 65536];
+    let length = stream.peek(&mut begin).unwrap_or_default();
+    String::from_utf8_lossy(&begin[..length]).contains(&format!("/{region}/s3/aws4_request"))
 }
 
 /// A port that nobody listens on.

@@ -32,29 +32,29 @@ const MARGIN: Duration = Duration::from_secs(60);
 
 /// What decides about credentials.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct Wanted {
-    pub(super) profile: String,
-    pub(super) role: String,
-    pub(super) region: String,
+pub(crate) struct Wanted {
+    pub(crate) profile: String,
+    pub(crate) role: String,
+    pub(crate) region: String,
 }
 
 /// Credentials, ready for use.
-pub(super) struct Account {
+pub(crate) struct Account {
     /// The SDK's settings, with the credentials in them.
-    pub(super) config: SdkConfig,
+    pub(crate) config: SdkConfig,
     /// Who it is, for messages.
-    pub(super) identity: String,
+    pub(crate) identity: String,
     expiry: Option<SystemTime>,
 }
 
 impl Account {
     /// Whether the credentials are still good for a call.
-    pub(super) fn is_fresh(&self) -> bool {
+    pub(crate) fn is_fresh(&self) -> bool {
         self.expiry.is_none_or(|expiry| expiry > SystemTime::now() + MARGIN)
     }
 
     /// Finds credentials.
-    pub(super) async fn find(environment: &Environment, wanted: &Wanted) -> Result<Self, Refusal> {
+    pub(crate) async fn find(environment: &Environment, wanted: &Wanted) -> Result<Self, Refusal> {
         let limits = Limits::of(environment);
         let region = Region::new(wanted.region.clone());
         let proxies = || {
@@ -110,6 +110,19 @@ impl Account {
         let config = config.into_builder().credentials_provider(SharedCredentialsProvider::new(assumed)).build();
         Ok(Account { config, identity, expiry })
     }
+}
+
+/// The region of the environment or of the profile: for services whose names say none.
+#[cfg(feature = "s3")]
+pub(crate) async fn configured_region() -> Option<String> {
+    use aws_config::environment::EnvironmentVariableRegionProvider;
+    use aws_config::meta::region::ProvideRegion as _;
+    use aws_config::profile::ProfileFileRegionProvider;
+    let region = match EnvironmentVariableRegionProvider::new().region().await {
+        Some(region) => Some(region),
+        None => ProfileFileRegionProvider::new().region().await,
+    };
+    region.map(|region| region.to_string()).filter(|region| !region.is_empty())
 }
 
 async fn provide(environment: &Environment, wanted: &Wanted, config: &ProviderConfig) -> Result<Credentials, Refusal> {

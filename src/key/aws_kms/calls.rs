@@ -126,19 +126,28 @@ where
                 "InvalidCiphertextException" | "IncorrectKeyException" => {
                     refusal.hint("the data key was wrapped with another key, or under another encryption context")
                 }
-                "ExpiredTokenException" | "ExpiredToken" | "RequestExpired" => {
-                    refusal.hint("log in again: aws sso login")
-                }
-                "UnrecognizedClientException"
-                | "InvalidClientTokenId"
-                | "InvalidSignatureException"
-                | "SignatureDoesNotMatch"
-                | "IncompleteSignature"
-                | "AuthFailure" => refusal.hint("the access key or its secret is wrong: aws sts get-caller-identity"),
-                _ => refusal,
+                other => match hint_for(other) {
+                    Some(hint) => refusal.hint(hint),
+                    None => refusal,
+                },
             }
         }
         SdkError::ResponseError(_) => no_answer(),
         other => cause(other),
+    }
+}
+
+/// What can be done when any service of AWS refuses for this reason.
+pub(crate) fn hint_for(code: &str) -> Option<&'static str> {
+    match code {
+        "ExpiredTokenException" | "ExpiredToken" | "RequestExpired" => Some("log in again: aws sso login"),
+        "UnrecognizedClientException"
+        | "InvalidClientTokenId"
+        | "InvalidAccessKeyId"
+        | "InvalidSignatureException"
+        | "SignatureDoesNotMatch"
+        | "IncompleteSignature"
+        | "AuthFailure" => Some("the access key or its secret is wrong: aws sts get-caller-identity"),
+        _ => None,
     }
 }

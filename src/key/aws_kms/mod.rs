@@ -2,13 +2,18 @@
 //!
 //! Owns: ARNs with role, profile and encryption context; which credentials are used; and the two calls. The
 //! calls themselves, signatures and most sources of credentials are those of the official SDK.
-//! Must not know: key groups, metadata.
+//! Must not know: key groups, metadata, other services; but it finds credentials for those, for `publish`.
 //!
 //! Source: `kms/keysource.go` of sops 3.11.
 
 mod account;
 mod arn;
 mod calls;
+
+#[cfg(feature = "s3")]
+pub(crate) use account::{Account, Wanted, configured_region};
+#[cfg(feature = "s3")]
+pub(crate) use calls::hint_for;
 
 use super::remote::{Asking, CREATED_AT, Refusal, finish_wrap, listed};
 use super::{Backend, Detail, Details, Environment, Opener, Stanza};

@@ -1,6 +1,7 @@
 //! HTTP for the services that have no library of their own.
 
 use super::{Limits, Refusal, cause, choose_tls};
+use reqwest::header::HeaderMap;
 use reqwest::{Client, ClientBuilder, RequestBuilder, StatusCode, Url};
 use serde::{Deserialize, Deserializer};
 use std::time::Duration;
@@ -20,6 +21,7 @@ pub(crate) struct Http {
 /// What a service answered.
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
     /// May hold the data key.
     pub(crate) body: Zeroizing<Vec<u8>>,
 }
@@ -82,6 +84,7 @@ fn is_temporary(status: StatusCode) -> bool {
 
 async fn read(mut response: reqwest::Response) -> Result<Reply, Refusal> {
     let status = response.status();
+    let headers = std::mem::take(response.headers_mut());
     let mut body = Zeroizing::new(Vec::with_capacity(1 << 14));
     while let Some(chunk) = response.chunk().await.map_err(|error| cause(&error))? {
         if body.len() + chunk.len() > LONGEST_ANSWER {
@@ -89,7 +92,7 @@ async fn read(mut response: reqwest::Response) -> Result<Reply, Refusal> {
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Reply { status, body })
+    Ok(Reply { status, headers, body })
 }
 
 /// Reads a text that is secret, for a field of an answer.
