@@ -37,7 +37,9 @@ mod set;
 mod unset;
 mod updatekeys;
 
+use crate::audit::Audit;
 use crate::error::{Error, Kind};
+use crate::event;
 use crate::sys;
 use crate::trace;
 use clap::error::ErrorKind;
@@ -120,6 +122,7 @@ pub fn command() -> clap::Command {
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     sys::harden();
     report::install_panic_hook();
+    event::listen(Box::new(Audit::default()));
     completion::answer(Cli::command);
     let command = Cli::command();
     let parsed = legacy::rewrite(under_other_name(args.into_iter().collect()), &command)

@@ -47,7 +47,7 @@ pub(super) fn find(file: Option<&Path>, working_dir: &Path) -> Found {
 }
 
 /// The absolute form of a path, without `.` and `..`, as Go's `filepath.Abs` makes it.
-pub(super) fn absolute(path: &Path) -> PathBuf {
+pub(crate) fn absolute(path: &Path) -> PathBuf {
     clean(&std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))
 }
 

@@ -11,6 +11,7 @@ mod rule;
 mod schema;
 
 pub use find::Found;
+pub(crate) use find::absolute;
 pub use rule::{CreationRule, DestinationRule, KeyGroup, Recipient};
 
 use crate::error::{Error, Kind, Result, line_column};

@@ -4,6 +4,7 @@ use super::resource::{self, Resource};
 use super::{Plugin, generator};
 use crate::document::Value;
 use crate::error::Result;
+use crate::event;
 use crate::format::{self, yaml::Yaml};
 use crate::ops::{Unsealed, placeholder};
 use zeroize::Zeroizing;
@@ -35,6 +36,7 @@ pub(super) fn open_encrypted(plugin: &Plugin, resource: Resource, value: &Value,
         let text = placeholder::of_file(&Yaml, file).and_then(format::into_text);
         return text.map(Zeroizing::new).map_err(|error| error.in_file(shown));
     }
+    event::about(|| shown.clone());
     let opened = Unsealed::open(file, &Yaml, &plugin.keyring, true).map_err(|error| error.in_file(shown))?;
     format::into_text(opened.plaintext().to_vec()).map(Zeroizing::new)
 }

@@ -18,6 +18,7 @@ pub use selection::Selection;
 use crate::crypto::shamir;
 use crate::document::Value;
 use crate::error::{Error, Kind, Result};
+use crate::event;
 use crate::key::{Keyring, Opened, Search, Share, Stanza};
 use crate::secret::{DataKey, SecretBytes};
 use crate::trace;
@@ -183,6 +184,10 @@ impl Metadata {
         if shares.len() < needed || shares.is_empty() {
             return Err(self.no_data_key(&shares, refused));
         }
+        event::opened_by(|| {
+            let names = shares.iter().map(|share| self.key_groups[share.group][share.by].title());
+            names.collect()
+        });
         let mut parts: Vec<SecretBytes> = shares.into_iter().map(|share| share.part).collect();
         let bytes = if self.key_groups.len() == 1 { parts.remove(0) } else { shamir::combine(&parts)? };
         let bytes = bytes.expose().to_vec();

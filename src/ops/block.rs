@@ -5,8 +5,9 @@ use super::recipients::Change;
 use super::unsealed::read_metadata;
 use crate::document::{Document, Splicer};
 use crate::error::{Error, Kind, Result};
+use crate::event::{self, Action};
 use crate::format::{self, Format};
-use crate::key::Keyring;
+use crate::key::{Keyring, Stanza};
 use crate::metadata::Metadata;
 
 /// An encrypted file, as it stands.
@@ -34,7 +35,9 @@ impl Locked {
     /// When no key opens the data key, or a new recipient cannot be used.
     pub(super) fn change(mut self, change: Change, keyring: &Keyring) -> Result<String> {
         let data_key = self.metadata.unwrap(keyring)?;
-        if change.make(&mut self.metadata) {
+        let is_whole = change.make(&mut self.metadata);
+        event::doing(Action::UpdateKeys, || self.metadata.stanzas().map(Stanza::title).collect())?;
+        if is_whole {
             self.metadata.wrap_for_new(&data_key, keyring)?;
         } else {
             self.metadata.wrap(&data_key, keyring)?;

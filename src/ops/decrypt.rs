@@ -75,6 +75,7 @@ pub(super) fn values(source: &Source, ignore_mac: bool, keyring: &Keyring) -> Re
 fn unseal(request: &Decrypt, keyring: &Keyring) -> Result<Decrypted> {
     let in_file = |error: Error| error.in_file(request.source.shown());
     let mut data_key = None;
+    request.source.announce();
     if let Some(large) = Large::of(request) {
         let known = large.metadata.unwrap(keyring).map_err(in_file)?;
         if let Some(decrypted) = large.decrypt(&known, request.ignore_mac) {
@@ -82,7 +83,7 @@ fn unseal(request: &Decrypt, keyring: &Keyring) -> Result<Decrypted> {
         }
         data_key = Some(known); // Whoever was asked for it is not asked again.
     }
-    let opened = request.source.open()?;
+    let opened = request.source.read()?;
     unseal_text(request, opened, keyring, data_key).map_err(in_file)
 }
 

@@ -4,6 +4,7 @@ use super::recipients::{is_in, require_recipients};
 use super::source::{Opened, Source};
 use super::unsealed::Unsealed;
 use crate::error::{Error, Kind, Result};
+use crate::event::{self, Action};
 use crate::key::{Keyring, Stanza};
 use crate::metadata::Metadata;
 use zeroize::Zeroize;
@@ -50,6 +51,7 @@ fn missing(request: &Rotate, error: Error) -> Error {
 
 fn seal_anew(request: &Rotate, opened: Opened, keyring: &Keyring) -> Result<Rotated> {
     let Opened { bytes, input, output } = opened;
+    event::doing(Action::Rotate, Vec::new)?;
     let mut unsealed = Unsealed::open(bytes, input, keyring, request.ignore_mac)?;
     let mut warnings = std::mem::take(&mut unsealed.warnings);
     change(&mut unsealed.metadata, request, &mut warnings);

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::format::{self, Format, binary::Binary};
-use crate::sys;
+use crate::{config, event, sys};
 use std::path::{Path, PathBuf};
 
 /// Which document, what is in it, and what is to come out.
@@ -71,6 +71,20 @@ impl Source {
     /// # Errors
     /// When it cannot be read.
     pub fn open(&self) -> Result<Opened> {
+        self.announce();
+        self.read()
+    }
+
+    /// Says that it is this document that is worked on.
+    pub(super) fn announce(&self) {
+        event::about(|| match sys::is_stdin(&self.path) {
+            true => "/dev/stdin".to_owned(),
+            false => config::absolute(&self.path).to_string_lossy().into_owned(),
+        });
+    }
+
+    /// The same as [`Self::open`], of the document that is worked on already.
+    pub(super) fn read(&self) -> Result<Opened> {
         let bytes = sys::read_input(&self.path)?;
         let (input, output) = self.formats();
         Ok(Opened { bytes, input, output })

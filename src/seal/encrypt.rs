@@ -10,7 +10,9 @@ use super::{AdditionalData, data_entries};
 use crate::crypto::{Cipher, Mac, Token};
 use crate::document::{Document, EntryId, Flags, Kind, OddKey, Scalar, Splicer};
 use crate::error::{self, Error, Result};
+use crate::event::{self, Action};
 use crate::format::Format;
+use crate::key::Stanza;
 use crate::metadata::{Metadata, Selection};
 use crate::secret::DataKey;
 use crate::trace;
@@ -35,6 +37,7 @@ pub fn encrypt(
     metadata: &mut Metadata,
     previous: Option<&Previous>,
 ) -> Result<String> {
+    event::doing(Action::Encrypt, || metadata.stanzas().map(Stanza::title).collect())?;
     let clock = trace::clock();
     if format.is_whole() {
         metadata.selection = Selection::Implied;

@@ -6,6 +6,7 @@ use super::select::select;
 use crate::crypto::{Cipher, Mac, Rejected, Token};
 use crate::document::{Document, EntryId, Flags, Kind, Scalar};
 use crate::error::{self, Error, Result};
+use crate::event;
 use crate::metadata::Metadata;
 use crate::secret::DataKey;
 use std::collections::HashMap;
@@ -79,6 +80,7 @@ impl<'a> Opener<'a> {
     /// # Errors
     /// When the rule wants a token where none stands, or one does not open.
     pub(super) fn open(&mut self, document: &Document, data: &[u32]) -> Result<Opened> {
+        event::decrypting()?;
         let selected = select(document, &self.metadata.selection)?;
         // Large enough, so that no copy of plaintext stays behind in memory that grew; and not larger, since all
         // of it is wiped. The marks, nonce and tag around a value are more than 100 bytes.

@@ -8,6 +8,7 @@ mod environment;
 mod fifo;
 mod file;
 mod folder;
+mod log;
 mod machine;
 mod private;
 mod process;
@@ -27,6 +28,7 @@ pub use file::{
     read_input, working_folder,
 };
 pub use folder::{Below, files_and_links_below, files_below};
+pub use log::{append, send_datagram};
 pub use machine::{Cloud, cloud, host_name};
 pub use private::{PRIVATE_FOLDER_VARIABLE, PrivateFolder};
 pub use process::{BROKEN_PIPE, find_program, harden};
@@ -36,4 +38,4 @@ pub use run::{Back, Program, Side, detach, replace_process, variable_text};
 #[cfg(feature = "keyservice")]
 pub use socket::{LocalIncoming, LocalListener, LocalStream};
 pub use terminal::{is_interactive, stdin_is_terminal, terminal_name};
-pub use user::User;
+pub use user::{User, who};

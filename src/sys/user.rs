@@ -3,6 +3,13 @@
 use crate::error::{Error, Kind, Result};
 use std::ffi::OsString;
 
+/// The user that this process runs as: the number where there are numbers, and the name, which is the number for one
+/// that the system has no name for.
+#[must_use]
+pub fn who() -> (Option<u32>, String) {
+    platform::who()
+}
+
 /// A user of this system.
 pub struct User(platform::User);
 
@@ -58,6 +65,12 @@ mod platform {
         Ok(User::from_name(name)?)
     }
 
+    pub(super) fn who() -> (Option<u32>, String) {
+        let uid = getuid();
+        let name = User::from_uid(uid).ok().flatten().map(|user| user.name);
+        (Some(uid.as_raw()), name.unwrap_or_else(|| uid.to_string()))
+    }
+
     pub(super) fn name_and_home(user: &User) -> (OsString, OsString) {
         ((&user.name).into(), user.dir.clone().into_os_string())
     }
@@ -90,6 +103,10 @@ mod platform {
     use std::io;
 
     pub(super) struct User(std::convert::Infallible);
+
+    pub(super) fn who() -> (Option<u32>, String) {
+        (None, std::env::var("USERNAME").unwrap_or_default())
+    }
 
     pub(super) fn find(_name: &str) -> io::Result<Option<User>> {
         Err(io::Error::new(io::ErrorKind::Unsupported, "no program can become another user on this system"))

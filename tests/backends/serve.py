@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Starts servers that the tests talk to, on free ports, and prints one JSON line that says where they are.
 
-    python serve.py [--alone] FOLDER bao|moto|clouds|kube...
+    python serve.py [--alone] FOLDER bao|moto|clouds|kube|postgres...
 
 The servers end when the standard input ends, that is when the process that started this one ends, however it
 does; FOLDER, which gets certificates, logs and state, is removed then.
@@ -12,6 +12,7 @@ somebody tries all the same are written to FOLDER/strangers, one a line.
 """
 
 import datetime
+import glob
 import ipaddress
 import json
 import os
@@ -20,6 +21,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -84,6 +86,7 @@ def start(folder, name, command, environment=None):
 
 
 STARTED = []
+FOLDERS = []
 
 
 def certificates(folder):
@@ -249,6 +252,68 @@ def kube(folder):
     return {"url": url}
 
 
+# sops' audit/schema.sql.
+AUDIT_TABLE = """
+CREATE TABLE audit_event (
+  id SERIAL PRIMARY KEY, timestamp TIMESTAMP DEFAULT CURRENT_TIMESTAMP, action TEXT, username TEXT, file TEXT
+);
+CREATE ROLE sops WITH NOSUPERUSER INHERIT NOCREATEROLE NOCREATEDB LOGIN PASSWORD 'hunter2';
+GRANT INSERT ON audit_event TO sops;
+GRANT USAGE ON audit_event_id_seq TO sops;
+CREATE ROLE nobody LOGIN PASSWORD 'hunter2';
+"""
+
+
+def postgres(folder):
+    """PostgreSQL with the table of the audit, with and without TLS. It refuses to run as root, and then must be allowed
+    to see its files, wherever this project lies."""
+    found = sorted(glob.glob("/usr/lib/postgresql/*/bin/postgres")) or [shutil.which("postgres")]
+    if found[-1] is None:
+        sys.exit("there is no PostgreSQL server\nhint: on Debian and Ubuntu: apt-get install postgresql")
+    binary = os.path.dirname(os.path.realpath(found[-1]))
+    own = tempfile.mkdtemp(prefix="pg.", dir="/tmp")
+    FOLDERS.append(own)
+    certificates(own)
+    user = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
+    if user:
+        for name in [own, *(os.path.join(own, name) for name in os.listdir(own))]:
+            shutil.chown(name, "postgres", "postgres")
+    os.chmod(os.path.join(own, "server.key"), 0o600)
+    data, port = os.path.join(own, "data"), free_port()
+    environment = {"PATH": os.environ["PATH"], "HOME": own, "LC_ALL": "C.UTF-8"}
+    run = lambda *command, **more: subprocess.run(
+        [os.path.join(binary, command[0]), *command[1:]],
+        check=True, cwd=own, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **user, **more,
+    )
+    run("initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync")
+    with open(os.path.join(data, "pg_hba.conf"), "w", encoding="utf-8") as file:
+        file.write("local all postgres trust\nhostssl all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
+    log = os.path.join(folder, "postgres.log")
+    settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": own, "fsync": "off", "ssl": "on"}
+    settings.update({"ssl_cert_file": own + "/server.pem", "ssl_key_file": own + "/server.key", "max_connections": "200"})
+    command = [os.path.join(binary, "postgres"), "-D", data, "-p", str(port)]
+    with open(log, "wb") as out:
+        process = subprocess.Popen(
+            [*command, *(word for name, value in settings.items() for word in ("-c", f"{name}={value}"))],
+            stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, cwd=own, env=environment, **user,
+        )
+    STARTED.append(process)
+    psql = ["psql", "-h", own, "-p", str(port), "-U", "postgres", "-v", "ON_ERROR_STOP=1", "-At"]
+
+    def ready():
+        try:
+            run(*psql, "-c", "SELECT 1")
+        except subprocess.CalledProcessError as error:
+            raise OSError(error.output) from error
+
+    wait_until(ready, process, log)
+    for database in ("audit", "bare"):
+        run(*psql, "-c", f"CREATE DATABASE {database}")
+    run(*psql, "-d", "audit", "-c", AUDIT_TABLE)
+    psql[0] = os.path.join(binary, "psql")
+    return {"port": port, "psql": psql, "ca": shutil.copy(os.path.join(own, "ca.pem"), folder)}
+
+
 def watch(folder):
     """Makes every address this machine's, and writes down who is asked for outside of it."""
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
@@ -281,7 +346,7 @@ def main():
     try:
         if alone:
             watch(folder)
-        found = {name: {"bao": bao, "moto": moto, "clouds": clouds, "kube": kube}[name](folder) for name in names}
+        found = {name: {"bao": bao, "moto": moto, "clouds": clouds, "kube": kube, "postgres": postgres}[name](folder) for name in names}
         print(json.dumps(found), flush=True)
         sys.stdin.buffer.read()
     finally:
@@ -289,7 +354,8 @@ def main():
             process.kill()
         for process in STARTED:
             process.wait()
-        shutil.rmtree(folder, ignore_errors=True)
+        for name in (folder, *FOLDERS):
+            shutil.rmtree(name, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@
 
 mod age;
 mod age_prompts;
+mod audit;
 mod aws;
 mod azure;
 mod bad_input;

@@ -112,6 +112,12 @@ pub(crate) fn kube() -> &'static Value {
     KUBE.get_or_init(|| Servers::start(&["kube"], &[])).of("kube")
 }
 
+/// PostgreSQL, with the table of the audit.
+pub(crate) fn postgres() -> &'static Value {
+    static POSTGRES: OnceLock<Servers> = OnceLock::new();
+    POSTGRES.get_or_init(|| Servers::start(&["postgres"], &[])).of("postgres")
+}
+
 /// What a server does that is none.
 #[derive(Clone)]
 pub(crate) enum Manner {

@@ -70,6 +70,11 @@ impl Refusal {
         &self.why
     }
 
+    /// What the user can do.
+    pub(crate) fn hints(&self) -> &[String] {
+        &self.hints
+    }
+
     /// As the reason of `error`.
     pub(crate) fn explain(self, error: Error) -> Error {
         self.hints.into_iter().fold(error.because(self.why), Error::hint)

@@ -1,0 +1,30 @@
+//! A file of this machine with a JSON object on each line.
+
+use super::{Record, Sink};
+use crate::error::{Error, Kind, Result};
+use crate::sys;
+use serde::Deserialize;
+use std::path::PathBuf;
+
+/// The file.
+#[derive(Deserialize)]
+pub(super) struct Lines {
+    path: PathBuf,
+}
+
+impl Sink for Lines {
+    fn shown(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn write(&self, record: &Record<'_>) -> Result<()> {
+        let mut line = serde_json::to_vec(record).map_err(|error| Error::new(Kind::Generic, error.to_string()))?;
+        line.push(b'\n');
+        sys::append(&self.path, &line).map_err(|error| {
+            Error::new(Kind::Generic, error.to_string()).hint(format!(
+                "whoever is recorded must be allowed to append to it: touch {0}; chmod 0622 {0}",
+                self.path.display()
+            ))
+        })
+    }
+}

@@ -1,0 +1,271 @@
+//! The audit, with PostgreSQL and the real sops beside us. Each test has an `/etc/sops/audit.yaml` of its own, in a mount
+//! namespace of its own: there is no other way to name that file, and there must be none.
+
+use crate::builder::{Output, Test, leafcrypt};
+use crate::peers;
+use crate::services::{Manner, misbehaving, nobody, postgres};
+use serde_json::Value;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+const PLAIN: &str = "user: admin\npass: hunter3\n";
+
+/// A test with a file that was encrypted before the audit began.
+fn test() -> Test {
+    let test = Test::new().identity().rules("creation_rules:\n  - age: '{age}'\n").file("a.yaml", PLAIN);
+    test.run("encrypt -i a.yaml").code(0);
+    test.file("b.yaml", PLAIN)
+}
+
+/// Runs `program` where `audit` is in `/etc/sops/audit.yaml`.
+fn run_audited(test: &Test, audit: &str, program: &Path, line: &str) -> Output {
+    let etc = test.path("../etc");
+    std::fs::create_dir_all(etc.join("sops")).unwrap();
+    for name in ["passwd", "group", "hosts", "nsswitch.conf"] {
+        let _ = std::fs::copy(Path::new("/etc").join(name), etc.join(name));
+    }
+    if !audit.is_empty() {
+        std::fs::write(etc.join("sops/audit.yaml"), audit).unwrap();
+    }
+    let inner = test.command(program, line);
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--mount", "--propagation", "private"]);
+    command.args(["sh", "-c", "mount --bind \"$0\" /etc && exec \"$@\""]).arg(&etc);
+    command.arg(inner.get_program()).args(inner.get_args()).current_dir(inner.get_current_dir().unwrap());
+    command.env_clear().envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    Output::of(line, command, b"")
+}
+
+fn run(test: &Test, audit: &str, line: &str) -> Output {
+    run_audited(test, audit, leafcrypt(), line)
+}
+
+fn database(connection: &str) -> String {
+    format!("backends:\n  postgres:\n    - connection_string: \"{connection}\"\n")
+}
+
+fn connection(more: &str) -> String {
+    format!("host=127.0.0.1 port={} user=sops password=hunter2 dbname=audit {more}", postgres()["port"])
+}
+
+/// What psql says, asked as the one who runs the server.
+fn query(statement: &str) -> String {
+    let words: Vec<&str> = postgres()["psql"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+    let output = Command::new(words[0]).args(&words[1..]).args(["-d", "audit", "-c", statement]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The records about the files of a test, in their order; they are taken away.
+fn taken(test: &Test) -> Vec<String> {
+    let folder = std::path::absolute(test.path("")).unwrap().display().to_string();
+    let folder = folder.trim_end_matches('/');
+    let filter = format!("file LIKE '{folder}%'");
+    let rows = query(&format!("SELECT action, username, file FROM audit_event WHERE {filter} ORDER BY id"));
+    query(&format!("DELETE FROM audit_event WHERE {filter}"));
+    rows.lines().map(|row| row.replace(folder, "")).collect()
+}
+
+#[test]
+fn the_database_gets_the_records_of_sops() {
+    let audit = database(&connection("sslmode=disable"));
+    let ready = test().file("editor", "#!/bin/sh\nprintf 'more: x\\n' >> \"$1\"\n");
+    std::fs::set_permissions(ready.path("editor"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let editor = ready.path("editor").display().to_string();
+    let ready = ready.env("EDITOR", &editor);
+    let reset = std::fs::read(ready.path("a.yaml")).unwrap();
+    for (line, actions) in [
+        ("encrypt b.yaml", &["encrypt|root|/b.yaml"][..]),
+        ("decrypt a.yaml", &["decrypt|root|/a.yaml"]),
+        ("decrypt ./x/../a.yaml", &["decrypt|root|/a.yaml"]),
+        ("exec-env a.yaml true", &["decrypt|root|/a.yaml"]),
+        ("rotate -i a.yaml", &["rotate|root|/a.yaml", "decrypt|root|/a.yaml", "encrypt|root|/a.yaml"]),
+        ("edit a.yaml", &["decrypt|root|/a.yaml", "encrypt|root|/a.yaml"]),
+        ("updatekeys -y a.yaml", &[]),
+        ("filestatus a.yaml", &[]),
+        ("decrypt nowhere.yaml", &[]),
+    ] {
+        std::fs::create_dir_all(ready.path("x")).unwrap();
+        for program in [leafcrypt(), peers::real_sops()] {
+            std::fs::write(ready.path("a.yaml"), &reset).unwrap();
+            let said = run_audited(&ready, &audit, program, line);
+            assert_eq!(said.code == Some(0), !line.contains("nowhere"), "{said:?}");
+            assert_eq!(taken(&ready), actions, "{line} of {}", program.display());
+        }
+    }
+}
+
+/// sops' library takes all these forms.
+#[test]
+fn the_database_is_found_and_its_certificate_checked_as_the_file_says() {
+    let ready = test();
+    let (port, ca) = (&postgres()["port"], postgres()["ca"].as_str().unwrap());
+    let url = |host: &str, more: &str| format!("postgres://sops:hunter2@{host}:{port}/audit?{more}");
+    for (good, name) in [
+        (true, connection("")),
+        (true, connection("sslmode=require")),
+        (true, url("127.0.0.1", "sslmode=disable")),
+        (true, url("127.0.0.1", &format!("sslmode=verify-full&sslrootcert={ca}"))),
+        (true, url("localhost", &format!("sslmode=verify-ca&sslrootcert={ca}"))),
+        (false, url("localhost", &format!("sslmode=verify-full&sslrootcert={ca}"))),
+        (false, url("127.0.0.1", "sslmode=verify-full")),
+    ] {
+        for program in [leafcrypt(), peers::real_sops()] {
+            let said = run_audited(&ready, &database(&name), program, "decrypt a.yaml");
+            assert_eq!(said.code, Some(if good { 0 } else { 1 }), "{name}: {said:?}");
+            assert_eq!(taken(&ready).len(), usize::from(good), "{name}");
+        }
+    }
+}
+
+/// Without its record nothing is done: nothing is printed, and no file changes.
+#[test]
+fn what_cannot_be_recorded_is_not_done() {
+    let ready = test().env("LEAFCRYPT_NETWORK_TIMEOUT", "1");
+    let before = (ready.read("a.yaml"), ready.read("b.yaml"));
+    let refused = |audit: &str, why: &str| {
+        for line in ["decrypt a.yaml", "encrypt -i b.yaml", "rotate -i a.yaml", "exec-env a.yaml 'echo hello'"] {
+            let said = run(&ready, audit, line).fails().code(1).stderr_has(why).stderr_has("docs/audit.md");
+            said.stderr_lacks("hunter2").stderr_lacks("hunter3").stderr_has("audit");
+        }
+        assert_eq!((ready.read("a.yaml"), ready.read("b.yaml")), before);
+        run(&ready, audit, "filestatus a.yaml").code(0);
+    };
+    let with = |from: &str, to: &str| database(&connection("sslmode=disable").replace(from, to));
+    let address = |url: String| url.strip_prefix("http://127.0.0.1:").unwrap().to_owned();
+    let port = format!("port={}", postgres()["port"]);
+    refused(&with("hunter2", "hunter2-wrong"), "28P01");
+    refused(&with("user=sops", "user=nobody"), "42501: permission denied for table audit_event");
+    refused(&with("dbname=audit", "dbname=bare"), "42P01");
+    refused(&with("dbname=audit", "dbname=none"), "3D000");
+    refused(&with(&port, &format!("port={}", address(nobody()))), "cannot be reached");
+    refused(&with(&port, &format!("port={}", address(misbehaving(Manner::Silent)))), "did not answer in time");
+    refused(
+        &with(&port, &format!("port={}", address(misbehaving(Manner::Says("hello"))))),
+        "be written to PostgreSQL at 127.0.0.1",
+    );
+    refused(&with("sslmode=disable", "sslmode=nope"), "sslmode=nope");
+    refused("backends: [", "the set-up of the audit is wrong");
+    refused("backends:\n  json_lines:\n    - path: /no/such/folder/log\n", "/no/such/folder/log");
+    refused("backends:\n  json_lines:\n    - path: /\n", "written to /");
+    refused("backends:\n  syslog:\n    - socket: /no/such/socket\n", "the system's log (/no/such/socket)");
+    for audit in [with("hunter2", "wrong"), "backends: [".to_owned()] {
+        let theirs = run_audited(&ready, &audit, peers::real_sops(), "decrypt a.yaml");
+        assert!(theirs.code.is_some_and(|code| code != 0) && theirs.stdout.is_empty(), "{theirs:?}");
+    }
+}
+
+/// Who is watched cannot send the records elsewhere, or nowhere.
+#[test]
+fn nothing_of_the_environment_has_a_say() {
+    let elsewhere =
+        [("PGHOST", "127.0.0.9"), ("PGPORT", "1"), ("PGUSER", "x"), ("PGSSLMODE", "disable"), ("PGPASSWORD", "x")];
+    let ready = elsewhere.iter().fold(test(), |test, (name, value)| test.env(name, value));
+    let ready = ready.env("SOPS_AUDIT", "off").env("HOME", "/").env("XDG_CONFIG_HOME", "/");
+    let keys = ready.home().join(".config/sops/age/keys.txt").display().to_string();
+    let ready = ready.env("SOPS_AGE_KEY_FILE", &keys).env("USER", "somebody").env("LOGNAME", "somebody");
+    run(&ready, &database(&connection("")), "decrypt a.yaml").code(0);
+    assert_eq!(taken(&ready), ["decrypt|root|/a.yaml"]);
+}
+
+#[test]
+fn a_file_of_lines_says_who_did_what_by_which_keys() {
+    let ready = test();
+    let log = ready.path("../log").display().to_string();
+    let audit = format!("backends:\n  json_lines:\n    - path: {log}\n");
+    let recipient = ready.recipient();
+    let newcomer = Test::new().identity().recipient();
+    run(&ready, &audit, "decrypt a.yaml").code(0).stdout(PLAIN);
+    run(&ready, &audit, "encrypt -i b.yaml").code(0);
+    let ready = ready.rules(&format!("creation_rules:\n  - age: '{{age}},{newcomer}'\n"));
+    run(&ready, &audit, "updatekeys -y a.yaml").code(0);
+    run(&ready, &audit, "filestatus a.yaml").code(0);
+    run(&ready, &audit, "decrypt -i a.yaml b.yaml").code(0);
+    let text = std::fs::read_to_string(&log).unwrap();
+    assert!(!text.contains("admin") && !text.contains("hunter3") && !text.contains("ENC["), "{text}");
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut said: Vec<String> = lines
+        .iter()
+        .map(|line| {
+            let keys = line["keys"].to_string().replace(&recipient, "OURS").replace(&newcomer, "NEW");
+            let file = line["file"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+            format!("{} {file} {keys}", line["action"].as_str().unwrap())
+        })
+        .collect();
+    said[3..].sort(); // two files at the same time
+    assert_eq!(
+        said,
+        [
+            "decrypt a.yaml [\"age OURS\"]",
+            "encrypt b.yaml [\"age OURS\"]",
+            "updatekeys a.yaml [\"age OURS\",\"age NEW\"]",
+            "decrypt a.yaml [\"age OURS\"]",
+            "decrypt b.yaml [\"age OURS\"]"
+        ]
+    );
+    for line in &lines {
+        assert!(line["time"].as_str().unwrap().ends_with('Z') && line["pid"].is_u64(), "{line}");
+        assert_eq!((&line["username"], &line["uid"]), (&"root".into(), &0.into()));
+        assert!(Path::new(line["file"].as_str().unwrap()).is_absolute());
+    }
+    assert_eq!(std::fs::metadata(&log).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+/// Beside what `logger` sends: the same shape, down to the time.
+#[test]
+fn the_systems_log_gets_a_message() {
+    let ready = test();
+    let path = ready.path("../socket");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let receive = || {
+        let mut message = [0; 65536];
+        let length = socket.recv(&mut message).unwrap();
+        String::from_utf8(message[..length].to_vec()).unwrap()
+    };
+    let audit = format!("backends:\n  syslog:\n    - socket: {}\n      facility: local3\n", path.display());
+    run(&ready, &audit, "decrypt a.yaml").code(0);
+    let ours = receive();
+    let mut logger = Command::new("logger");
+    logger.arg("-u").arg(&path).args(["-p", "local3.notice", "-t", "leafcrypt", "-i", "{}"]);
+    assert!(logger.status().expect("logger of util-linux").success());
+    let logger = receive().replace("  ", " 0");
+    let shape = |text: &str| {
+        let (head, _) = text.split_once('{').unwrap();
+        head.chars()
+            .map(|c| if c.is_ascii_digit() { '0' } else { c })
+            .collect::<String>()
+            .replace("000", "0")
+            .replace("00", "0")
+    };
+    assert_eq!(shape(&ours.replace("  ", " 0")).trim_end(), shape(&logger).trim_end(), "{ours}\n{logger}");
+    assert!(ours.starts_with("<157>"), "{ours}");
+    let record: Value = serde_json::from_str(&ours[ours.find('{').unwrap()..]).unwrap();
+    assert_eq!(record["action"], "decrypt");
+    assert!(!ours.contains("admin"));
+}
+
+/// A draft is kept when the audit cannot be reached any more: it is why there is one.
+#[test]
+fn an_edit_that_cannot_be_recorded_is_kept_as_a_draft() {
+    let ready = test();
+    let log = ready.path("../logs/log");
+    let folder = log.parent().unwrap().to_owned();
+    std::fs::create_dir(&folder).unwrap();
+    let script = format!("#!/bin/sh\nsed -i s/admin/root/ \"$1\"\nmv {0} {0}.gone\n", folder.display());
+    let ready = ready.file("editor", script);
+    std::fs::set_permissions(ready.path("editor"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let editor = ready.path("editor").display().to_string();
+    let ready = ready.env("EDITOR", &editor);
+    let before = ready.read("a.yaml");
+    let audit = format!("backends:\n  json_lines:\n    - path: {}\n", log.display());
+    let failed = run(&ready, &audit, "edit a.yaml")
+        .fails()
+        .stderr_has("the audit record cannot be written")
+        .stderr_has("--draft");
+    assert_eq!(ready.read("a.yaml"), before);
+    drop(failed);
+}
