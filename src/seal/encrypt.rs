@@ -230,6 +230,7 @@ impl<'a> Sealer<'a> {
         let mut texts = HashMap::new();
         let mut keys = document.odd_keys().iter().filter(|key| is_written_out(document, selected, key)).peekable();
         let mut id = 0;
+        let mut noted = None;
         while id < document.len() {
             let entry = document.entry(id);
             let span = entry.span();
@@ -314,7 +315,11 @@ impl<'a> Sealer<'a> {
             if entry.is(Flags::ALIAS) {
                 let target = document.alias_target(id).map_or(0..0, |target| document.subtree(target));
                 let sealed = |id: EntryId| is_sealed(document, selected, id);
-                if subtree.clone().any(sealed) || target.clone().any(sealed) {
+                // sops repeats the comments as well, and could not decrypt them at another path.
+                let noted = noted.get_or_insert_with(|| sealed_comments(document, selected));
+                let has_comment =
+                    noted.get(noted.partition_point(|&id| id < target.start)).is_some_and(|id| *id < target.end);
+                if has_comment || subtree.clone().any(sealed) || target.clone().any(sealed) {
                     let out = splicer.replace(span.clone());
                     format.write_copy(document, id, &mut |id, out| leaf(id, out, true).map(drop), out)?;
                     replaced.push((id as u32, span));
@@ -450,6 +455,14 @@ impl<'a> Sealer<'a> {
 fn is_sealed(document: &Document, selected: &[bool], id: EntryId) -> bool {
     let scalar = document.scalar(id);
     selected[id] && !scalar.bytes.is_empty() && scalar.kind != Kind::Comment
+}
+
+/// The containers that hold comments of which tokens take the place, in order.
+fn sealed_comments(document: &Document, selected: &[bool]) -> Vec<EntryId> {
+    let places = document.comment_places().iter().filter(|place| selected[place.comment as usize]);
+    let mut containers: Vec<EntryId> = places.map(|place| place.container as EntryId).collect();
+    containers.sort_unstable();
+    containers
 }
 
 /// Whether a key cannot stay as it stands in the plaintext.

@@ -352,6 +352,17 @@ fn a_document_that_is_a_null_holds_the_block() {
 }
 
 #[test]
+fn an_alias_of_what_has_an_encrypted_comment_is_written_out() {
+    let text = "a: &x # why\n  b_clear: 1\nc_clear:\n  d: *x\n";
+    let sealed = encrypted(text, Selection::UnencryptedSuffix("_clear".to_owned()));
+    assert!(sealed.contains("  d: {\"b_clear\": 1}\n"), "{sealed}");
+    assert_eq!(decrypt_text(&Yaml, &sealed).unwrap().plaintext, text.as_bytes());
+    let text = "a_clear: &x # why\n  b: 1\nc_clear:\n  d: *x\n";
+    let sealed = encrypted(text, Selection::UnencryptedSuffix("_clear".to_owned()));
+    assert!(sealed.contains("  d: *x\n"), "{sealed}");
+}
+
+#[test]
 fn a_key_that_is_an_alias_is_written_out_where_its_target_is_encrypted() {
     let text = "a: &a one\nb_clear: &b two\nc:\n  *a : 1\n  *b : 2\n";
     let sealed = encrypted(text, Selection::UnencryptedSuffix("_clear".to_owned()));

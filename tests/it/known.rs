@@ -103,6 +103,19 @@ const KNOWN: &[Known] = &[
         },
     },
     Known {
+        name: "Comments at the end of a document",
+        is: |pair| {
+            // The same lines, and those that differ are the last comments of a document, one indented less.
+            let (sops, ours): (Vec<&str>, Vec<&str>) = (pair.sops.lines().collect(), pair.ours.lines().collect());
+            let is_last = |at: usize| {
+                let rest = sops[at..].iter().take_while(|line| !line.starts_with("---"));
+                rest.clone().all(|line| line.trim_start().starts_with('#') || line.trim().is_empty())
+            };
+            let same = |at: usize| sops[at] == ours[at] || sops[at].trim() == ours[at].trim() && is_last(at);
+            pair.both_by_sops && sops.len() == ours.len() && (0..sops.len()).all(same)
+        },
+    },
+    Known {
         name: "Comments that sops drops",
         is: |pair| {
             let (sops, ours) = (Parts::of(pair.sops), Parts::of(pair.ours));
@@ -357,6 +370,10 @@ fn a_difference_of_values_is_not_known() {
     assert_eq!(find("# a\nb: 1\n", "b: 1\n"), None, "leafcrypt drops none");
     assert!(super::known::find(&Yaml, b"# a\nb: 1\n", b"b: 1\n", b"", true).is_some());
     assert_eq!(find("b: {}\n", "b: {\n  # a\n}\n"), Some("Comments that sops drops"));
+    let last = |sops: &str, ours: &str| super::known::find(&Yaml, sops.as_bytes(), ours.as_bytes(), b"", true);
+    assert_eq!(last("a:\n  - b\n  # c\n", "a:\n  - b\n# c\n"), Some("Comments at the end of a document"));
+    assert_eq!(last("a:\n  # c\n  - b\n", "a:\n# c\n  - b\n"), None);
+    assert_eq!(last("a:\n  - b\n  # c\n", "a:\n  - b\n# d\n"), None);
     assert_eq!(find("a: |4-\n", "a: |2-\n"), Some("The indentation in the header of a block scalar"));
     assert_eq!(find("a: |4-\n", "a: |4\n"), None);
     assert_eq!(find("a:\n    - \"\"\n    - b\n", "a:\n    #\n    - b\n"), Some("Empty comments in a list"));

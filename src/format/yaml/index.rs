@@ -355,8 +355,8 @@ impl<'a> Indexer<'a> {
             let error = Error::new(error::Kind::EncryptTree, "this value cannot be kept");
             error.at(self.source, range.start).because(reason)
         })?;
-        // sops takes the `?` for the mark of a key, unless the text stands in quotes.
-        let misread_text = plain && self.in_flow() && value.starts_with('?');
+        // To sops, a `?` ends a plain text between brackets, and may begin a key.
+        let misread_text = plain && self.in_flow() && value.contains('?');
         let misread_anchor = self.misread_anchor(anchor, range.start);
         if self.expects_key() {
             let misread = misread_anchor.as_ref().map(|anchor| anchor.start).or(misread_text.then_some(range.start));

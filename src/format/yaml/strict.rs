@@ -52,17 +52,15 @@ fn is_known_directive(line: &str) -> bool {
 
 /// Checks a text that is not in double or single quotes: a comment, or the raw text of a value or key.
 pub(super) fn separators(text: &str, at: usize) -> Result<(), Refused> {
-    if text.is_ascii() {
-        return Ok(());
-    }
-    match text.find(SEPARATORS) {
-        Some(found) if !text[found..].trim_matches(|c| SEPARATORS.contains(&c) || " \t\r\n".contains(c)).is_empty() => {
-            Err(Refused::new(
-                at + found,
-                "sops takes the character here for a line break",
-                r"remove it, or write it in double quotes: \N is U+0085, \L is U+2028, \P is U+2029",
-            ))
-        }
+    // Behind a comment they change nothing.
+    let is_comment_end = |rest: &str| text.starts_with('#') && rest.trim_end_matches(SEPARATORS).trim().is_empty();
+    let found = if text.is_ascii() { None } else { text.find(SEPARATORS) };
+    match found {
+        Some(found) if !is_comment_end(&text[found..]) => Err(Refused::new(
+            at + found,
+            "sops takes the character here for a line break",
+            r"remove it, or write it in double quotes: \N is U+0085, \L is U+2028, \P is U+2029",
+        )),
         _ => Ok(()),
     }
 }
@@ -196,6 +194,21 @@ mod tests {
         let text = format!("a: {}1{}\nb: x\n{}", "[\n\t".repeat(5_000), "]".repeat(5_000), "  \t\n".repeat(200_000));
         let document = Yaml.index(text).unwrap();
         assert!(tabs(&document).is_ok());
+    }
+
+    #[test]
+    fn line_breaks_of_yaml_1_1_stand_in_quotes_alone() {
+        for text in
+            ["a: \"b\u{2028}c\"\n", "a: 'b\u{85}c'\n", "a: 1 # b\u{2028}\n", "a: \"\\L\"\n", "'a\u{2029}b': 1\n"]
+        {
+            assert!(Yaml.index(text.to_owned()).is_ok(), "{text:?}");
+        }
+        for text in
+            ["a: b\u{2028}\n", "a\u{85}: b\n", "a: 1 # b\u{2028}c\n", "a: |\n  b\u{2029}\n  c\n", "a: [\u{2028}]\n"]
+        {
+            let error = Yaml.index(format!("x: 1\n---\n{text}")).map(drop).unwrap_err();
+            assert!(error.to_string().contains("for a line break"), "{text:?}: {error}");
+        }
     }
 
     #[test]
