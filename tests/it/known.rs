@@ -112,7 +112,7 @@ const KNOWN: &[Known] = &[
                 rest.clone().all(|line| line.trim_start().starts_with('#') || line.trim().is_empty())
             };
             let same = |at: usize| sops[at] == ours[at] || sops[at].trim() == ours[at].trim() && is_last(at);
-            pair.both_by_sops && sops.len() == ours.len() && (0..sops.len()).all(same)
+            sops.len() == ours.len() && (0..sops.len()).all(same)
         },
     },
     Known {
