@@ -466,4 +466,63 @@ mod tests {
         let view = view(&Yaml, "a: 1\n");
         assert!(view.warnings[0].starts_with("there is no Kubernetes Secret"), "{:?}", view.warnings);
     }
+
+    /// Values of every kind in every style: each is shown as what it is, and the plaintext comes back to the byte.
+    #[test]
+    fn generated_secrets_come_back() {
+        let mut state = 1_u64;
+        let mut pick = |of: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % of
+        };
+        let texts: [&[u8]; 16] = [
+            b"hunter2",
+            b"",
+            b"yes",
+            b"1.50",
+            b"null",
+            b"<<",
+            b"=",
+            b"- a",
+            b"x: y # z",
+            b" a ",
+            b"a\r\nb\r\n",
+            b"\ttab\nnext",
+            "€😀\u{2028}\u{feff}".as_bytes(),
+            b"one\n\n  two\n\n",
+            b"\x00\xff\xfe",
+            b"-----BEGIN-----\nabc\n-----END-----\n",
+        ];
+        for _ in 0..400 {
+            let indent = 1 + pick(4);
+            let (mut plain, mut values) = (format!("{HEAD}data:\n"), Vec::new());
+            for key in 0..1 + pick(6) {
+                let value = texts[pick(texts.len())].repeat(1 + pick(3) * pick(3));
+                let base64 = BASE64_STANDARD.encode(&value);
+                let comment = ["", "", "  # note"][pick(3)];
+                let spaces = " ".repeat(indent);
+                plain += ["", "\n", &format!("{spaces}# above\n")][pick(8).saturating_sub(5)];
+                plain += &format!("{spaces}k{key}:");
+                plain += &match pick(4) {
+                    _ if base64.is_empty() => format!(" ''{comment}\n"),
+                    0 => format!(" {base64}{comment}\n"),
+                    1 => format!(" '{base64}'{comment}\n"),
+                    2 => format!(" \"{base64}\"{comment}\n"),
+                    _ => {
+                        let lines = base64.as_bytes().chunks(20).map(|line| String::from_utf8_lossy(line).into_owned());
+                        let lines: String = lines.map(|line| format!("{spaces}  {line}\n")).collect();
+                        format!(" |{}{comment}\n{lines}", ["", "-"][pick(2)])
+                    }
+                };
+                values.push(value);
+            }
+            let view = view(&Yaml, &plain);
+            let secret = secrets(&view.shown).next().unwrap();
+            for (id, value) in super::values(&view.shown, secret).zip(&values) {
+                assert_eq!(view.shown.scalar(id).bytes, value, "{plain}\n{}", shown(&view));
+            }
+            assert_eq!(edited(&view, str::to_owned).unwrap(), plain, "{}", shown(&view));
+            assert_eq!(edited(&view, |text| format!("{text}\n# end\n")).unwrap(), format!("{plain}\n# end\n"));
+        }
+    }
 }
