@@ -6,7 +6,7 @@ pub(super) use super::keyservice::KeyServiceArgs;
 use super::output::Destination;
 use crate::error::{Error, Kind, Result};
 use crate::format::{self, Format};
-use crate::key::Keyring;
+use crate::key::{Keyring, Others};
 use crate::metadata::Selection;
 use crate::ops::Source;
 use crate::sys;
@@ -114,6 +114,12 @@ pub(super) fn jobs(input: InputArgs, output: &OutputArgs) -> Result<Vec<Job>> {
     }
     let files = files::each_once(files).into_iter();
     files.map(|path| job(path, input_type, filename_override.clone(), output)).collect()
+}
+
+/// What is to be opened in all of `jobs`.
+pub(super) fn others(jobs: &[Job]) -> Others {
+    let many = if jobs.len() > 1 { jobs } else { &[] };
+    crate::ops::stanzas_of(many.iter().map(|job| job.source.clone()).collect())
 }
 
 /// The document of a command that takes one alone.

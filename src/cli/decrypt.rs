@@ -51,7 +51,7 @@ pub(super) struct Args {
 pub(super) fn run(args: Args) -> Result<()> {
     let jobs = args::jobs(args.input, &args.output)?;
     let extract = KeyPath::parse(args.extract.as_deref().unwrap_or_default())?;
-    let keyring = args.keys.keyring()?;
+    let keyring = args.keys.keyring()?.expecting(args::others(&jobs));
     files::do_each(&jobs, "Decrypting", |job| {
         let (source, extract, config) = (job.source.clone(), extract.clone(), args.config.clone());
         let request = Decrypt {

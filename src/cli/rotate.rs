@@ -41,6 +41,7 @@ pub(super) fn run(args: Args) -> Result<()> {
         Rotate { add: args.recipients.added()?, remove: args.recipients.removed()?, ignore_mac: args.ignore_mac };
     let keyring = args.keys.keyring()?;
     let jobs = args::jobs(args.input.with_folders(&args.output)?, &args.output)?;
+    let keyring = keyring.expecting(args::others(&jobs));
     files::do_each(&jobs, "Rotating", |job| {
         let rotated = rotate::rotate(&job.source, &request, &keyring)?;
         Ok(Done { bytes: SecretBytes::from(rotated.text), warnings: rotated.warnings })

@@ -64,7 +64,11 @@ pub(super) fn run(args: Args) -> Result<()> {
     let source = |path| Source { path, name: None, input_type: args.input_type, output_type: None };
     let sources: Vec<Source> = files.map(source).collect();
     let mut teller = Teller { many: sources.len() > 1, failures: Vec::new(), warned: HashSet::new(), removed: false };
-    for batch in plan_all(&request, &sources, &mut teller) {
+    let batches = plan_all(&request, &sources, &mut teller);
+    let changing: Vec<Source> =
+        batches.iter().flat_map(|batch| batch.sources.iter().map(|source| (*source).clone())).collect();
+    let keyring = if changing.len() > 1 { keyring.expecting(crate::ops::stanzas_of(changing)) } else { keyring };
+    for batch in batches {
         show(&batch)?;
         if args.yes || agreed(&batch)? {
             carry_out(&request, &batch, &keyring, &mut teller);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::stanza::printable;
 use super::wrap::NAME_ONE;
-use super::{Answer, Environment, KeyService, Opener, Search, Stanza, registry};
+use super::{Answer, Environment, KeyService, Opener, Others, Search, Stanza, registry};
 use crate::error::{Error, Kind, Result};
 use crate::secret::SecretBytes;
 use crate::trace;
@@ -26,6 +26,8 @@ pub struct Keyring {
     local: bool,
     /// Asked for what this machine does not open or wrap.
     services: Vec<Arc<dyn KeyService>>,
+    /// What else this job is to open.
+    others: Option<Others>,
 }
 
 /// Back ends that are asked for one group after the other before those of the next phase are asked for any.
@@ -72,7 +74,7 @@ impl Keyring {
     #[must_use]
     pub fn new(environment: Environment) -> Self {
         let openers = registry::backends().iter().map(|_| OnceLock::new()).collect();
-        Keyring { environment, openers, order: ordered(&[]), local: true, services: Vec::new() }
+        Keyring { environment, openers, order: ordered(&[]), local: true, services: Vec::new(), others: None }
     }
 
     /// A keyring on the keys of this process' user.
@@ -86,6 +88,14 @@ impl Keyring {
     #[must_use]
     pub fn with_services(mut self, local: bool, services: Vec<Arc<dyn KeyService>>) -> Self {
         (self.local, self.services) = (local, services);
+        self
+    }
+
+    /// The same keyring for a job that is to open what `others` gives as well: a program that holds keys is then
+    /// started once for all of it.
+    #[must_use]
+    pub fn expecting(mut self, others: Others) -> Self {
+        self.others = Some(others);
         self
     }
 
@@ -165,7 +175,11 @@ impl Keyring {
     }
 
     fn opener(&self, backend: usize) -> Arc<dyn Opener> {
-        let make = || registry::backends()[backend].opener(&self.environment).into();
+        let make = || {
+            let opener: Arc<dyn Opener> = registry::backends()[backend].opener(&self.environment).into();
+            self.others.iter().for_each(|others| opener.expect(Arc::clone(others)));
+            opener
+        };
         Arc::clone(self.openers[backend].get_or_init(make))
     }
 

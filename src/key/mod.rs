@@ -39,6 +39,7 @@ use crate::document::Value;
 use crate::error::Result;
 use crate::secret::SecretBytes;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A key back end: a kind of key, its names, and how a data key is wrapped for one.
 ///
@@ -130,7 +131,13 @@ pub trait Opener: Send + Sync {
     /// Opens one of `stanzas`, all of them of this back end and wrapping the same bytes, whichever is
     /// the cheapest to open. A remote back end gets one at a time.
     fn unwrap(&self, stanzas: &[&Stanza]) -> Answer;
+
+    /// Says what the same job is to open besides. Whoever is dear to start may ask, and open all of it at once.
+    fn expect(&self, _others: Others) {}
 }
+
+/// The stanzas of other files, a list for each of their key groups; read when they are asked for.
+pub type Others = Arc<dyn Fn() -> Vec<Vec<Stanza>> + Send + Sync>;
 
 /// A process that wraps and opens stanzas with keys of its own, of all kinds. It opens one at a time.
 pub trait KeyService: Opener {

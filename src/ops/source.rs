@@ -1,9 +1,12 @@
 //! The document a command works on.
 
+use super::unsealed::read_metadata;
 use crate::error::{Error, Kind, Result};
 use crate::format::{self, Format, binary::Binary};
+use crate::key::Others;
 use crate::{config, event, sys};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Which document, what is in it, and what is to come out.
 #[derive(Clone)]
@@ -104,6 +107,18 @@ pub fn require_inside(path: &Path, root: &Path) -> Result<()> {
     Err(Error::new(Kind::ReadInput, format!("{} is outside of the folder", path.display()))
         .because(format!("it is {}, and only files below {} may be read here", real.display(), root.display()))
         .hint("move it into the folder, or leave --root-only away"))
+}
+
+/// The stanzas of many encrypted files, for [`Keyring::expecting`](crate::key::Keyring::expecting). What cannot be read
+/// has none: whoever works on it will say why.
+#[must_use]
+pub fn stanzas_of(sources: Vec<Source>) -> Others {
+    let of = |source: &Source| {
+        let opened = source.open().ok()?;
+        let document = opened.input.index(format::into_text(opened.bytes).ok()?).ok()?;
+        read_metadata(opened.input, &document, true).ok().map(|metadata| metadata.key_groups)
+    };
+    Arc::new(move || sources.iter().filter_map(of).flatten().collect())
 }
 
 /// Whether the file at `path` is worth a look by a command that works on all encrypted files of a folder:

@@ -197,6 +197,43 @@ fn a_plugin_is_started_once_for_a_file_and_only_at_need() {
 }
 
 #[test]
+fn a_plugin_is_started_once_for_many_files() {
+    let (test, recipients) = plugin(&["7", "8"]);
+    let (_, others) = plugin(&["1"]);
+    let test = test.rules(&format!("creation_rules:\n  - age: {}\n", recipients[1]));
+    let mut names = String::new();
+    for at in 0..12 {
+        // For one of our keys or both, and for strangers.
+        let all = [&others[..], &recipients[at % 2..]].concat().join(",");
+        let encrypted = test.run(&format!("encrypt --age {all} a.yaml")).code(0).stdout;
+        std::fs::write(test.path(&format!("{at}.yaml")), encrypted).unwrap();
+        names.push_str(&format!(" {at}.yaml"));
+    }
+    starts(&test);
+    let decrypted = |test: &Test| {
+        test.run(&format!("decrypt -i{names}")).code(0);
+        assert_eq!(starts(test), 1);
+        assert!((0..12).all(|at| test.read(&format!("{at}.yaml")) == PLAINTEXT));
+    };
+    test.run(&format!("rotate -i{names}")).code(0);
+    assert_eq!(starts(&test), 1);
+    test.run(&format!("updatekeys -y{names}")).code(0);
+    assert_eq!(starts(&test), 1);
+    decrypted(&test);
+    // One file that nobody opens, one that is broken and one that is missing change nothing for the others.
+    test.run(&format!("encrypt -i{names}")).code(0);
+    let stranger = age::x25519::Identity::generate().to_public();
+    let foreign = test.run(&format!("encrypt --age {stranger},{} a.yaml", others[0])).code(0).stdout;
+    let test = test.file("foreign.yaml", foreign).file("broken.yaml", "sops: [\n");
+    starts(&test);
+    let some = test.run(&format!("decrypt -i missing.yaml broken.yaml foreign.yaml{names}")).fails();
+    some.stderr_has("3 of 15 files failed");
+    assert!((0..12).all(|at| test.read(&format!("{at}.yaml")) == PLAINTEXT));
+    // The one that nobody opens is asked about again, to say why.
+    assert!(starts(&test) <= 2);
+}
+
+#[test]
 fn what_keeps_a_plugin_from_opening_is_said() {
     for (word, why) in [
         ("refuse", "age-plugin-pocket: pocket 7 stays closed"),

@@ -28,7 +28,7 @@ impl Serving {
     fn by(program: &Path, holder: &Test) -> Self {
         let folder = tempfile::Builder::new().prefix("ks").tempdir_in("/tmp").unwrap();
         let line = format!("keyservice --network unix --address {}/s", folder.path().display());
-        let mut command = holder.command(program, &line);
+        let mut command = by_default(holder.command(program, &line));
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let mut serving = Serving { child, folder };
         serving.wait_until(|serving| UnixStream::connect(serving.socket()).is_ok());
@@ -67,6 +67,16 @@ impl Drop for Serving {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The same command with signals that do what they do by default: whoever runs the tests in the background has told
+/// them to ignore Ctrl-C.
+fn by_default(command: Command) -> Command {
+    let mut reset = Command::new("env");
+    reset.arg("--default-signal").arg(command.get_program()).args(command.get_args()).env_clear();
+    reset.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    reset.current_dir(command.get_current_dir().unwrap());
+    reset
 }
 
 /// A key service that must not come up.
@@ -289,7 +299,7 @@ fn the_socket_is_for_its_user_alone_and_goes_with_the_server() {
     test.run(&format!("decrypt {} e.yaml", serving.alone())).code(0).stdout(PLAIN);
     serving.end(Signal::KILL);
     assert!(serving.socket().exists());
-    serving.child = holder.command(leafcrypt(), &line).stderr(Stdio::null()).spawn().unwrap();
+    serving.child = by_default(holder.command(leafcrypt(), &line)).stderr(Stdio::null()).spawn().unwrap();
     serving.wait_until(|serving| UnixStream::connect(serving.socket()).is_ok());
     test.run(&format!("decrypt {} e.yaml", serving.alone())).code(0).stdout(PLAIN);
     let file = test.path("a.yaml");

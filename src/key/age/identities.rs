@@ -12,7 +12,7 @@ use super::locked::Locked;
 use super::recipient::canonical;
 use super::sources::{self, COMMANDS, Found, Key};
 use super::{RECIPIENT, header, plugin, shorten};
-use crate::key::{Answer, Environment, Opener, Search, Stanza};
+use crate::key::{Answer, Environment, Opener, Others, Search, Stanza};
 use crate::secret::SecretBytes;
 
 /// More than a data key or a share of one ever has.
@@ -27,11 +27,25 @@ pub(super) struct Identities {
     ssh: OnceLock<Found>,
     /// What a command gave for a recipient: it may answer by recipient.
     by_command: Mutex<HashMap<(&'static str, String), Arc<Found>>>,
+    /// What else is to be opened.
+    others: OnceLock<Others>,
+    /// What plugins gave for it, by what is wrapped.
+    by_plugin: Mutex<HashMap<String, Vec<Arc<header::Known>>>>,
+    /// The plugins that were asked about it.
+    asked: Mutex<HashSet<String>>,
 }
 
 impl Identities {
     pub(super) fn new(environment: Environment) -> Self {
-        Identities { environment, age: OnceLock::new(), ssh: OnceLock::new(), by_command: Mutex::default() }
+        Identities {
+            environment,
+            age: OnceLock::new(),
+            ssh: OnceLock::new(),
+            by_command: Mutex::default(),
+            others: OnceLock::new(),
+            by_plugin: Mutex::default(),
+            asked: Mutex::default(),
+        }
     }
 
     /// The identities of a command for `recipient`. The lock is held while the command runs: it may ask
@@ -54,15 +68,19 @@ impl Opener for Identities {
     /// asked for files that may hold anything. Stanzas are tried with keys that they do not name only when nothing
     /// else is left: the name beside a stanza is a hint and may be wrong.
     fn unwrap(&self, stanzas: &[&Stanza]) -> Answer {
-        let mut attempt = Attempt::new(stanzas, &self.environment);
-        attempt.run(self).unwrap_or_else(|| attempt.report())
+        let mut attempt = Attempt::new(stanzas, self);
+        attempt.run().unwrap_or_else(|| attempt.report())
+    }
+
+    fn expect(&self, others: Others) {
+        let _ = self.others.set(others);
     }
 }
 
 /// What is looked at for the stanzas of one file.
 struct Attempt<'a> {
     stanzas: &'a [&'a Stanza],
-    environment: &'a Environment,
+    identities: &'a Identities,
     /// The place of each stanza by the public key that it names.
     places: HashMap<String, usize>,
     failures: Vec<String>,
@@ -74,25 +92,27 @@ struct Attempt<'a> {
 }
 
 impl<'a> Attempt<'a> {
-    fn new(stanzas: &'a [&'a Stanza], environment: &'a Environment) -> Self {
+    fn new(stanzas: &'a [&'a Stanza], identities: &'a Identities) -> Self {
         let places = stanzas.iter().map(|stanza| canonical(stanza.text(RECIPIENT)).into_owned()).zip(0..).collect();
         let (failures, troubles, report) = (Vec::new(), Vec::new(), Vec::new());
-        Attempt { stanzas, environment, places, failures, troubles, report, own: None }
+        Attempt { stanzas, identities, places, failures, troubles, report, own: None }
     }
 
-    fn run(&mut self, identities: &Identities) -> Option<Answer> {
-        let age = identities.age.get_or_init(|| sources::read_age(self.environment));
+    fn run(&mut self) -> Option<Answer> {
+        let identities = self.identities;
+        let environment = &identities.environment;
+        let age = identities.age.get_or_init(|| sources::read_age(environment));
         if let Some(opened) = self.named(&age.keys) {
             return Some(opened);
         }
-        let ssh = identities.ssh.get_or_init(|| sources::read_ssh(self.environment));
+        let ssh = identities.ssh.get_or_init(|| sources::read_ssh(environment));
         if let Some(opened) = self.named(&ssh.keys) {
             return Some(opened);
         }
         let mut given = Vec::new();
         let mut no_command = Vec::new();
         for variable in COMMANDS {
-            let Some(line) = self.environment.get(variable) else {
+            let Some(line) = environment.get(variable) else {
                 no_command.push(format!("{variable}: not set"));
                 continue;
             };
@@ -188,36 +208,81 @@ impl<'a> Attempt<'a> {
                 Some("tag" | "tagpq") => true,
                 named => named == Some(name),
             };
-            let asked: Vec<usize> =
-                (0..self.stanzas.len()).filter(|at| is_theirs(self.stanzas[*at]) == theirs).collect();
-            if let Some(opened) = self.ask_plugin(&identities, &asked) {
+            let is_asked = |stanza: &Stanza| is_theirs(stanza) == theirs;
+            if let Some(opened) = self.ask_plugin(name, &identities, is_asked) {
                 return Some(opened);
             }
         }
         None
     }
 
-    fn ask_plugin(&mut self, identities: &[&plugin::Identity], asked: &[usize]) -> Option<Answer> {
-        let readable = asked.iter().filter_map(|at| Some((*at, header::stanzas(self.stanzas[*at].text(Stanza::ENC))?)));
-        let (places, files): (Vec<usize>, Vec<_>) = readable.unzip();
-        if files.is_empty() {
+    /// Asks a plugin about the stanzas that `is_asked` chooses. In a job over many files it is asked about those of the
+    /// other files as well, the first time: one process for all of them. Who comes meanwhile waits, and has the answer.
+    fn ask_plugin(
+        &mut self,
+        name: &str,
+        plugins: &[&plugin::Identity],
+        is_asked: impl Fn(&Stanza) -> bool,
+    ) -> Option<Answer> {
+        let mut places: Vec<usize> = (0..self.stanzas.len()).filter(|at| is_asked(self.stanzas[*at])).collect();
+        places.retain(|at| header::stanzas(self.stanzas[*at].text(Stanza::ENC)).is_some());
+        if places.is_empty() {
             return None;
         }
-        // One that opens is enough, and another might want to be touched for.
-        match plugin::unwrap(identities, &files, self.environment, |_| true) {
+        let identities = self.identities;
+        let mut known = identities.by_plugin.lock().unwrap_or_else(PoisonError::into_inner);
+        for &by in &places {
+            let keys = known.get(self.stanzas[by].text(Stanza::ENC)).into_iter().flatten();
+            for key in keys {
+                if let Ok(part) = open(self.stanzas[by], [&**key as &dyn ::age::Identity]) {
+                    return Some(Answer::Here { part, by });
+                }
+            }
+        }
+        let first = identities.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+        let others = identities.others.get().filter(|_| first).map(|others| others()).unwrap_or_default();
+        // Of another file, one that opens is enough: they are one file to the plugin, with a header of all of theirs.
+        let others: Vec<Vec<&str>> = others
+            .iter()
+            .map(|group| {
+                group.iter().filter(|stanza| is_asked(stanza)).map(|stanza| stanza.text(Stanza::ENC)).collect()
+            })
+            .filter(|group: &Vec<&str>| !group.iter().any(|enc| self.holds(enc)))
+            .collect();
+        let own = places.iter().map(|at| vec![self.stanzas[*at].text(Stanza::ENC)]);
+        let files: Vec<Vec<&str>> = own.chain(others).collect();
+        let headers: Vec<Vec<_>> =
+            files.iter().map(|file| file.iter().filter_map(|enc| header::stanzas(enc)).flatten().collect()).collect();
+        // With no other file, one that opens is enough, and another might want to be touched for.
+        let enough = |file: usize| files.len() == places.len() && file < places.len();
+        let mut opened = None;
+        match plugin::unwrap(plugins, &headers, &identities.environment, enough) {
             Ok(unwrapped) => {
                 for (file, key) in unwrapped.keys {
-                    let by = places[file];
-                    match open(self.stanzas[by], [&header::Known::new(key) as &dyn ::age::Identity]) {
-                        Ok(part) => return Some(Answer::Here { part, by }),
-                        Err(why) => self.fail(self.stanzas[by].text(RECIPIENT), why),
+                    let key = Arc::new(header::Known::new(key));
+                    match places.get(file) {
+                        Some(_) if opened.is_some() => {}
+                        Some(&by) => match open(self.stanzas[by], [&*key as &dyn ::age::Identity]) {
+                            Ok(part) => opened = Some(Answer::Here { part, by }),
+                            Err(why) => self.fail(self.stanzas[by].text(RECIPIENT), why),
+                        },
+                        None => {
+                            for enc in &files[file] {
+                                known.entry((*enc).to_owned()).or_default().push(Arc::clone(&key));
+                            }
+                        }
                     }
                 }
                 unwrapped.errors.into_iter().for_each(|line| self.trouble(line));
             }
             Err(why) => self.trouble(why),
         }
-        None
+        opened
+    }
+
+    /// Whether `enc` is wrapped in one of the stanzas.
+    fn holds(&self, enc: &str) -> bool {
+        self.stanzas.iter().any(|stanza| stanza.text(Stanza::ENC) == enc)
     }
 
     /// Opens with any key that there is.
