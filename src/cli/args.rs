@@ -8,7 +8,7 @@ use crate::error::{Error, Kind, Result};
 use crate::format::{self, Format};
 use crate::key::{Keyring, Others};
 use crate::metadata::Selection;
-use crate::ops::Source;
+use crate::ops::{Rules, Source};
 use crate::sys;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -80,6 +80,24 @@ impl ConfigArgs {
     /// The file; an empty variable says nothing.
     pub(super) fn path(self) -> Option<PathBuf> {
         self.config.filter(|path| !path.as_os_str().is_empty())
+    }
+}
+
+/// How a document is laid out that is written anew.
+#[derive(Args)]
+pub(super) struct LayoutArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+
+    /// Indent by so many columns what is written anew, as a conversion is; -1 is a tab, in JSON
+    #[arg(long, value_name = "COLUMNS", allow_negative_numbers = true)]
+    indent: Option<i64>,
+}
+
+impl LayoutArgs {
+    /// The rules, which have a say in it as well.
+    pub(super) fn rules(self) -> Rules {
+        Rules::new(self.config.path()).indented(self.indent)
     }
 }
 

@@ -39,13 +39,14 @@ Under another name, such as a link called sops, it prints the script for that na
 pub(super) struct Args {
     /// The shell
     #[arg(value_name = "SHELL", value_parser = ["bash", "zsh", "fish", "powershell", "elvish"])]
-    shell: String,
+    shell: Option<String>,
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
+    let Some(shell) = &args.shell else { return super::print_help("completion") };
     let called = std::env::args_os().next().map(PathBuf::from);
     let name = called.as_deref().and_then(Path::file_stem).and_then(OsStr::to_str).unwrap_or("leafcrypt");
-    output::print(&script(&args.shell, name)?)
+    output::print(&script(shell, name)?)
 }
 
 /// The script by which `shell` completes the program called `name`.

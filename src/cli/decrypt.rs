@@ -1,11 +1,11 @@
 //! `leafcrypt decrypt`.
 
-use super::args::{self, InputArgs, KeyArgs, OutputArgs};
+use super::args::{self, InputArgs, KeyArgs, LayoutArgs, OutputArgs};
 use super::files::{self, Done};
 use crate::document::KeyPath;
 use crate::error::Result;
 use crate::ops::decrypt::{self, Decrypt};
-use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Decrypt a file, and print it
 ///
@@ -27,9 +27,8 @@ pub(super) struct Args {
     #[command(flatten)]
     keys: KeyArgs,
 
-    /// Read this .sops.yaml and say what is wrong in it; it has no say in how a file is decrypted
-    #[arg(long, value_name = "FILE", hide_short_help = true)]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    layout: LayoutArgs,
 
     /// Print only this part: '["key"][0]'
     #[arg(long, value_name = "PATH")]
@@ -52,15 +51,16 @@ pub(super) fn run(args: Args) -> Result<()> {
     let jobs = args::jobs(args.input, &args.output)?;
     let extract = KeyPath::parse(args.extract.as_deref().unwrap_or_default())?;
     let keyring = args.keys.keyring()?.expecting(args::others(&jobs));
+    let rules = Arc::new(args.layout.rules());
     files::do_each(&jobs, "Decrypting", |job| {
-        let (source, extract, config) = (job.source.clone(), extract.clone(), args.config.clone());
+        let (source, extract, rules) = (job.source.clone(), extract.clone(), Arc::clone(&rules));
         let request = Decrypt {
             source,
             extract,
             document: args.document,
             ignore_mac: args.ignore_mac,
             decode_data: args.decode_data,
-            config,
+            rules,
         };
         let decrypted = decrypt::decrypt(&request, &keyring)?;
         Ok(Done { bytes: decrypted.plaintext, warnings: decrypted.warnings })

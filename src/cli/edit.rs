@@ -1,14 +1,14 @@
 //! `leafcrypt edit`.
 
-use super::args::{ConfigArgs, KeyArgs, SelectionArgs, format_parser};
+use super::args::{KeyArgs, LayoutArgs, SelectionArgs, format_parser};
 use super::recipients::RecipientArgs;
 use super::report;
 use crate::error::{Error, Kind, Result};
 use crate::format::Format;
 use crate::key::Environment;
+use crate::ops::Source;
 use crate::ops::edit::{self, Choice, Conversation, Edit, Outcome};
 use crate::ops::encrypt::Encrypt;
-use crate::ops::{Rules, Source};
 use crate::sys::{self, Answer, Signals};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -67,7 +67,7 @@ pub(super) struct Args {
     filename_override: Option<PathBuf>,
 
     #[command(flatten)]
-    config: ConfigArgs,
+    layout: LayoutArgs,
     #[command(flatten)]
     recipients: RecipientArgs,
     #[command(flatten)]
@@ -103,7 +103,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode> {
             selection: args.selection.selection(),
             mac_only_encrypted: args.mac_only_encrypted,
             shamir_threshold: args.shamir_secret_sharing_threshold.filter(|&threshold| threshold > 0),
-            rules: Rules::new(args.config.path()),
+            rules: args.layout.rules(),
         },
         ignore_mac: args.ignore_mac,
         show_master_keys: args.show_master_keys,

@@ -1,11 +1,10 @@
 //! `leafcrypt encrypt`.
 
-use super::args::{self, ConfigArgs, InputArgs, KeyServiceArgs, OutputArgs, SelectionArgs};
+use super::args::{self, InputArgs, KeyServiceArgs, LayoutArgs, OutputArgs, SelectionArgs};
 use super::files::{self, Done};
 use super::recipients::RecipientArgs;
 use crate::error::Result;
 use crate::key::Keyring;
-use crate::ops::Rules;
 use crate::ops::encrypt::{self, Encrypt};
 use crate::secret::SecretBytes;
 
@@ -25,7 +24,7 @@ pub(super) struct Args {
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
-    config: ConfigArgs,
+    layout: LayoutArgs,
     #[command(flatten)]
     recipients: RecipientArgs,
     #[command(flatten)]
@@ -49,7 +48,7 @@ pub(super) fn run(args: Args) -> Result<()> {
         selection: args.selection.selection(),
         mac_only_encrypted: args.mac_only_encrypted,
         shamir_threshold: args.shamir_secret_sharing_threshold.filter(|&threshold| threshold > 0),
-        rules: Rules::new(args.config.path()),
+        rules: args.layout.rules(),
     };
     let keyring = args.services.onto(Keyring::of_process())?;
     files::do_each(&jobs, "Encrypting", |job| {

@@ -1,11 +1,12 @@
 //! `leafcrypt exec-file`.
 
-use super::args::format_parser;
+use super::args::{LayoutArgs, format_parser};
 use super::exec::ExecArgs;
 use crate::error::Result;
 use crate::format::Format;
 use crate::ops::exec::{self, FILE_NAME};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Run a command on the plaintext of a file
 ///
@@ -30,6 +31,9 @@ pub(super) struct Args {
     #[arg(long, value_name = "TYPE", value_parser = format_parser())]
     output_type: Option<&'static dyn Format>,
 
+    #[command(flatten)]
+    layout: LayoutArgs,
+
     /// Use a file in memory instead of a named pipe
     #[arg(long)]
     no_fifo: bool,
@@ -43,6 +47,6 @@ pub(super) fn run(args: Args) -> Result<ExitCode> {
     let name = if args.filename.is_empty() { FILE_NAME } else { &args.filename };
     args.exec.exec("exec-file")?.go(|source, ignore_mac, keyring| {
         let source = crate::ops::Source { output_type: args.output_type, ..source };
-        exec::file(source, ignore_mac, name, !args.no_fifo, keyring)
+        exec::file(source, Arc::new(args.layout.rules()), ignore_mac, name, !args.no_fifo, keyring)
     })
 }

@@ -18,12 +18,13 @@ const MODES: [(&str, &str); 3] = [("e", "encrypt"), ("d", "decrypt"), ("r", "rot
 /// When an old form asks for two things at once, or names no file.
 pub(super) fn rewrite(args: Vec<OsString>, command: &clap::Command) -> Result<Vec<OsString>> {
     let flags = Flags(command);
-    let mut words = args.into_iter();
+    let mut words = asking_for_help(args, command).into_iter();
     let mut rewritten: Vec<OsString> = words.next().into_iter().collect();
     // What comes before the first file name decides: an old switch, or the name of a subcommand.
     let mut mode: Option<&str> = None;
     let mut named: Option<OsString> = None;
     let mut files = 0;
+    let mut file: Option<OsString> = None;
     let mut edits: Option<bool> = None;
     let mut sets = false;
 
@@ -50,10 +51,14 @@ pub(super) fn rewrite(args: Vec<OsString>, command: &clap::Command) -> Result<Ve
             continue;
         }
         match flags.read(text) {
-            None if mode.is_none() && named.is_none() && command.find_subcommand(text).is_some() => named = Some(word),
+            None if mode.is_none() && named.is_none() && command.find_subcommand(text).is_some() => {
+                rewritten = flags.known_to(text, rewritten);
+                named = Some(word);
+            }
             None => {
                 if !text.starts_with('-') || text == "-" {
                     files += 1;
+                    file.get_or_insert_with(|| word.clone());
                     edits.get_or_insert_with(|| is_file_name(text));
                 }
                 rewritten.push(word);
@@ -85,11 +90,33 @@ pub(super) fn rewrite(args: Vec<OsString>, command: &clap::Command) -> Result<Ve
         // The new forms read the standard input then; the old ones never did.
         return Err(Error::new(Kind::NoFile, "no file is named").hint(format!("leafcrypt {mode} FILE")));
     }
+    if mode == Some("rotate")
+        && let Some(file) = file.filter(|file| !std::path::Path::new(file).exists())
+        && !rewritten
+            .iter()
+            .any(|word| word.to_string_lossy().starts_with("--add-") || word.to_string_lossy().starts_with("--rm-"))
+    {
+        // The new form has another exit code for it, and so have both with keys to add or remove.
+        return Err(Error::new(Kind::NoFile, format!("there is no file {}", file.to_string_lossy())));
+    }
     let mode = mode.or((edits == Some(true)).then_some("edit"));
     if let Some(subcommand) = named.or(mode.map(OsString::from)) {
         rewritten.insert(1.min(rewritten.len()), subcommand);
     }
     Ok(rewritten)
+}
+
+/// Turns `help`, `help COMMAND` and `h` into `--help`.
+fn asking_for_help(mut args: Vec<OsString>, command: &clap::Command) -> Vec<OsString> {
+    let is_command = |word: &OsString| word.to_str().is_some_and(|word| command.find_subcommand(word).is_some());
+    match &args[..] {
+        [_, help, rest @ ..] if (help == "help" || help == "h") && rest.first().is_none_or(is_command) => {
+            args.remove(1);
+            args.push("--help".into());
+            args
+        }
+        _ => args,
+    }
 }
 
 /// Whether a word that is no subcommand is a file to edit, there or not, rather than a subcommand with a typing error.
@@ -123,6 +150,33 @@ enum Flag {
 struct Flags<'a>(&'a clap::Command);
 
 impl Flags<'_> {
+    /// Of the words before a subcommand those that mean something to it: sops has these flags for the old forms, and
+    /// its subcommands do not see them.
+    fn known_to(&self, subcommand: &str, words: Vec<OsString>) -> Vec<OsString> {
+        let Some(command) = self.0.find_subcommand(subcommand) else { return words };
+        let mut known = Vec::new();
+        let mut words = words.into_iter();
+        known.extend(words.next());
+        while let Some(word) = words.next() {
+            let text = word.to_string_lossy();
+            let name = text.split_once('=').map_or(&*text, |(name, _)| name);
+            let flag = self.read(name);
+            let value = matches!(flag, Some(Flag::WithValue(_))).then(|| words.next()).flatten();
+            let is_known = |flag: &clap::Arg| {
+                flag.get_long().is_some_and(|long| name == format!("--{long}"))
+                    || flag.get_short().is_some_and(|short| name == format!("-{short}"))
+            };
+            let mut known_here = command.get_arguments().chain(self.0.get_arguments());
+            if flag.is_none() || known_here.any(is_known) {
+                known.push(word);
+                known.extend(value);
+            } else {
+                super::report::warnings(&[format!("{name} has no meaning for {subcommand}")]);
+            }
+        }
+        known
+    }
+
     /// Reads one word; `None` when it is no flag that is known, and clap is to judge it.
     fn read(&self, word: &str) -> Option<Flag> {
         let name = word.strip_prefix("--").or_else(|| word.strip_prefix('-'))?;
@@ -187,6 +241,13 @@ mod tests {
             ("-d -- -e", "decrypt -- -e"),
             ("--config c.yaml encrypt a.yaml", "encrypt --config c.yaml a.yaml"),
             ("-i decrypt a.yaml", "decrypt -i a.yaml"),
+            // What a subcommand has no use for stays away from it, as in sops.
+            ("--config c.yaml filestatus a.yaml", "filestatus a.yaml"),
+            ("--config=c.yaml -i --verbose exec-env a.yaml true", "exec-env --verbose a.yaml true"),
+            ("--disable-version-check decrypt a.yaml", "decrypt --disable-version-check a.yaml"),
+            ("help", "--help"),
+            ("h decrypt", "decrypt --help"),
+            ("help groups add", "groups add --help"),
             ("-d /dev/stdin", "decrypt /dev/stdin"),
             ("-d encrypt", "decrypt encrypt"),
             ("a.yaml", "edit a.yaml"),
@@ -215,6 +276,7 @@ mod tests {
             "decrypt --nonsense a.yaml",
             "decrypt --extract [\"-d\"] a.yaml",
             "keygen --output -",
+            "help a.yaml",
             "encryt a",
             "--age age1x",
         ] {
@@ -242,9 +304,14 @@ mod tests {
 
     #[test]
     fn an_old_form_says_one_thing_about_one_file() {
-        for (line, code) in
-            [("-e -d a.yaml", 8), ("-d", 100), ("-e --output x", 100), ("-d --set x a.yaml", 8), ("--set x", 100)]
-        {
+        for (line, code) in [
+            ("-e -d a.yaml", 8),
+            ("-d", 100),
+            ("-e --output x", 100),
+            ("-d --set x a.yaml", 8),
+            ("--set x", 100),
+            ("-r missing.yaml", 100),
+        ] {
             let args = std::iter::once("leafcrypt").chain(line.split(' ')).map(OsString::from).collect();
             assert_eq!(rewrite(args, &crate::cli::Cli::command()).unwrap_err().exit_code(), code, "{line}");
         }

@@ -78,6 +78,12 @@ struct Cli {
     /// Show what is done and how long it takes
     #[arg(long, global = true)]
     verbose: bool,
+    /// What sops takes so that it does not ask a server for its latest version; nothing is ever asked for here
+    #[arg(long, global = true, hide = true)]
+    disable_version_check: bool,
+    /// What sops takes so that it does
+    #[arg(long, global = true, hide = true)]
+    check_for_updates: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -124,9 +130,17 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     report::install_panic_hook();
     event::listen(Box::new(Audit::default()));
     completion::answer(Cli::command);
-    let command = Cli::command();
-    let parsed = legacy::rewrite(under_other_name(args.into_iter().collect()), &command)
-        .map(|args| command.try_get_matches_from(args));
+    let args: Vec<OsString> = args.into_iter().collect();
+    let mut command = Cli::command();
+    if is_called(&args, "sops") {
+        // Scripts look for the version of sops in the second word.
+        command = command.name("sops").bin_name("sops").version(concat!(
+            "3.13.2 (leafcrypt ",
+            env!("CARGO_PKG_VERSION"),
+            ")"
+        ));
+    }
+    let parsed = legacy::rewrite(under_other_name(args), &command).map(|args| command.try_get_matches_from(args));
     let outcome = match parsed {
         Err(error) => return fail(&error, error.exit_code()),
         Ok(Err(usage)) => return explain_usage(&usage),
@@ -149,10 +163,15 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// Under the name `ksops` this is the plugin of kustomize, whose arguments are those of `kustomize`.
 fn under_other_name(mut args: Vec<OsString>) -> Vec<OsString> {
-    if args.first().is_some_and(|name| Path::new(name).file_stem().is_some_and(|name| name == "ksops")) {
+    if is_called(&args, "ksops") {
         args.insert(1, "kustomize".into());
     }
     args
+}
+
+/// Whether the program was started under the name `name`, as by a symbolic link.
+fn is_called(args: &[OsString], name: &str) -> bool {
+    args.first().is_some_and(|called| Path::new(called).file_stem().is_some_and(|called| called == name))
 }
 
 fn fail(error: &Error, code: u8) -> ExitCode {

@@ -1,6 +1,6 @@
 //! `leafcrypt rotate`.
 
-use super::args::{self, InputArgs, KeyArgs, OutputArgs};
+use super::args::{self, InputArgs, KeyArgs, LayoutArgs, OutputArgs};
 use super::files::{self, Done};
 use super::recipients::ChangedRecipientArgs;
 use crate::error::{Error, Kind, Result};
@@ -26,6 +26,8 @@ pub(super) struct Args {
     #[command(flatten)]
     keys: KeyArgs,
     #[command(flatten)]
+    layout: LayoutArgs,
+    #[command(flatten)]
     recipients: ChangedRecipientArgs,
 
     /// Rotate even if the file was tampered with or damaged
@@ -37,8 +39,8 @@ pub(super) fn run(args: Args) -> Result<()> {
     if args.input.names_none() {
         return Err(Error::new(Kind::NoFile, "no file is named").hint("leafcrypt rotate -i FILE"));
     }
-    let request =
-        Rotate { add: args.recipients.added()?, remove: args.recipients.removed()?, ignore_mac: args.ignore_mac };
+    let (add, remove) = (args.recipients.added()?, args.recipients.removed()?);
+    let request = Rotate { add, remove, ignore_mac: args.ignore_mac, rules: args.layout.rules() };
     let keyring = args.keys.keyring()?;
     let jobs = args::jobs(args.input.with_folders(&args.output)?, &args.output)?;
     let keyring = keyring.expecting(args::others(&jobs));

@@ -1,6 +1,6 @@
 //! `leafcrypt set`, and what it shares with `leafcrypt unset`.
 
-use super::args::{KeyArgs, format_parser};
+use super::args::{KeyArgs, LayoutArgs, format_parser};
 use super::output::Destination;
 use super::report;
 use crate::document::KeyPath;
@@ -94,6 +94,8 @@ pub(super) struct TargetArgs {
     ignore_mac: bool,
 
     #[command(flatten)]
+    layout: LayoutArgs,
+    #[command(flatten)]
     keys: KeyArgs,
 
     /// Said by some scripts for sops; there is no other way
@@ -110,7 +112,8 @@ impl TargetArgs {
             input_type: self.input_type,
             output_type: self.output_type,
         };
-        let request = Set { source, document: self.document, path, value, idempotent, ignore_mac: self.ignore_mac };
+        let (document, ignore_mac, rules) = (self.document, self.ignore_mac, self.layout.rules());
+        let request = Set { source, document, path, value, idempotent, ignore_mac, rules };
         let changed = set::set(&request, &self.keys.keyring()?)?;
         report::warnings(&changed.warnings);
         let destination = match self.output {

@@ -69,8 +69,16 @@ pub(super) fn run(args: Args) -> Result<()> {
         batches.iter().flat_map(|batch| batch.sources.iter().map(|source| (*source).clone())).collect();
     let keyring = if changing.len() > 1 { keyring.expecting(crate::ops::stanzas_of(changing)) } else { keyring };
     for batch in batches {
+        // Who is not asked is shown what was done, and no plan that fails.
+        if args.yes {
+            let done = carry_out(&request, &batch, &keyring, &mut teller);
+            if !done.is_empty() {
+                show(&Batch { plan: batch.plan, sources: done })?;
+            }
+            continue;
+        }
         show(&batch)?;
-        if args.yes || agreed(&batch)? {
+        if agreed(&batch)? {
             carry_out(&request, &batch, &keyring, &mut teller);
         }
     }
@@ -117,7 +125,9 @@ fn plan_all<'a>(request: &UpdateKeys, sources: &'a [Source], teller: &mut Teller
     batches
 }
 
-fn carry_out(request: &UpdateKeys, batch: &Batch<'_>, keyring: &Keyring, teller: &mut Teller) {
+/// Changes the files, and gives those that were changed.
+fn carry_out<'a>(request: &UpdateKeys, batch: &Batch<'a>, keyring: &Keyring, teller: &mut Teller) -> Vec<&'a Source> {
+    let mut done = Vec::new();
     let work = |source: &&Source| -> Result<()> {
         let text = request.apply(source, &batch.plan, keyring)?;
         sys::replace_file(&source.path, text.as_bytes())
@@ -125,10 +135,12 @@ fn carry_out(request: &UpdateKeys, batch: &Batch<'_>, keyring: &Keyring, teller:
     files::each(&batch.sources, "Updating", work, |source, result| match result {
         Ok(()) => {
             teller.removed |= batch.plan.removes();
+            done.push(*source);
             report::note(&format!("{} has its new recipients", source.shown()));
         }
         Err(error) => teller.fail(error),
     });
+    done
 }
 
 /// What was said so far.

@@ -62,6 +62,19 @@ pub struct Stores {
     pub yaml_indent: Option<i64>,
 }
 
+impl Stores {
+    /// The indentation of documents of `format`, if anything is said of it.
+    #[must_use]
+    pub fn indent(&self, format: &str) -> Option<i64> {
+        match format {
+            "json" => self.json_indent,
+            "binary" => self.json_binary_indent,
+            "yaml" => self.yaml_indent,
+            _ => None,
+        }
+    }
+}
+
 impl Config {
     /// Looks for `.sops.yaml` upward from the folder of `file`, then upward from `working_dir`.
     ///

@@ -198,6 +198,18 @@ impl Entry {
     }
 }
 
+/// How much further than what it stands in something is indented that is written anew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Indent {
+    /// As sops does when nobody says how.
+    #[default]
+    OfSops,
+    /// By a tab.
+    Tab,
+    /// By so many spaces.
+    Spaces(u8),
+}
+
 /// Where a comment stands among the values of its container, for rules that look at comments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CommentPlace {
@@ -254,6 +266,8 @@ pub struct Document {
     comments: Vec<CommentPlace>,
     ends_open: bool,
     shadows: Vec<(u32, u32)>,
+    /// How the `sops` block is indented that is put into it, where nothing around says how.
+    pub block_indent: Indent,
 }
 
 impl Drop for Document {

@@ -16,7 +16,7 @@ pub mod yaml;
 
 pub use flat::flat;
 
-use crate::document::{Document, EntryId, Kind, Node, Place, Scalar, Splice, Value};
+use crate::document::{Document, EntryId, Indent, Kind, Node, Place, Scalar, Splice, Value};
 use crate::error::{self, Error, Result};
 use std::io::Read;
 use std::ops::Range;
@@ -175,17 +175,38 @@ pub trait Format: Sync {
     /// When the format cannot be without it.
     fn remove(&self, document: &Document, id: EntryId) -> Result<Vec<Splice>>;
 
+    /// The indentation that is called `number` in `.sops.yaml` and on the command line.
+    ///
+    /// # Errors
+    /// When this format cannot be indented so.
+    fn indent(&self, number: i64) -> Result<Indent> {
+        let _ = number;
+        Ok(Indent::OfSops)
+    }
+
+    /// How the `sops` block of an encrypted document is indented.
+    fn block_indent(&self, encrypted: &Document) -> Indent {
+        let _ = encrypted;
+        Indent::OfSops
+    }
+
     /// Prints a document of any format in this one: the plaintext of a conversion, as sops prints it.
     ///
     /// # Errors
     /// When this format has no form for something in it, with the key path and the reason.
-    fn emit(&self, document: &Document) -> Result<Vec<u8>>;
+    fn emit(&self, document: &Document, indent: Indent) -> Result<Vec<u8>>;
 
     /// Prints the subtree at `id` alone, as sops does for `--extract`.
     ///
     /// # Errors
     /// As [`Self::emit`].
-    fn emit_value(&self, document: &Document, id: EntryId) -> Result<Vec<u8>>;
+    fn emit_value(&self, document: &Document, id: EntryId, indent: Indent) -> Result<Vec<u8>>;
+}
+
+/// The error for an indentation that there is none of.
+fn no_indent(format: &str, number: i64, possible: &str) -> Error {
+    Error::new(error::Kind::Format, format!("{format} cannot be indented by {number}"))
+        .because(format!("possible are {possible}"))
 }
 
 /// The text that `bytes` are.

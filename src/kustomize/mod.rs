@@ -120,7 +120,7 @@ impl Plugin {
             document: 0,
             ignore_mac: false,
             decode_data: false,
-            config: None,
+            rules: Default::default(),
         };
         decrypt(&request, &self.keyring).map(|decrypted| (decrypted.plaintext, decrypted.warnings))
     }

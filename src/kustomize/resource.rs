@@ -1,7 +1,7 @@
 //! Resources as texts: taken out of a stream, put into one.
 
 use crate::document::Kind;
-use crate::document::{Document, EntryId};
+use crate::document::{Document, EntryId, Indent};
 use crate::error::Result;
 use crate::format::{self, Format, yaml::Yaml};
 use zeroize::{Zeroize, Zeroizing};
@@ -11,7 +11,7 @@ pub(super) type Resource = Zeroizing<String>;
 
 /// The value at `id` as a resource of its own.
 pub(super) fn cut(document: &Document, id: EntryId) -> Result<Resource> {
-    Yaml.emit_value(document, id).and_then(format::into_text).map(Zeroizing::new)
+    Yaml.emit_value(document, id, Indent::OfSops).and_then(format::into_text).map(Zeroizing::new)
 }
 
 /// The resources of a stream of YAML or JSON documents. Empty documents are none.

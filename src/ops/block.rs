@@ -79,8 +79,12 @@ impl Locked {
         for span in format.metadata_spans(document) {
             bare.replace(span);
         }
-        let bare = format.index(format::into_text(bare.finish())?)?;
-        let mut text = Splicer::new(bare.text(), document.text().len());
+        let bare = bare.finish();
+        // The block is all around the one value of a binary file, which alone is no JSON.
+        let mut bare =
+            if format.is_whole() { format.index_plaintext(bare)? } else { format.index(format::into_text(bare)?)? };
+        bare.block_indent = format.block_indent(document);
+        let mut text = Splicer::new(bare.bytes(), document.text().len());
         for (at, block) in format.metadata_insertions(&bare, &metadata.to_value()) {
             text.replace(at..at).extend_from_slice(block.as_bytes());
         }

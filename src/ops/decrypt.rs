@@ -1,11 +1,11 @@
 //! `decrypt`: an encrypted document to its plaintext, or a part of it.
 
 use super::manifest;
+use super::rules::Rules;
 use super::secret_data::View;
 use super::source::{Opened, Source};
 use super::unsealed::read_metadata;
-use crate::config::Config;
-use crate::document::{self, Document, KeyPath};
+use crate::document::{self, Document, Indent, KeyPath};
 use crate::error::{Error, Result};
 use crate::format::{self, Format, binary, json::Json};
 use crate::key::Keyring;
@@ -15,7 +15,7 @@ use crate::secret::{DataKey, SecretBytes};
 use crate::sys;
 use std::fs::File;
 use std::io::Seek;
-use std::path::PathBuf;
+use std::sync::Arc;
 use zeroize::Zeroize;
 
 /// What to decrypt.
@@ -30,8 +30,9 @@ pub struct Decrypt {
     pub ignore_mac: bool,
     /// Whether the `data` of Kubernetes Secrets is shown as text instead of base64.
     pub decode_data: bool,
-    /// A `.sops.yaml` to check, which is all it is good for here; sops reads it as well.
-    pub config: Option<PathBuf>,
+    /// What a conversion is indented by. A file of rules that was named is checked, which is all it is good for
+    /// otherwise; sops reads it as well.
+    pub rules: Arc<Rules>,
 }
 
 /// What came out.
@@ -47,10 +48,7 @@ pub struct Decrypted {
 /// # Errors
 /// When the document cannot be read, opened or verified, or the wanted part is not in it.
 pub fn decrypt(request: &Decrypt, keyring: &Keyring) -> Result<Decrypted> {
-    let mut warnings = match &request.config {
-        Some(path) => Config::load(path)?.warnings,
-        None => Vec::new(),
-    };
+    let mut warnings = request.rules.check()?;
     let mut decrypted = unseal(request, keyring)?;
     warnings.append(&mut decrypted.warnings);
     Ok(Decrypted { warnings, ..decrypted })
@@ -165,16 +163,23 @@ fn unseal_text(request: &Decrypt, opened: Opened, keyring: &Keyring, known: Opti
         warnings.extend(manifest::before_use(input, &plaintext));
     }
     let document = input.index_plaintext(plaintext)?;
-    let part = select(&document, output, request.document, &request.extract);
+    let indent = request.rules.indent(request.source.name(), output, &mut warnings);
+    let part = indent.and_then(|indent| select(&document, output, indent, request.document, &request.extract));
     document.into_bytes().zeroize();
     Ok(Decrypted { plaintext: part?, warnings })
 }
 
 /// The part at `path` as sops prints it: a string as it is, without a newline; all else in the output's
 /// format.
-fn select(document: &Document, output: &dyn Format, number: usize, path: &KeyPath) -> Result<SecretBytes> {
+fn select(
+    document: &Document,
+    output: &dyn Format,
+    indent: Indent,
+    number: usize,
+    path: &KeyPath,
+) -> Result<SecretBytes> {
     if path.steps().is_empty() {
-        return output.emit(document).map(SecretBytes::from);
+        return output.emit(document, indent).map(SecretBytes::from);
     }
     let root = document.nth_root(number)?;
     let found = document.find(root, path.steps()).map_err(|error| path.judge(error))?;
@@ -182,7 +187,7 @@ fn select(document: &Document, output: &dyn Format, number: usize, path: &KeyPat
     if scalar.kind == document::Kind::Str {
         return Ok(SecretBytes::from(scalar.bytes.to_vec()));
     }
-    output.emit_value(document, found).map(SecretBytes::from)
+    output.emit_value(document, found, indent).map(SecretBytes::from)
 }
 
 #[cfg(test)]
@@ -215,7 +220,7 @@ mod tests {
                 document: 0,
                 ignore_mac: false,
                 decode_data: false,
-                config: None,
+                rules: Default::default(),
             }
         };
         let large = Large::of(&request("large.json", &sealed)).unwrap();

@@ -4,7 +4,7 @@ use super::manifest;
 use super::recipients::Given;
 use super::rules::Rules;
 use super::source::{Opened, Source};
-use crate::document::{self, Document, EntryId, Flags};
+use crate::document::{self, Document, EntryId, Flags, Indent};
 use crate::error::{Error, Kind, Result};
 use crate::format::{Format, json::Json};
 use crate::key::Keyring;
@@ -50,11 +50,18 @@ pub fn encrypt(source: &Source, request: &Encrypt, keyring: &Keyring) -> Result<
     // What is odd about the rules may be why they do not fit.
     let metadata = metadata(source, request, &mut warnings)
         .map_err(|error| warnings.iter().fold(error, |error, warning| error.because(warning)))?;
-    let text = seal_text(opened, metadata, keyring, &mut warnings).map_err(|error| error.in_file(shown))?;
+    let indent = request.rules.indent(source.name(), written_as(opened.input, opened.output), &mut warnings)?;
+    let text = seal_text(opened, metadata, indent, keyring, &mut warnings).map_err(|error| error.in_file(shown))?;
     Ok(Encrypted { text, warnings })
 }
 
-fn seal_text(opened: Opened, mut metadata: Metadata, keyring: &Keyring, warnings: &mut Vec<String>) -> Result<String> {
+fn seal_text(
+    opened: Opened,
+    mut metadata: Metadata,
+    indent: Indent,
+    keyring: &Keyring,
+    warnings: &mut Vec<String>,
+) -> Result<String> {
     let Opened { bytes, input, output } = opened;
     let mut document = input.index_plaintext(bytes)?;
     if document.roots().is_empty() {
@@ -65,10 +72,11 @@ fn seal_text(opened: Opened, mut metadata: Metadata, keyring: &Keyring, warnings
     }
     let output = written_as(input, output);
     if input.name() != output.name() {
-        let converted = convert(&document, output);
+        let converted = convert(&document, output, indent);
         document.into_bytes().zeroize();
         document = converted?;
     }
+    document.block_indent = indent;
     warnings.extend(manifest::before_encryption(&document, &metadata.selection)?);
     let data_key = DataKey::generate()?;
     metadata.wrap(&data_key, keyring)?;
@@ -92,8 +100,8 @@ fn written_as(input: &'static dyn Format, output: &'static dyn Format) -> &'stat
 }
 
 /// The same plaintext in another format.
-fn convert(document: &Document, output: &dyn Format) -> Result<Document> {
-    let converted = output.index_plaintext(output.emit(document)?)?;
+fn convert(document: &Document, output: &dyn Format, indent: Indent) -> Result<Document> {
+    let converted = output.index_plaintext(output.emit(document, indent)?)?;
     if !output.metadata_entries(&converted).is_empty() {
         return Err(already_encrypted());
     }

@@ -44,7 +44,7 @@ pub fn download(url: &str, root: Option<&Path>, keyring: &Keyring) -> Result<Dec
         ignore_mac: false,
         decode_data: false,
         document: 0,
-        config: None,
+        rules: Default::default(),
     };
     decrypt(&request, keyring)
 }

@@ -223,7 +223,7 @@ mod tests {
             document: 0,
             ignore_mac: false,
             decode_data: false,
-            config: None,
+            rules: Default::default(),
         };
         let decrypted = decrypt::decrypt(&request, &Keyring::new(place.environment.clone())).unwrap();
         assert_eq!(decrypted.plaintext.expose(), EXAMPLE.as_bytes());

@@ -6,7 +6,7 @@ use super::rules::{Rule, Rules};
 use super::source::{Opened, Source};
 use super::unsealed::{Unsealed, read_metadata};
 use crate::config::CreationRule;
-use crate::document::{Document, EntryId, Kind as Type};
+use crate::document::{Document, EntryId, Indent, Kind as Type};
 use crate::error::{Error, Kind, Result};
 use crate::format::{self, Format, json::Json};
 use crate::key::{GivenDetails, Keyring};
@@ -248,7 +248,7 @@ fn object(document: &Document) -> Result<SecretBytes> {
                     .because("all documents of a file become one secret; sops would keep the last of these values"));
             }
         }
-        let object = Zeroizing::new(Json.emit_value(document, root)?);
+        let object = Zeroizing::new(Json.emit_value(document, root, Indent::OfSops)?);
         let members = object.trim_ascii().strip_prefix(b"{").and_then(|object| object.strip_suffix(b"}"));
         let members = members.unwrap_or_default().trim_ascii();
         if !members.is_empty() {

@@ -1,6 +1,7 @@
 //! `rotate`: a new data key, and with it all values encrypted anew; recipients may come and go.
 
 use super::recipients::{is_in, require_recipients};
+use super::rules::Rules;
 use super::source::{Opened, Source};
 use super::unsealed::Unsealed;
 use crate::error::{Error, Kind, Result};
@@ -17,6 +18,8 @@ pub struct Rotate {
     pub remove: Vec<Stanza>,
     /// Whether a MAC that does not match is no failure.
     pub ignore_mac: bool,
+    /// What a conversion is indented by.
+    pub rules: Rules,
 }
 
 /// What came out.
@@ -37,7 +40,7 @@ pub fn rotate(source: &Source, request: &Rotate, keyring: &Keyring) -> Result<Ro
         return Err(Error::new(Kind::ConflictingArguments, format!("{} is to be added and removed", both.title())));
     }
     let opened = source.open().map_err(|error| missing(request, error))?;
-    seal_anew(request, opened, keyring).map_err(|error| error.in_file(source.shown()))
+    seal_anew(source, request, opened, keyring).map_err(|error| error.in_file(source.shown()))
 }
 
 /// A file that is not there has other exit codes here than elsewhere.
@@ -49,7 +52,7 @@ fn missing(request: &Rotate, error: Error) -> Error {
     error.of_kind(if changes { Kind::NoFileToRekey } else { Kind::ReadInput })
 }
 
-fn seal_anew(request: &Rotate, opened: Opened, keyring: &Keyring) -> Result<Rotated> {
+fn seal_anew(source: &Source, request: &Rotate, opened: Opened, keyring: &Keyring) -> Result<Rotated> {
     let Opened { bytes, input, output } = opened;
     event::doing(Action::Rotate, Vec::new)?;
     let mut unsealed = Unsealed::open(bytes, input, keyring, request.ignore_mac)?;
@@ -60,7 +63,11 @@ fn seal_anew(request: &Rotate, opened: Opened, keyring: &Keyring) -> Result<Rota
     let mut plaintext = unsealed.plaintext().to_vec();
     if input.name() != output.name() {
         let document = input.index_plaintext(plaintext)?;
-        let converted = output.emit(&document);
+        let indent = request.rules.indent(source.name(), output, &mut warnings);
+        let converted = indent.and_then(|indent| {
+            unsealed.block_indent = indent;
+            output.emit(&document, indent)
+        });
         document.into_bytes().zeroize();
         plaintext = converted?;
         unsealed.format = output;

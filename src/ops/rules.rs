@@ -1,7 +1,9 @@
 //! The creation rule for a document, and the recipients that a rule names.
 
 use crate::config::{Config, CreationRule, DestinationRule, KeyGroup};
+use crate::document::Indent;
 use crate::error::{Error, Kind, Result};
+use crate::format::Format;
 use crate::key::{GivenDetails, Stanza, registry};
 use crate::trace;
 use std::collections::HashMap;
@@ -20,6 +22,7 @@ pub(super) struct Rule {
 #[derive(Default)]
 pub struct Rules {
     file: Option<PathBuf>,
+    indent: Option<i64>,
     read: Mutex<HashMap<PathBuf, Arc<Config>>>,
 }
 
@@ -27,7 +30,50 @@ impl Rules {
     /// Those in `file`, or else those that are found from each document's folder and the working directory.
     #[must_use]
     pub fn new(file: Option<PathBuf>) -> Self {
-        Rules { file, read: Mutex::default() }
+        Rules { file, ..Rules::default() }
+    }
+
+    /// The same, where what is written anew is indented by `indent`, whatever they say.
+    #[must_use]
+    pub fn indented(self, indent: Option<i64>) -> Self {
+        Rules { indent, ..self }
+    }
+
+    /// Reads the file that was named, if one was, and gives what the user should hear of it.
+    ///
+    /// # Errors
+    /// When something in it is wrong.
+    pub(super) fn check(&self) -> Result<Vec<String>> {
+        self.file.as_ref().map_or(Ok(Vec::new()), |path| Ok(self.read(path)?.warnings.clone()))
+    }
+
+    /// How a document called `name` is indented that is written anew in the format `output`.
+    ///
+    /// # Errors
+    /// When there is no such indentation, or the file of rules that was named is wrong. One that was found and is wrong
+    /// is another command's affair: it gives a warning.
+    pub(super) fn indent(&self, name: &Path, output: &dyn Format, warnings: &mut Vec<String>) -> Result<Indent> {
+        if let Some(number) = self.indent {
+            return output.indent(number).map_err(|error| error.because("that is what --indent says"));
+        }
+        let (path, config) = match &self.file {
+            Some(path) => (path.clone(), self.read(path)?),
+            None => {
+                let working_dir = std::env::current_dir().unwrap_or_default();
+                let Some(path) = Config::find(Some(name), &working_dir).path else { return Ok(Indent::OfSops) };
+                match self.read(&path) {
+                    Ok(config) => (path, config),
+                    Err(error) => {
+                        warnings.push(format!("what is said of indentation is not known: {error}"));
+                        return Ok(Indent::OfSops);
+                    }
+                }
+            }
+        };
+        let number = config.stores.indent(output.name());
+        number.map_or(Ok(Indent::OfSops), |number| {
+            output.indent(number).map_err(|error| error.in_file(path.display().to_string()).because("`stores` says so"))
+        })
     }
 
     /// Finds the rule for a document called `name`. `None` when there are no rules at all.

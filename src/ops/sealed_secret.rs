@@ -101,7 +101,7 @@ fn plaintext(request: &Seal, keyring: &Keyring) -> Result<SecretBytes> {
         document: 0,
         ignore_mac: false,
         decode_data: false,
-        config: None,
+        rules: Default::default(),
     };
     decrypt(&request, keyring).map(|decrypted| decrypted.plaintext)
 }

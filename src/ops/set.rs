@@ -1,5 +1,6 @@
 //! `set` and `unset`: one value of an encrypted file, changed without an editor.
 
+use super::rules::Rules;
 use super::source::{Opened, Source};
 use super::unsealed::Unsealed;
 use crate::document::{Document, EntryId, KeyPath, Node, Place, Step};
@@ -24,6 +25,8 @@ pub struct Set {
     pub idempotent: bool,
     /// Whether a MAC that does not match is no failure.
     pub ignore_mac: bool,
+    /// What a conversion is indented by.
+    pub rules: Rules,
 }
 
 /// A value that was given as JSON, of any shape. Wiped when dropped.
@@ -108,7 +111,11 @@ fn change_file(request: &Set, opened: Opened, keyring: &Keyring) -> Result<Chang
     let sealed = if input.name() == output.name() {
         unsealed.seal_document(changed)?
     } else {
-        let converted = output.emit(&changed);
+        let indent = request.rules.indent(request.source.name(), output, &mut warnings);
+        let converted = indent.and_then(|indent| {
+            unsealed.block_indent = indent;
+            output.emit(&changed, indent)
+        });
         changed.into_bytes().zeroize();
         unsealed.format = output;
         unsealed.seal(converted?)?

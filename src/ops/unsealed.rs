@@ -4,7 +4,7 @@
 //! `lastmodified`, `mac` and the layout record, and nowhere else.
 
 use crate::crypto::Token;
-use crate::document::{Document, EntryId};
+use crate::document::{Document, EntryId, Indent};
 use crate::error::{Error, Kind, Result};
 use crate::format::{self, Format};
 use crate::key::Keyring;
@@ -21,6 +21,8 @@ pub struct Unsealed {
     pub metadata: Metadata,
     /// Its data key.
     pub data_key: DataKey,
+    /// How its `sops` block is indented, if that is written anew.
+    pub block_indent: Indent,
     /// What the user should know though nothing failed.
     pub warnings: Vec<String>,
     /// The file as it was, and the format that it was in.
@@ -37,13 +39,15 @@ impl Unsealed {
         let metadata = read_metadata(format, &encrypted, ignore_mac)?;
         let data_key = metadata.unwrap(keyring)?;
         let (previous, warnings) = Previous::open(format, encrypted, &data_key, &metadata, ignore_mac)?;
-        Ok(Unsealed { format, metadata, data_key, warnings, previous: Some((previous, format.name())) })
+        let previous = Some((previous, format.name()));
+        Ok(Unsealed { format, metadata, data_key, block_indent: Indent::OfSops, warnings, previous })
     }
 
     /// A file that is yet to be made, with nothing in it, for the recipients of `metadata`.
     #[must_use]
     pub fn new(format: &'static dyn Format, metadata: Metadata, data_key: DataKey) -> Self {
-        Unsealed { format, metadata, data_key, warnings: Vec::new(), previous: None }
+        let (block_indent, warnings) = (Indent::OfSops, Vec::new());
+        Unsealed { format, metadata, data_key, block_indent, warnings, previous: None }
     }
 
     /// The plaintext of the file as it was.
@@ -74,7 +78,8 @@ impl Unsealed {
     ///
     /// # Errors
     /// As [`Self::seal`].
-    pub fn seal_document(&mut self, document: Document) -> Result<String> {
+    pub fn seal_document(&mut self, mut document: Document) -> Result<String> {
+        document.block_indent = self.block_indent;
         if document.roots().is_empty() {
             return Err(Error::new(Kind::NoDocument, "there is no document in the file"));
         }

@@ -32,6 +32,7 @@ mod groups;
 mod harness;
 mod helm;
 mod huawei;
+mod indent;
 mod keyservice;
 mod known;
 mod ksops;

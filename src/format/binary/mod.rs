@@ -11,7 +11,7 @@ mod tests;
 
 use super::Format;
 use super::json::{self, Json};
-use crate::document::{Builder, Document, EntryId, Flags, Kind, Node, Place, Scalar, Splice, Style, Value};
+use crate::document::{Builder, Document, EntryId, Flags, Indent, Kind, Node, Place, Scalar, Splice, Style, Value};
 use crate::error::{self, Error, Result};
 use std::ops::Range;
 
@@ -82,7 +82,7 @@ impl Format for Binary {
 
     fn metadata_insertions(&self, document: &Document, metadata: &Value) -> Vec<(usize, String)> {
         let end = document.bytes().len();
-        let (before, after) = json::around(DATA, metadata);
+        let (before, after) = json::around(DATA, metadata, document.block_indent);
         if end == 0 {
             // What is empty is not encrypted.
             return vec![(0, format!("{before}\"\"{after}"))];
@@ -109,7 +109,15 @@ impl Format for Binary {
         Err(one_text("nothing can be taken out of a binary file"))
     }
 
-    fn emit(&self, document: &Document) -> Result<Vec<u8>> {
+    fn indent(&self, number: i64) -> Result<Indent> {
+        Json.indent(number)
+    }
+
+    fn block_indent(&self, encrypted: &Document) -> Indent {
+        Json.block_indent(encrypted)
+    }
+
+    fn emit(&self, document: &Document, _indent: Indent) -> Result<Vec<u8>> {
         let roots = document.roots();
         let data = roots.first().filter(|_| roots.len() == 1).and_then(|&root| {
             let is_map = document.entry(root).kind() == Kind::Map;
@@ -121,7 +129,7 @@ impl Format for Binary {
         }
     }
 
-    fn emit_value(&self, document: &Document, id: EntryId) -> Result<Vec<u8>> {
+    fn emit_value(&self, document: &Document, id: EntryId, _indent: Indent) -> Result<Vec<u8>> {
         let scalar = document.scalar(id);
         if scalar.kind == Kind::Str {
             return Ok(scalar.bytes.to_vec());

@@ -1,5 +1,5 @@
 use super::*;
-use crate::document::{KeyPath, Splicer};
+use crate::document::{Indent, KeyPath, Splicer};
 use crate::format::{change, yaml::Yaml};
 
 fn sealed(bytes: &[u8], token: &str) -> String {
@@ -55,14 +55,14 @@ fn what_holds_no_data_is_refused() {
 
 #[test]
 fn data_of_other_formats_is_printed_as_it_is() {
-    let emit = |text: &str| Binary.emit(&Yaml.index(text.to_owned()).unwrap());
+    let emit = |text: &str| Binary.emit(&Yaml.index(text.to_owned()).unwrap(), Indent::OfSops);
     assert_eq!(emit("data: !!binary /w==\nother: 1\n").unwrap(), b"\xff");
     for text in ["a: 1", "data: 1", "data: {}", "data: x\n---\ndata: y\n"] {
         assert_eq!(emit(text).unwrap_err().kind(), error::Kind::Format, "{text}");
     }
     let document = Yaml.index("a: x\nb: 1\n".to_owned()).unwrap();
-    assert_eq!(Binary.emit_value(&document, 1).unwrap(), b"x");
-    assert!(Binary.emit_value(&document, 2).is_err());
+    assert_eq!(Binary.emit_value(&document, 1, Indent::OfSops).unwrap(), b"x");
+    assert!(Binary.emit_value(&document, 2, Indent::OfSops).is_err());
 }
 
 #[test]

@@ -14,7 +14,7 @@ mod tests;
 mod write;
 
 use super::{Format, METADATA_KEY, fields, flatten};
-use crate::document::{Document, EntryId, Node, Place, Scalar, Splice, Step, Value};
+use crate::document::{Document, EntryId, Indent, Node, Place, Scalar, Splice, Step, Value};
 use crate::error::Result;
 use std::ops::Range;
 
@@ -81,11 +81,11 @@ impl Format for Dotenv {
         Ok(edit::remove(document, id))
     }
 
-    fn emit(&self, document: &Document) -> Result<Vec<u8>> {
+    fn emit(&self, document: &Document, _indent: Indent) -> Result<Vec<u8>> {
         write::document(document)
     }
 
-    fn emit_value(&self, document: &Document, id: EntryId) -> Result<Vec<u8>> {
+    fn emit_value(&self, document: &Document, id: EntryId, _indent: Indent) -> Result<Vec<u8>> {
         write::value(document, id)
     }
 }

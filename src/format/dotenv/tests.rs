@@ -1,5 +1,5 @@
 use super::*;
-use crate::document::{KeyPath, Kind};
+use crate::document::{Indent, KeyPath, Kind};
 use crate::error::Kind as ErrorKind;
 use crate::format::change;
 use crate::format::{json::Json, yaml::Yaml};
@@ -99,11 +99,11 @@ fn other_formats_are_printed_as_sops_does() {
     let text = "# top\na: 1\nb: 1.5\nc: true\n# above\nd: \"x\\ny\"\ne: 2001-01-02T03:04:05Z\n# end\n";
     let document = Yaml.index(text.to_owned()).unwrap();
     let printed = "# top\na=1\nb=1.5\nc=true\n# above\nd=x\\ny\ne=2001-01-02T03:04:05Z\n# end\n";
-    assert_eq!(Dotenv.emit(&document).unwrap(), printed.as_bytes());
+    assert_eq!(Dotenv.emit(&document, Indent::OfSops).unwrap(), printed.as_bytes());
     let nested = Json.index(r#"{"a": {"b": {"x": 1, "y": "z"}, "l": [1]}, "n": null}"#.to_owned()).unwrap();
     let inner = nested.find(0, KeyPath::parse("a.b").unwrap().steps()).unwrap();
-    assert_eq!(Dotenv.emit_value(&nested, inner).unwrap(), b"x=1\ny=z\n");
-    assert_eq!(Dotenv.emit(&Yaml.index("---\n".to_owned()).unwrap()).unwrap(), b"");
+    assert_eq!(Dotenv.emit_value(&nested, inner, Indent::OfSops).unwrap(), b"x=1\ny=z\n");
+    assert_eq!(Dotenv.emit(&Yaml.index("---\n".to_owned()).unwrap(), Indent::OfSops).unwrap(), b"");
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn what_has_no_form_is_refused_with_its_path_and_a_hint() {
         ("a: 1\n---\nb: 2\n", "", "holds one document"),
     ] {
         let document = Yaml.index(text.to_owned()).unwrap();
-        let error = Dotenv.emit(&document).unwrap_err();
+        let error = Dotenv.emit(&document, Indent::OfSops).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Format, "{text}");
         assert_eq!(error.place().key_path.as_deref().unwrap_or_default(), path, "{text}");
         assert!(error.notes().iter().any(|note| note.contains(reason)), "{text}: {:?}", error.notes());

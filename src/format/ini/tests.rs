@@ -1,6 +1,6 @@
 use super::write::{key_spelling, spelling};
 use super::*;
-use crate::document::{Flags, KeyPath, Kind, Node, Splicer, Style};
+use crate::document::{Flags, Indent, KeyPath, Kind, Node, Splicer, Style};
 use crate::error::Kind as ErrorKind;
 use crate::format::{change, json::Json, yaml::Yaml};
 use proptest::prelude::*;
@@ -168,7 +168,7 @@ fn spellings_are_those_of_sops_where_they_read_as_the_value() {
 }
 
 fn printed(document: &Document) -> String {
-    String::from_utf8(Ini.emit(document).unwrap()).unwrap()
+    String::from_utf8(Ini.emit(document, Indent::OfSops).unwrap()).unwrap()
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn other_formats_are_printed_as_sops_does() {
     let json = Json.index(r#"{"DEFAULT": {}, "s": {"k": "v"}}"#.to_owned()).unwrap();
     assert_eq!(printed(&json), "[s]\nk = v\n");
     let section = json.find(0, KeyPath::parse("s").unwrap().steps()).unwrap();
-    assert_eq!(Ini.emit_value(&json, section).unwrap(), b"k = v\n");
+    assert_eq!(Ini.emit_value(&json, section, Indent::OfSops).unwrap(), b"k = v\n");
     let commented = Yaml.index("# top\na:\n  # of b\n  b: 1\n  # end\n".to_owned()).unwrap();
     let lines = printed(&commented);
     assert!(["; top\n", "; of b\n", "; end\n"].iter().all(|comment| lines.contains(comment)), "{lines}");
@@ -200,7 +200,7 @@ fn what_has_no_form_is_refused_with_its_path_and_a_hint() {
         ("a: {b: 1}\n---\nc: {d: 2}\n", "", "holds one document"),
     ] {
         let document = Yaml.index(text.to_owned()).unwrap();
-        let error = Ini.emit(&document).unwrap_err();
+        let error = Ini.emit(&document, Indent::OfSops).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Format, "{text}");
         assert_eq!(error.place().key_path.as_deref().unwrap_or_default(), path, "{text}");
         assert!(error.notes().iter().any(|note| note.contains(reason)), "{text}: {:?}", error.notes());

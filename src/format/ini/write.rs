@@ -7,7 +7,7 @@ use super::super::json::Json;
 use super::super::{Format, flatten, tree};
 use super::read::{self, MARKS};
 use super::{DEFAULT_SECTION, comment};
-use crate::document::{Document, EntryId, Kind, Scalar, Style};
+use crate::document::{Document, EntryId, Indent, Kind, Scalar, Style};
 use crate::error::{self, Error, Result};
 use std::borrow::Cow;
 
@@ -143,7 +143,7 @@ pub(super) fn value(document: &Document, id: EntryId) -> Result<Vec<u8>> {
             keys(document, id, &tree::Comments::of(document), &mut out)?;
             Ok(out)
         }
-        _ => Json.emit_value(document, id),
+        _ => Json.emit_value(document, id, Indent::OfSops),
     }
 }
 

@@ -1,22 +1,22 @@
-//! Prints a document of any format as sops prints it in JSON: tabs, one value a line, comments left out.
+//! Prints a document of any format as sops prints it in JSON: tabs or spaces, one value a line, comments left out.
 
 use super::super::tree;
 use super::{MAX_DEPTH, cannot_hold, write};
-use crate::document::{Document, EntryId, Flags, Kind};
+use crate::document::{Document, EntryId, Flags, Indent, Kind};
 use crate::error::{self, Error, Result};
 
 /// Prints the whole document.
-pub(super) fn document(document: &Document) -> Result<String> {
+pub(super) fn document(document: &Document, indent: Indent) -> Result<String> {
     match tree::only_root(document, "JSON")? {
-        Some(root) => value(document, root),
+        Some(root) => value(document, root, indent),
         None => Ok("{}\n".to_owned()),
     }
 }
 
 /// Prints the subtree at `id`. A map ends with a line break, as a whole file does; nothing else does.
-pub(super) fn value(document: &Document, id: EntryId) -> Result<String> {
+pub(super) fn value(document: &Document, id: EntryId, indent: Indent) -> Result<String> {
     let mut out = Vec::with_capacity(document.text().len());
-    tree(document, id, &mut out)?;
+    tree(document, id, indent, &mut out)?;
     if document.entry(id).kind() == Kind::Map {
         out.push(b'\n');
     }
@@ -32,12 +32,12 @@ struct Open {
     is_empty: bool,
 }
 
-fn tree(document: &Document, id: EntryId, out: &mut Vec<u8>) -> Result<()> {
+fn tree(document: &Document, id: EntryId, indent: Indent, out: &mut Vec<u8>) -> Result<()> {
     let mut open: Vec<Open> = Vec::new();
     for at in document.subtree(id) {
         let entry = document.entry(at);
         while open.last().is_some_and(|container| container.end <= at) {
-            close(&mut open, out);
+            close(&mut open, indent, out);
         }
         if entry.kind() == Kind::Comment || entry.is(Flags::SHADOWED) {
             continue;
@@ -48,7 +48,7 @@ fn tree(document: &Document, id: EntryId, out: &mut Vec<u8>) -> Result<()> {
                 out.push(b',');
             }
             container.is_empty = false;
-            break_line(depth, out);
+            break_line(depth, indent, out);
             if entry.has_key() {
                 write::string(document.key(at), out);
                 out.extend_from_slice(b": ");
@@ -71,23 +71,27 @@ fn tree(document: &Document, id: EntryId, out: &mut Vec<u8>) -> Result<()> {
         open.push(Open { end: document.subtree(at).end, bracket, is_empty: true });
     }
     while !open.is_empty() {
-        close(&mut open, out);
+        close(&mut open, indent, out);
     }
     Ok(())
 }
 
-fn close(open: &mut Vec<Open>, out: &mut Vec<u8>) {
+fn close(open: &mut Vec<Open>, indent: Indent, out: &mut Vec<u8>) {
     if let Some(container) = open.pop() {
         if !container.is_empty {
-            break_line(open.len(), out);
+            break_line(open.len(), indent, out);
         }
         out.push(container.bracket);
     }
 }
 
-fn break_line(depth: usize, out: &mut Vec<u8>) {
+fn break_line(depth: usize, indent: Indent, out: &mut Vec<u8>) {
+    let (width, space) = match indent {
+        Indent::OfSops | Indent::Tab => (1, b'\t'),
+        Indent::Spaces(width) => (usize::from(width), b' '),
+    };
     out.push(b'\n');
-    out.resize(out.len() + depth, b'\t');
+    out.resize(out.len() + depth * width, space);
 }
 
 #[cfg(test)]
@@ -137,7 +141,7 @@ mod tests {
         builder.close(10);
         // The document behind it holds nothing, and so nothing is lost.
         leaf(&mut builder, None, Kind::Null, b"");
-        let printed = document(&builder.finish()).unwrap();
+        let printed = document(&builder.finish(), Indent::OfSops).unwrap();
         assert_eq!(
             printed,
             concat!(
@@ -153,7 +157,7 @@ mod tests {
         for (kind, bytes, reason) in
             [(Kind::Str, &b"\xff"[..], "binary data"), (Kind::Float, b"+Inf", "infinity"), (Kind::Float, b"NaN", "NaN")]
         {
-            let error = document(&of_one(kind, bytes)).unwrap_err();
+            let error = document(&of_one(kind, bytes), Indent::OfSops).unwrap_err();
             assert!(error.notes()[0].contains(reason), "{error}");
             assert_eq!(error.place().key_path.as_deref(), Some("k"));
         }
@@ -168,7 +172,7 @@ mod tests {
             }
             open(&mut builder, None, Kind::Map);
             leaf(&mut builder, Some("b"), Kind::Int, b"2");
-            let error = document(&builder.finish()).unwrap_err();
+            let error = document(&builder.finish(), Indent::OfSops).unwrap_err();
             assert!(error.message().contains("several documents"));
             assert_eq!(error.place().line_column, Some((3, 1)));
         }
@@ -176,13 +180,13 @@ mod tests {
 
     #[test]
     fn nothing_is_printed_as_an_empty_object() {
-        assert_eq!(document(&builder().finish()).unwrap(), "{}\n");
+        assert_eq!(document(&builder().finish(), Indent::OfSops).unwrap(), "{}\n");
         let mut null = builder();
         leaf(&mut null, None, Kind::Null, b"");
-        assert_eq!(document(&null.finish()).unwrap(), "{}\n");
+        assert_eq!(document(&null.finish(), Indent::OfSops).unwrap(), "{}\n");
         let mut text = builder();
         leaf(&mut text, None, Kind::Str, b"x");
-        assert!(document(&text.finish()).is_err());
+        assert!(document(&text.finish(), Indent::OfSops).is_err());
     }
 
     #[test]
@@ -190,7 +194,7 @@ mod tests {
         for (kind, bytes, printed) in
             [(Kind::Bool, &b"True"[..], "true"), (Kind::Null, b"", "null"), (Kind::Float, b"0.0000001", "1e-7")]
         {
-            assert_eq!(value(&of_one(kind, bytes), 1).unwrap(), printed);
+            assert_eq!(value(&of_one(kind, bytes), 1, Indent::OfSops).unwrap(), printed);
         }
     }
 }

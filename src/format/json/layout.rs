@@ -3,7 +3,7 @@
 //! What is put into a document is laid out as what stands around it.
 
 use super::write;
-use crate::document::{Document, EntryId, Kind, Node};
+use crate::document::{Document, EntryId, Indent, Kind, Node};
 
 /// The layout of a container.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,8 +24,12 @@ pub(super) struct Layout {
 
 impl Layout {
     /// What sops writes.
-    pub(super) fn of_sops() -> Self {
-        Layout { line_break: Some("\n"), indent: "\t".to_owned(), unit: "\t".to_owned(), gap: "", ..Self::one_line() }
+    pub(super) fn of_sops(indent: Indent) -> Self {
+        let unit = match indent {
+            Indent::OfSops | Indent::Tab => "\t".to_owned(),
+            Indent::Spaces(width) => " ".repeat(usize::from(width)),
+        };
+        Layout { line_break: Some("\n"), indent: unit.clone(), unit, gap: "", ..Self::one_line() }
     }
 
     /// All on one line.
@@ -47,7 +51,7 @@ impl Layout {
         while document.children(at).next().is_none() {
             match document.entry(at).parent() {
                 Some(parent) => (at, levels) = (parent, levels + 1),
-                None => return Self::of_sops(),
+                None => return Self::of_sops(document.block_indent),
             }
         }
         let mut layout = Self::of_members(document, at);

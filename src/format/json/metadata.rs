@@ -6,7 +6,7 @@
 
 use super::super::METADATA_KEY;
 use super::layout::Layout;
-use crate::document::{Document, EntryId, Kind, Node, Value};
+use crate::document::{Document, EntryId, Indent, Kind, Node, Value};
 use std::ops::Range;
 
 /// Where the quoted key of the member `id` begins.
@@ -50,6 +50,30 @@ fn span(document: &Document, root: EntryId) -> Option<Range<usize>> {
     Some(inside..if is_put_into_space { end } else { object.end - 1 })
 }
 
+/// How far the members of the block are indented further than its key, where both begin a line.
+pub(super) fn indent(document: &Document) -> Indent {
+    let text = document.text();
+    let unit = || {
+        let root = *document.roots().first()?;
+        let sops = document.children(root).find(|&child| document.key_bytes(child) == METADATA_KEY.as_bytes())?;
+        let space = |start: usize| {
+            let line = text[..start].rfind('\n')? + 1;
+            Some(text[line..start].trim_end_matches('"')).filter(|space| space.trim_ascii().is_empty())
+        };
+        // The members stand behind the bracket of the block; the first is as good as any.
+        let object = document.entry(sops).span();
+        let first = object.start + 1 + text[object.start + 1..].find(|c: char| !c.is_ascii_whitespace())?;
+        let outer = text[..object.start].rfind('\n').map(|line| &text[line + 1..])?;
+        let outer = &outer[..outer.len() - outer.trim_ascii_start().len()];
+        space(first)?.strip_prefix(outer)
+    };
+    match unit() {
+        Some(tabs) if tabs.starts_with('\t') => Indent::Tab,
+        Some(spaces) => u8::try_from(spaces.len()).map_or(Indent::OfSops, Indent::Spaces),
+        None => Indent::OfSops,
+    }
+}
+
 /// Where to put `metadata`.
 pub(super) fn insertions(document: &Document, metadata: &Value) -> Vec<(usize, String)> {
     let metadata = metadata.to_document();
@@ -64,7 +88,7 @@ fn insertion(document: &Document, root: EntryId, metadata: Node<'_>) -> (usize, 
     let last = document.children(root).last().map(|last| document.entry(last).span().end);
     let layout = match last {
         Some(_) => Layout::of(document, root),
-        None if inside.is_empty() => Layout::of_sops(),
+        None if inside.is_empty() => Layout::of_sops(document.block_indent),
         None => Layout::one_line(),
     };
     // Flux takes a file for encrypted, whatever its layout, when it finds `"mac": "ENC[` in it.
@@ -85,8 +109,8 @@ fn insertion(document: &Document, root: EntryId, metadata: Node<'_>) -> (usize, 
 }
 
 /// The text before and behind the value of `key`, in an object that holds it and `metadata` alone.
-pub(super) fn around(key: &str, metadata: &Value) -> (String, String) {
-    let layout = Layout::of_sops();
+pub(super) fn around(key: &str, metadata: &Value, indent: Indent) -> (String, String) {
+    let layout = Layout::of_sops(indent);
     let mut before = vec![b'{'];
     layout.break_line(0, "", &mut before);
     layout.key(key, &mut before);

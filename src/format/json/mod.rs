@@ -18,8 +18,8 @@ mod pieces;
 mod tests;
 mod write;
 
-use super::Format;
-use crate::document::{Document, EntryId, Node, Place, Scalar, Splice, Value};
+use super::{Format, no_indent};
+use crate::document::{Document, EntryId, Indent, Node, Place, Scalar, Splice, Value};
 use crate::error::{Error, Kind, Result};
 use std::io::Read;
 use std::ops::Range;
@@ -85,18 +85,29 @@ impl Format for Json {
         Ok(edit::remove(document, id))
     }
 
-    fn emit(&self, document: &Document) -> Result<Vec<u8>> {
-        emit::document(document).map(String::into_bytes)
+    fn indent(&self, number: i64) -> Result<Indent> {
+        if number == -1 {
+            return Ok(Indent::Tab);
+        }
+        u8::try_from(number).map(Indent::Spaces).map_err(|_| no_indent("JSON", number, "-1, a tab, or 0 to 255 spaces"))
     }
 
-    fn emit_value(&self, document: &Document, id: EntryId) -> Result<Vec<u8>> {
-        emit::value(document, id).map(String::into_bytes)
+    fn block_indent(&self, encrypted: &Document) -> Indent {
+        metadata::indent(encrypted)
+    }
+
+    fn emit(&self, document: &Document, indent: Indent) -> Result<Vec<u8>> {
+        emit::document(document, indent).map(String::into_bytes)
+    }
+
+    fn emit_value(&self, document: &Document, id: EntryId, indent: Indent) -> Result<Vec<u8>> {
+        emit::value(document, id, indent).map(String::into_bytes)
     }
 }
 
 /// The text around the value of `key` in an object that holds it and the metadata, as sops prints it.
-pub(super) fn around(key: &str, metadata: &Value) -> (String, String) {
-    metadata::around(key, metadata)
+pub(super) fn around(key: &str, metadata: &Value, indent: Indent) -> (String, String) {
+    metadata::around(key, metadata, indent)
 }
 
 /// The error for a value that JSON has no form for.

@@ -1,7 +1,7 @@
 //! Tests of the format as a whole: generated texts, malformed texts, sizes.
 
 use super::Json;
-use crate::document::{Document, EntryId, Kind, Splicer, Value};
+use crate::document::{Document, EntryId, Indent, Kind, Splicer, Value};
 use crate::error::Error;
 use crate::format::{Format, Piece};
 use proptest::prelude::*;
@@ -34,7 +34,7 @@ fn metadata() -> Value {
 }
 
 fn emitted(document: &Document) -> String {
-    String::from_utf8(Json.emit(document).unwrap()).unwrap()
+    String::from_utf8(Json.emit(document, Indent::OfSops).unwrap()).unwrap()
 }
 
 fn insert(document: &Document) -> String {
@@ -400,7 +400,7 @@ fn a_document_is_printed_as_sops_does() {
     assert_eq!(emitted(&document), printed);
     assert_eq!(emitted(&index("{ }")), "{}\n");
     let children: Vec<EntryId> = document.children(0).collect();
-    let value = |id| String::from_utf8(Json.emit_value(&document, id).unwrap()).unwrap();
+    let value = |id| String::from_utf8(Json.emit_value(&document, id, Indent::OfSops).unwrap()).unwrap();
     assert_eq!(value(children[0]), "[\n\t1,\n\t{},\n\t[],\n\t[\n\t\t[\n\t\t\t1e+21\n\t\t]\n\t]\n]");
     assert_eq!(value(children[1]), "{\n\t\"c\": null,\n\t\"d\": true\n}\n");
     assert_eq!(value(children[0] + 1), "1");
@@ -433,7 +433,7 @@ fn depth_needs_no_stack() {
     // YAML counts indentation and brackets apart.
     let text = format!("a:\n{}{}1{}\n", "- ".repeat(6_000), "[".repeat(6_000), "]".repeat(6_000));
     let document = crate::format::yaml::Yaml.index(text).unwrap();
-    assert!(Json.emit(&document).unwrap_err().message().contains("nested too deeply"));
+    assert!(Json.emit(&document, Indent::OfSops).unwrap_err().message().contains("nested too deeply"));
 }
 
 #[test]

@@ -7,7 +7,7 @@
 
 use super::place::{line_start, newline_of, next_line, skip_to_mark};
 use super::{edit, emit};
-use crate::document::{Document, EntryId, Flags, Kind, Style, Value};
+use crate::document::{Document, EntryId, Flags, Indent, Kind, Style, Value};
 use crate::format::METADATA_KEY;
 use std::ops::Range;
 
@@ -55,6 +55,22 @@ pub(super) fn lines(document: &Document, block: EntryId) -> (Range<usize>, [&'st
     (line_start(text, key)..next_line(text, edit::end(document, block)), [""; 2])
 }
 
+/// How far the first of `blocks` is indented, so that a new one is likewise.
+pub(super) fn indent(document: &Document, blocks: &[EntryId]) -> Indent {
+    let column = |start: usize| start - line_start(document.text(), start);
+    let step = blocks.first().and_then(|&block| {
+        let first = document.children(block).next().and_then(|child| document.key_start(child))?;
+        column(first).checked_sub(column(document.key_start(block)?))
+    });
+    // Of one in braces, whose first key stands behind it, nothing is learnt.
+    match step.and_then(|step| u8::try_from(step).ok()) {
+        Some(step @ 1..=9) if blocks.first().is_some_and(|&block| document.entry(block).style() == Style::Block) => {
+            Indent::Spaces(step)
+        }
+        _ => Indent::OfSops,
+    }
+}
+
 /// Where to put the block, and its text.
 pub(super) fn insertions(document: &Document, metadata: &Value) -> Vec<(usize, String)> {
     let has_room = |&root: &EntryId| {
@@ -85,7 +101,7 @@ fn insertion(document: &Document, root: EntryId, metadata: &Value) -> (usize, St
     };
     let block = Value::Map(vec![(METADATA_KEY.to_owned(), metadata.clone())]);
     let newline = newline_of(text);
-    let block = emit::emit_block(&block, column, newline);
+    let block = emit::emit_block(&block, column, newline, document.block_indent);
     if document.ends_open() && document.roots().last() == Some(&root) {
         return (last_key(document, root), block);
     }

@@ -1,6 +1,6 @@
 //! A whole document or value as real sops prints YAML.
 //!
-//! Owns: the layout of containers, keys and comments: an indent of 4, lists indented inside of maps, a
+//! Owns: the layout of containers, keys and comments: an indent of 4 if nobody wants another, lists indented inside of maps, a
 //! container that begins on the line of its dash, keys too long for one line behind `? `. Comments
 //! stand on lines of their own, above what they precede.
 //! Must not know: where the values come from, what is secret, the text of the source document.
@@ -11,7 +11,7 @@
 mod printer;
 
 use super::edit::habit::Habit;
-use crate::document::{Document, EntryId, Flags, Kind, Node, Value};
+use crate::document::{Document, EntryId, Flags, Indent, Kind, Node, Value};
 use crate::error::{self, Error, Result};
 use crate::format::tree::Comments;
 use printer::{Container, Printer};
@@ -20,9 +20,9 @@ use printer::{Container, Printer};
 ///
 /// # Errors
 /// None for what an index of a format gives; an internal inconsistency is one.
-pub(super) fn emit(document: &Document) -> Result<String> {
+pub(super) fn emit(document: &Document, indent: Indent) -> Result<String> {
     let comments = Comments::of(document);
-    let mut printer = Printer::new(0, 0, Habit::of_sops("\n"));
+    let mut printer = Printer::new(0, 0, Habit::of_sops("\n").by(indent));
     for (at, &root) in document.roots().iter().enumerate() {
         if at > 0 {
             printer.document_marker();
@@ -56,11 +56,10 @@ pub(super) fn emit_value(document: &Document, id: EntryId) -> Result<String> {
     printer.finish()
 }
 
-/// Prints a map as the lines of a block mapping whose keys stand at column `indent`, four columns a
-/// level.
-pub(super) fn emit_block(value: &Value, indent: usize, newline: &'static str) -> String {
+/// Prints a map as the lines of a block mapping whose keys stand at column `column`.
+pub(super) fn emit_block(value: &Value, column: usize, newline: &'static str, indent: Indent) -> String {
     let document = value.to_document();
-    let mut printer = Printer::new(indent, indent, Habit::of_sops(newline));
+    let mut printer = Printer::new(column, column, Habit::of_sops(newline).by(indent));
     Walk { document: &document, comments: &Comments::of(&document), printer: &mut printer }.root(0);
     printer.finish().unwrap_or_default()
 }

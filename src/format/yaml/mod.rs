@@ -18,8 +18,8 @@ mod tabs;
 
 pub use scalar::is_old_bool;
 
-use super::Format;
-use crate::document::{Document, EntryId, Kind, Node, Place, Scalar, Splice, Value};
+use super::{Format, no_indent};
+use crate::document::{Document, EntryId, Indent, Kind, Node, Place, Scalar, Splice, Value};
 use crate::error::Result;
 use std::ops::Range;
 
@@ -29,7 +29,7 @@ pub struct Yaml;
 /// Prints a map of any shape as a YAML document, as sops would.
 #[must_use]
 pub fn print(map: &Value) -> String {
-    emit::emit_block(map, 0, "\n")
+    emit::emit_block(map, 0, "\n", Indent::OfSops)
 }
 
 impl Format for Yaml {
@@ -107,11 +107,26 @@ impl Format for Yaml {
         edit::remove(document, id)
     }
 
-    fn emit(&self, document: &Document) -> Result<Vec<u8>> {
-        emit::emit(document).map(String::into_bytes)
+    fn indent(&self, number: i64) -> Result<Indent> {
+        match number {
+            ..0 => Err(no_indent("YAML", number, "2 to 9 spaces")),
+            0 => Ok(Indent::OfSops),
+            // As go-yaml has it, and so sops.
+            2..=9 => Ok(Indent::Spaces(u8::try_from(number).unwrap_or(2))),
+            _ => Ok(Indent::Spaces(2)),
+        }
     }
 
-    fn emit_value(&self, document: &Document, id: EntryId) -> Result<Vec<u8>> {
+    fn block_indent(&self, encrypted: &Document) -> Indent {
+        block::indent(encrypted, &self.metadata_entries(encrypted))
+    }
+
+    fn emit(&self, document: &Document, indent: Indent) -> Result<Vec<u8>> {
+        emit::emit(document, indent).map(String::into_bytes)
+    }
+
+    /// sops has one indentation for these.
+    fn emit_value(&self, document: &Document, id: EntryId, _indent: Indent) -> Result<Vec<u8>> {
         emit::emit_value(document, id).map(String::into_bytes)
     }
 }

@@ -11,7 +11,7 @@ use super::manifest;
 use super::secret_data::View;
 use super::source::Source;
 use super::unsealed::Unsealed;
-use crate::document::{Splicer, Value};
+use crate::document::{Indent, Splicer, Value};
 use crate::error::{Error, Kind, Result};
 use crate::format::Format;
 use crate::key::{Keyring, Stanza};
@@ -149,8 +149,10 @@ impl<'a> Session<'a> {
             let mut unsealed = Unsealed::open(opened.bytes, opened.input, keyring, request.ignore_mac)?;
             let mut text = unsealed.plaintext().to_vec();
             if opened.input.name() != opened.output.name() {
-                text = opened.output.emit(&opened.input.index_plaintext(text)?)?;
-                unsealed.format = opened.output;
+                let rules = &request.encrypt.rules;
+                let indent = rules.indent(source.name(), opened.output, &mut unsealed.warnings)?;
+                text = opened.output.emit(&opened.input.index_plaintext(text)?, indent)?;
+                (unsealed.format, unsealed.block_indent) = (opened.output, indent);
             }
             Ok((unsealed, text))
         };
@@ -166,8 +168,13 @@ impl<'a> Session<'a> {
         let data_key = DataKey::generate()?;
         metadata.wrap(&data_key, keyring)?;
         metadata.last_modified = seal::now(); // a block that is shown is read again
-        let text = output.example().as_bytes().to_vec();
-        let unsealed = Unsealed::new(output, metadata, data_key);
+        let indent = request.encrypt.rules.indent(request.source.name(), output, &mut warnings)?;
+        let mut text = output.example().as_bytes().to_vec();
+        if indent != Indent::OfSops {
+            text = output.emit(&output.index_plaintext(text)?, indent)?;
+        }
+        let mut unsealed = Unsealed::new(output, metadata, data_key);
+        unsealed.block_indent = indent;
         Ok(Session { warnings, ..Self::of(request, keyring, unsealed, text, None)? })
     }
 
@@ -436,7 +443,8 @@ impl Kept {
 
 /// The plaintext with the `sops` block in it.
 fn with_block(unsealed: &Unsealed, text: Vec<u8>) -> Result<Vec<u8>> {
-    let document = unsealed.format.index_plaintext(text)?;
+    let mut document = unsealed.format.index_plaintext(text)?;
+    document.block_indent = unsealed.block_indent;
     let blocks = unsealed.format.metadata_insertions(&document, &unsealed.metadata.to_value());
     let mut splicer = Splicer::new(document.bytes(), blocks.iter().map(|(_, block)| block.len()).sum());
     for (at, block) in &blocks {

@@ -1,6 +1,7 @@
 //! What a command gets, and whether it can be that.
 
 use super::super::decrypt::{self, Decrypt};
+use super::super::rules::Rules;
 use super::super::source::Source;
 use super::values::{self, Tree, Value};
 use crate::document::KeyPath;
@@ -8,6 +9,7 @@ use crate::error::{Error, Kind, Result};
 use crate::key::Keyring;
 use crate::secret::SecretBytes;
 use crate::sys;
+use std::sync::Arc;
 
 /// The name of the file when none is given; that of sops.
 pub const FILE_NAME: &str = "tmp-file";
@@ -79,10 +81,16 @@ pub fn folder(source: &Source, ignore_mac: bool, separator: Option<&str>, keyrin
 ///
 /// # Errors
 /// Those of decrypting; when `name` cannot be that of a file.
-pub fn file(source: Source, ignore_mac: bool, name: &str, is_pipe: bool, keyring: &Keyring) -> Result<Opened> {
+pub fn file(
+    source: Source,
+    rules: Arc<Rules>,
+    ignore_mac: bool,
+    name: &str,
+    is_pipe: bool,
+    keyring: &Keyring,
+) -> Result<Opened> {
     check_file_name(name)?;
-    let request =
-        Decrypt { source, extract: KeyPath::default(), document: 0, ignore_mac, decode_data: false, config: None };
+    let request = Decrypt { source, extract: KeyPath::default(), document: 0, ignore_mac, decode_data: false, rules };
     let decrypted = decrypt::decrypt(&request, keyring)?;
     let content = Content::File { name: name.to_owned(), bytes: decrypted.plaintext, is_pipe };
     Ok(Opened { content, warnings: decrypted.warnings })

@@ -1,7 +1,7 @@
 //! How a document is written: columns, quotes, gaps. What is put into it is written likewise.
 
 use super::around::{column, head};
-use crate::document::{Document, EntryId, Flags, Kind, Scalar, Style};
+use crate::document::{Document, EntryId, Flags, Indent, Kind, Scalar, Style};
 use crate::format::yaml::place::newline_of;
 use crate::format::yaml::scalar::{Context, Quotes, write_double_quoted, write_quoted};
 
@@ -47,6 +47,16 @@ impl Habit {
             newline,
             comma_gap: " ",
             colon_gap: " ",
+        }
+    }
+
+    /// The same with another indentation.
+    pub(in crate::format::yaml) fn by(self, indent: Indent) -> Self {
+        match indent {
+            Indent::OfSops => self,
+            // YAML has no tabs there.
+            Indent::Tab => Habit { step: 2, list: 2, ..self },
+            Indent::Spaces(width) => Habit { step: usize::from(width.max(1)), list: usize::from(width.max(1)), ..self },
         }
     }
 

@@ -88,8 +88,8 @@ const AS_SOPS: &[(&str, &str)] = &[
 #[test]
 fn documents_are_printed_as_by_sops() {
     for (source, printed) in AS_SOPS {
-        assert_eq!(emit(&index(source)).unwrap(), *printed, "{source:?}");
-        assert_eq!(emit(&index(printed)).unwrap(), *printed, "again: {source:?}");
+        assert_eq!(emit(&index(source), Indent::OfSops).unwrap(), *printed, "{source:?}");
+        assert_eq!(emit(&index(printed), Indent::OfSops).unwrap(), *printed, "again: {source:?}");
     }
 }
 
@@ -97,7 +97,7 @@ fn documents_are_printed_as_by_sops() {
 fn a_key_of_more_than_128_bytes_stands_alone() {
     let (fits, long) = ("é".repeat(64), "k".repeat(129));
     let printed = format!("{fits}: 1\n? {long}\n: 2\n");
-    assert_eq!(emit(&index(&format!("{{{fits}: 1, \"{long}\": 2}}"))).unwrap(), printed);
+    assert_eq!(emit(&index(&format!("{{{fits}: 1, \"{long}\": 2}}")), Indent::OfSops).unwrap(), printed);
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn comments_stand_above_what_they_precede() {
     b.place_comment(end, root, None);
     let document = b.finish();
     let printed = "# top\na: 1\nm:\n    # of the list\n    # of the item\n    - b: 1\n      #tail of the item\n      # and more\n      #end\n    # foot of the list\n# only\ne: {}\n# end\n";
-    assert_eq!(emit(&document).unwrap(), printed);
+    assert_eq!(emit(&document, Indent::OfSops).unwrap(), printed);
     assert_eq!(emit_value(&document, item).unwrap(), "# of the item\nb: 1\n#tail of the item\n# and more\n#end\n");
 }
 
@@ -177,7 +177,7 @@ fn depth_needs_no_stack() {
         let key = (level > 0 && level % 2 == 1).then(|| builder.intern(b"k"));
         builder.open(if level % 2 == 0 { Kind::Map } else { Kind::List }, 0, key, Style::Block, Flags::NONE);
     }
-    assert_eq!(emit(&builder.finish()).unwrap().lines().count(), 5_000);
+    assert_eq!(emit(&builder.finish(), Indent::OfSops).unwrap().lines().count(), 5_000);
 }
 
 /// The `sops` block of a file that sops 3.11 wrote.
@@ -204,9 +204,9 @@ fn metadata_is_printed_as_by_sops() {
         ]),
     )]);
     let printed = "sops:\n    shamir_threshold: 2\n    kms: []\n    age:\n        - recipient: age15fgvkun3x7lzktncxvu9pcwt8dqs5a0gzz92krlnc6d4kqehwczq442g6a\n          enc: |\n            -----BEGIN AGE ENCRYPTED FILE-----\n            YWdl\n            -----END AGE ENCRYPTED FILE-----\n    lastmodified: \"2026-11-22T04:47:50Z\"\n    mac: ENC[AES256_GCM,data:rW76,iv:Qq/t=,tag:ktlo==,type:str]\n    mac_only_encrypted: true\n    pgp: null\n    version: 3.11.0\n";
-    assert_eq!(emit_block(&block, 0, "\n"), printed);
+    assert_eq!(emit_block(&block, 0, "\n", Indent::OfSops), printed);
     let shifted: String = printed.lines().map(|line| format!("  {line}\r\n")).collect();
-    assert_eq!(emit_block(&block, 2, "\r\n"), shifted);
+    assert_eq!(emit_block(&block, 2, "\r\n", Indent::OfSops), shifted);
     assert_eq!(
         emit_flow(&map(vec![("a", Value::List(vec![Value::Int(1), text("x\n\"y\"")])), ("b", map(vec![]))])),
         r#"{"a": [1, "x\n\"y\""], "b": {}}"#
@@ -262,10 +262,10 @@ proptest! {
         let root = Value::Map(vec![("root".to_owned(), tree)]);
         let mut builder = Builder::new(String::new()).unwrap();
         build(&mut builder, &root, None);
-        let printed = emit(&builder.finish()).unwrap();
+        let printed = emit(&builder.finish(), Indent::OfSops).unwrap();
         let document = index(&printed);
         prop_assert_eq!(document.value(document.roots()[0]), root.clone(), "{}", printed);
-        prop_assert_eq!(emit_block(&root, 0, "\n"), printed);
+        prop_assert_eq!(emit_block(&root, 0, "\n", Indent::OfSops), printed);
         let document = index(&emit_flow(&root));
         prop_assert_eq!(document.value(document.roots()[0]), root);
     }
