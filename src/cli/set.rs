@@ -98,6 +98,10 @@ pub(super) struct TargetArgs {
     #[command(flatten)]
     keys: KeyArgs,
 
+    /// Taken by sops as well, where nothing comes of it: the key groups stay as they are
+    #[arg(long, value_name = "NUMBER", hide = true)]
+    shamir_secret_sharing_threshold: Option<usize>,
+
     /// Said by some scripts for sops; there is no other way
     #[arg(short, long, hide = true, conflicts_with = "output")]
     in_place: bool,

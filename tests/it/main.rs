@@ -55,6 +55,7 @@ mod sealed_secret;
 mod services;
 mod set;
 mod strace;
+mod surface;
 mod team;
 mod terminal;
 mod tokens;
