@@ -4,10 +4,12 @@ use super::args::{ConfigArgs, KeyArgs};
 use super::{files, output, plan, report};
 use crate::error::{Error, Kind, Result};
 use crate::ops::Rules;
+use crate::ops::publish::manifest::{self, Which};
 use crate::ops::publish::{Item, Publication, Publish, State};
 use crate::publish::{Destinations, Kept};
 use crate::sys::{self, Environment};
-use std::collections::{HashMap, HashSet};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// Publish encrypted files to the places that the rules of .sops.yaml name for them
@@ -20,6 +22,7 @@ Examples:
   leafcrypt publish secrets/prod.yaml
   leafcrypt publish --yes --recursive secrets/
   leafcrypt publish --omit-extensions secrets/prod.yaml    as …/prod
+  leafcrypt publish --yes --manifest external-secret secrets/prod.yaml | kubectl apply -f -
 
 The places stand in the destination_rules of .sops.yaml; see docs/publish.md.")]
 pub(super) struct Args {
@@ -39,6 +42,27 @@ pub(super) struct Args {
     #[arg(long)]
     omit_extensions: bool,
 
+    /// Print manifests of Kubernetes that point at what is published to Vault: external-secret for External Secrets,
+    /// secret-provider-class for the Secrets Store CSI driver
+    #[arg(long, value_name = "KIND", value_parser = manifest_parser())]
+    manifest: Option<Which>,
+
+    /// The SecretStore of the ExternalSecrets
+    #[arg(long, value_name = "STORE", default_value = "vault", conflicts_with = "cluster_secret_store")]
+    secret_store: String,
+
+    /// The ClusterSecretStore of the ExternalSecrets
+    #[arg(long, value_name = "STORE")]
+    cluster_secret_store: Option<String>,
+
+    /// The role of Vault that the CSI driver logs in with
+    #[arg(long, value_name = "ROLE", default_value = "default")]
+    vault_role: String,
+
+    /// The namespace of the manifests
+    #[arg(short, long, value_name = "NAMESPACE")]
+    namespace: Option<String>,
+
     #[command(flatten)]
     config: ConfigArgs,
     #[command(flatten)]
@@ -53,36 +77,57 @@ pub(super) fn run(args: Args) -> Result<()> {
         omit_extensions: args.omit_extensions,
         destinations: Destinations::new(Environment::of_process()),
     };
+    let manifests = args.manifest.map(|which| manifest::Settings {
+        which,
+        cluster: args.cluster_secret_store.is_some(),
+        store: args.cluster_secret_store.unwrap_or(args.secret_store),
+        role: args.vault_role,
+        namespace: args.namespace,
+    });
+    let mut made: BTreeMap<String, String> = BTreeMap::new();
     let mut teller = Teller { many: items.len() > 1, failures: Vec::new(), warned: HashSet::new() };
     let mut due: Vec<Publication> = Vec::new();
     let mut places: HashMap<String, String> = HashMap::new();
-    files::each(
-        &items,
-        "Reading",
-        |item| request.prepare(item, &keyring),
-        |_, prepared| match prepared {
-            Err(error) => teller.fail(error),
-            Ok(one) => {
-                teller.warn(&one);
-                if let Some(other) = places.insert(one.address.clone(), one.file.clone()) {
-                    teller.fail(same_place(&one, &other));
-                } else if one.state == State::UpToDate {
-                    report::note(&format!("{} is already up-to-date in {}", one.file, one.address));
-                } else {
-                    due.push(one);
-                }
-            }
-        },
-    );
+    let mut prepared = |one: Publication| {
+        teller.warn(&one);
+        if let Some(other) = places.insert(one.address.clone(), one.file.clone()) {
+            return teller.fail(same_place(&one, &other));
+        }
+        match manifests.as_ref().map(|settings| one.manifest(settings)).transpose() {
+            // Before anything is published that then could not be pointed at.
+            Err(error) => return teller.fail(error),
+            Ok(manifest) => made.extend(manifest.map(|manifest| (one.file.clone(), manifest))),
+        }
+        if one.state == State::UpToDate {
+            report::note(&format!("{} is already up-to-date in {}", one.file, one.address));
+        } else {
+            due.push(one);
+        }
+    };
+    let mut failures = Vec::new();
+    let told = |_: &Item, result: Result<Publication>| match result {
+        Ok(one) => prepared(one),
+        Err(error) => failures.push(error),
+    };
+    files::each(&items, "Reading", |item| request.prepare(item, &keyring), told);
+    failures.into_iter().for_each(|error| teller.fail(error));
     if !due.is_empty() {
-        show(&due)?;
+        show(&due, manifests.is_some())?;
         if args.yes || agreed(&due, args.recursive)? {
             let published = |one: &Publication, result| match result {
                 Ok(()) => report::note(&format!("{} is published to {}", one.file, one.address)),
-                Err(error) => teller.fail(error),
+                Err(error) => {
+                    made.remove(&one.file);
+                    teller.fail(error);
+                }
             };
             files::each(&due, "Publishing", Publication::publish, published);
+        } else {
+            due.iter().for_each(|one| drop(made.remove(&one.file)));
         }
+    }
+    if !made.is_empty() {
+        output::print(made.into_values().collect::<Vec<_>>().join("---\n").as_bytes())?;
     }
     match teller.failures.len() {
         0 => Ok(()),
@@ -168,8 +213,16 @@ impl Teller {
     }
 }
 
-/// Prints the plan, for whoever reads or keeps what was done.
-fn show(due: &[Publication]) -> Result<()> {
+fn manifest_parser() -> impl TypedValueParser<Value = Which> {
+    const KINDS: [(&str, Which); 2] =
+        [("external-secret", Which::ExternalSecret), ("secret-provider-class", Which::SecretProviderClass)];
+    PossibleValuesParser::new(KINDS.map(|(name, _)| name)).try_map(|given| {
+        KINDS.into_iter().find(|(name, _)| *name == given).map(|(_, which)| which).ok_or("there is no such manifest")
+    })
+}
+
+/// Prints the plan, for whoever reads or keeps what was done; where manifests are printed, beside them.
+fn show(due: &[Publication], beside: bool) -> Result<()> {
     let mut text = "The following will be published:\n".to_owned();
     for one in due {
         let mark = match one.state {
@@ -185,6 +238,10 @@ fn show(due: &[Publication]) -> Result<()> {
         if let Some(plan) = &one.recipients {
             text.push_str(&plan::render(plan));
         }
+    }
+    if beside {
+        report::note(text.trim_end());
+        return Ok(());
     }
     output::print_styled(&text)
 }

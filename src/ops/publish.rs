@@ -1,6 +1,8 @@
 //! `publish`: an encrypted file to the place that its destination rule names: its values to Vault, the file itself,
 //! perhaps encrypted anew, to a bucket.
 
+pub mod manifest;
+
 use super::recipients::{Change, Plan};
 use super::rules::{Rule, Rules};
 use super::source::{Opened, Source};

@@ -7,6 +7,8 @@
 //!
 //! Sources: `publish/{vault,s3,gcs}.go` and `config/config.go` of sops 3.11.
 
+#[cfg(feature = "gcs")]
+mod gcs;
 #[cfg(feature = "s3")]
 mod s3;
 #[cfg(feature = "hc-vault")]
@@ -40,6 +42,18 @@ pub enum There {
     Unreadable(String),
 }
 
+/// A secret of Vault's key-value engine.
+pub struct Secret {
+    /// The address of the server.
+    pub server: String,
+    /// Where the engine is mounted.
+    pub mount: String,
+    /// The version of the engine.
+    pub version: u8,
+    /// The path below the mount.
+    pub path: String,
+}
+
 /// A place that files are published to, under names with slashes in them.
 pub trait Destination: Send + Sync {
     /// What it keeps.
@@ -47,6 +61,11 @@ pub trait Destination: Send + Sync {
 
     /// The address of `name` there, for people.
     fn address(&self, name: &str) -> String;
+
+    /// Where Kubernetes finds what is at `name`; none where it cannot read it.
+    fn secret(&self, _name: &str) -> Option<Secret> {
+        None
+    }
 
     /// Fetches what is at `name`.
     ///
@@ -96,7 +115,14 @@ const KINDS: [PlaceKind; 3] = [
         #[cfg(not(feature = "s3"))]
         make: None,
     },
-    PlaceKind { setting: "gcs_bucket", feature: "gcs", make: None },
+    PlaceKind {
+        setting: "gcs_bucket",
+        feature: "gcs",
+        #[cfg(feature = "gcs")]
+        make: Some(gcs::make),
+        #[cfg(not(feature = "gcs"))]
+        make: None,
+    },
 ];
 
 /// The places of a run: each is made once, so that many files share its connections.

@@ -2,7 +2,7 @@
 //!
 //! Source: <https://developer.hashicorp.com/vault/api-docs/secret/kv>.
 
-use super::{Destination, Kept, Settings, There};
+use super::{Destination, Kept, Secret, Settings, There};
 use crate::document::{Document, EntryId, Kind as Type};
 use crate::error::{Error, Kind, Result};
 use crate::format::{self, Format, json::Json};
@@ -81,6 +81,11 @@ impl Destination for KeyValue {
 
     fn address(&self, name: &str) -> String {
         format!("{}/v1/{}", self.address, self.path(name).join("/"))
+    }
+
+    fn secret(&self, name: &str) -> Option<Secret> {
+        let path = parts(&self.folder).chain(parts(name)).collect::<Vec<_>>().join("/");
+        Some(Secret { server: self.address.clone(), mount: self.mount.clone(), version: self.version, path })
     }
 
     fn fetch(&self, name: &str) -> Result<There> {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Starts servers that the tests talk to, on free ports, and prints one JSON line that says where they are.
 
-    python serve.py [--alone] FOLDER bao|moto|clouds|kube|postgres...
+    python serve.py [--alone] FOLDER bao|moto|clouds|kube|postgres|gcs...
 
 The servers end when the standard input ends, that is when the process that started this one ends, however it
 does; FOLDER, which gets certificates, logs and state, is removed then.
@@ -49,7 +49,8 @@ def free_port(beside=0):
 
 def request(method, url, body=None, headers=None):
     data = None if body is None else json.dumps(body).encode()
-    call = urllib.request.Request(url, data, headers or {}, method=method)
+    kind = {} if data is None else {"Content-Type": "application/json"}
+    call = urllib.request.Request(url, data, {**kind, **(headers or {})}, method=method)
     # Never by a proxy of whoever runs the tests.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(call, timeout=10) as answer:
@@ -252,6 +253,16 @@ def kube(folder):
     return {"url": url}
 
 
+def gcs(folder):
+    """Google Cloud Storage, with a bucket."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = [os.path.join(BIN, "gcp-storage-emulator"), "start", "--host=127.0.0.1", f"--port={port}", "--in-memory"]
+    process, log = start(folder, "gcs", command)
+    wait_until(lambda: request("POST", url + "/storage/v1/b?project=p", {"name": "secrets"}), process, log)
+    return {"url": url}
+
+
 # sops' audit/schema.sql.
 AUDIT_TABLE = """
 CREATE TABLE audit_event (
@@ -346,7 +357,7 @@ def main():
     try:
         if alone:
             watch(folder)
-        found = {name: {"bao": bao, "moto": moto, "clouds": clouds, "kube": kube, "postgres": postgres}[name](folder) for name in names}
+        found = {name: {"bao": bao, "moto": moto, "clouds": clouds, "kube": kube, "postgres": postgres, "gcs": gcs}[name](folder) for name in names}
         print(json.dumps(found), flush=True)
         sys.stdin.buffer.read()
     finally:

@@ -47,6 +47,7 @@ mod peers;
 mod pgp;
 mod publish;
 mod publish_buckets;
+mod publish_manifests;
 mod reference;
 mod registry;
 mod rotate;

@@ -1,7 +1,7 @@
-//! `publish` to buckets, with moto as S3 and the real sops beside us.
+//! `publish` to buckets, with moto as S3, an emulator of Cloud Storage, and the real sops beside us.
 
 use crate::builder::Test;
-use crate::services::{Manner, http, misbehaving, moto, nobody, text};
+use crate::services::{Manner, clouds, gcs, http, misbehaving, moto, nobody, text};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 const PLAIN: &str = "# top\nuser: admin\nratio: 1.10\nopen_unencrypted: x\n";
@@ -202,4 +202,84 @@ fn a_bucket_in_another_region_is_found() {
     let said = test.run("publish --yes --verbose a.yaml").code(0);
     said.stderr_has("the bucket secrets is in eu-west-1").stderr_has("AKIAFROMTHEENV").stderr_lacks("hunter2");
     assert_eq!(there(&format!("{at}a.yaml")), Some(test.read("a.yaml")));
+}
+
+/// The file `a.yaml`, encrypted, and a rule for Cloud Storage.
+fn google(prefix: &str, more: &str) -> Test {
+    test(&format!("  - gcs_bucket: secrets\n    gcs_prefix: {prefix}\n{more}"))
+}
+
+fn at_google(object: &str) -> Option<String> {
+    let object = object.replace('/', "%2F");
+    let (status, body) =
+        http("GET", &format!("{}/storage/v1/b/secrets/o/{object}?alt=media", text(gcs(), "url")), &[], "");
+    (status == 200).then_some(body)
+}
+
+#[test]
+fn sops_and_leafcrypt_publish_the_same_object_to_google() {
+    let (ours, theirs) = (prefix(), prefix());
+    let test = google(&ours, "").env("STORAGE_EMULATOR_HOST", text(gcs(), "url"));
+    let said = test.run("publish --yes a.yaml").code(0).stdout_has("+++ a.yaml (encrypted as it is)");
+    said.stderr_has(&format!("is published to gcs://secrets/{ours}a.yaml"));
+    assert_eq!(at_google(&format!("{ours}a.yaml")), Some(test.read("a.yaml")), "byte for byte");
+    test.run("publish --yes a.yaml").code(0).stdout("").stderr_has("already up-to-date in gcs://secrets/");
+    let test = test.rules(&format!("destination_rules:\n  - gcs_bucket: secrets\n    gcs_prefix: {theirs}\n"));
+    // Go's library wants a host without a scheme.
+    let host = text(gcs(), "url").strip_prefix("http://").unwrap();
+    test.sops_as(&[("STORAGE_EMULATOR_HOST", host)], "publish --yes a.yaml").code(0);
+    assert_eq!(at_google(&format!("{theirs}a.yaml")), Some(test.read("a.yaml")));
+    test.run_as(&[("STORAGE_EMULATOR_HOST", host)], "publish --yes a.yaml").code(0).stderr_has("already up-to-date");
+    test.run("rotate -i a.yaml").code(0);
+    test.run("publish --yes a.yaml").code(0).stdout_has("~~~ a.yaml");
+    assert_eq!(at_google(&format!("{theirs}a.yaml")), Some(test.read("a.yaml")));
+
+    let other = Test::new().identity();
+    let anew = format!("    recreation_rule:\n      age: {}\n", other.recipient());
+    let test = google(&ours, &anew).env("STORAGE_EMULATOR_HOST", host);
+    test.run("publish --yes a.yaml").code(0).stdout_has("encrypted anew");
+    let other = other.file("p.yaml", at_google(&format!("{ours}a.yaml")).unwrap());
+    other.run("decrypt p.yaml").code(0).stdout(PLAIN);
+    other.sops("decrypt p.yaml").code(0);
+}
+
+#[test]
+fn each_refusal_of_google_has_its_own_message() {
+    let at = |url: &str| {
+        let test = google(&prefix(), "").env("STORAGE_EMULATOR_HOST", url).env("LEAFCRYPT_NETWORK_TIMEOUT", "0.5");
+        test.run("publish --yes a.yaml").code(1).stderr_has("--> a.yaml").stderr_lacks("<html>")
+    };
+    at(&nobody()).fails().stderr_has("cannot be reached").stderr_has("refused");
+    at(&misbehaving(Manner::Silent)).fails().stderr_has("did not answer in time");
+    at(&misbehaving(Manner::Says("<html>hello</html>"))).fails().stderr_has("not as Cloud Storage does: hello");
+    at(&misbehaving(Manner::Refuses(502, "<html>hello</html>")))
+        .fails()
+        .stderr_has("502 Bad Gateway, but not as Cloud Storage");
+    let denied = "{\"error\": {\"code\": 403, \"message\": \"no storage.objects.create\"}}";
+    at(&misbehaving(Manner::Refuses(403, denied)))
+        .stderr_has("it is not known what is there")
+        .stderr_has("403 Forbidden: no storage.objects.create")
+        .stderr_has("roles/storage.objectUser");
+    let expired = "{\"error\": {\"code\": 401, \"message\": \"Invalid Credentials\"}}";
+    at(&misbehaving(Manner::Refuses(401, expired))).fails().stderr_has("Invalid Credentials").stderr_has("gcloud auth");
+    let test = test("  - gcs_bucket: nowhere\n").env("STORAGE_EMULATOR_HOST", text(gcs(), "url"));
+    test.run("publish --yes a.yaml")
+        .code(1)
+        .stderr_has("404 Not Found")
+        .stderr_has("gcloud storage buckets create gs://nowhere");
+    let none = google(&prefix(), "");
+    none.run("publish --yes a.yaml").fails().code(1).stderr_has("no Google credentials").stderr_has("gcloud auth");
+    none.sops("publish --yes a.yaml").code(1);
+}
+
+/// The credentials are those of Google's KMS: the token goes along, to the real host's name.
+#[test]
+fn credentials_of_google_are_used() {
+    let test = google(&prefix(), "")
+        .env("HTTPS_PROXY", &format!("http://127.0.0.1:{}", clouds()["proxy_rest"]))
+        .env("SSL_CERT_FILE", text(clouds(), "ca"))
+        .env("GOOGLE_OAUTH_ACCESS_TOKEN", "hunter2");
+    // The stand-in has no storage: what it says shows that it was asked, and by whom.
+    let said = test.run("publish --yes a.yaml").code(1);
+    said.stderr_has("with the token of GOOGLE_OAUTH_ACCESS_TOKEN").stderr_lacks("hunter2").stderr_has("it answered 4");
 }

@@ -112,6 +112,12 @@ pub(crate) fn kube() -> &'static Value {
     KUBE.get_or_init(|| Servers::start(&["kube"], &[])).of("kube")
 }
 
+/// Google Cloud Storage.
+pub(crate) fn gcs() -> &'static Value {
+    static GCS: OnceLock<Servers> = OnceLock::new();
+    GCS.get_or_init(|| Servers::start(&["gcs"], &[])).of("gcs")
+}
+
 /// PostgreSQL, with the table of the audit.
 pub(crate) fn postgres() -> &'static Value {
     static POSTGRES: OnceLock<Servers> = OnceLock::new();

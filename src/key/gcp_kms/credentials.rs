@@ -24,13 +24,13 @@ const LOGIN: &str = "gcloud auth application-default login; or set GOOGLE_CREDEN
 const LONGEST: u64 = 1 << 20;
 
 /// Credentials, and who they are, for messages.
-pub(super) struct Found {
-    pub(super) credentials: Credentials,
-    pub(super) identity: String,
+pub(crate) struct Found {
+    pub(crate) credentials: Credentials,
+    pub(crate) identity: String,
 }
 
 /// Finds credentials.
-pub(super) fn find(environment: &Environment, universe: Option<&str>) -> Result<Found, Refusal> {
+pub(crate) fn find(environment: &Environment, universe: Option<&str>) -> Result<Found, Refusal> {
     if let Some(value) = environment.get_filled(SOPS) {
         // A path when there is such a file, else the credentials themselves.
         let path = Path::new(&value);

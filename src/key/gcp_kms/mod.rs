@@ -8,6 +8,9 @@
 mod calls;
 mod credentials;
 
+#[cfg(feature = "gcs")]
+pub(crate) use credentials::{Found, find};
+
 use super::remote::{Asking, CREATED_AT, Refusal, finish_wrap, listed};
 use super::{Backend, Environment, Opener, Stanza};
 use crate::document::Value;
