@@ -179,8 +179,16 @@ impl Fixture {
                 let note = if *why == OURS {
                     String::new()
                 } else {
-                    let theirs = Self::run(&self.theirs, peers::real_sops(), &line);
-                    self.copy();
+                    let run = || {
+                        let theirs = Self::run(&self.theirs, peers::real_sops(), &line);
+                        self.copy();
+                        theirs
+                    };
+                    let mut theirs = run();
+                    // sops' exec-file may remove its pipe before it has opened it, and then fails for that.
+                    if theirs.stderr.contains("tmp-file: no such file") {
+                        theirs = run();
+                    }
                     match theirs.code == ours.code {
                         true => ", as sops".to_owned(),
                         false if why.is_empty() => {

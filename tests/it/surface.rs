@@ -212,7 +212,11 @@ fn each_line_does_what_the_table_says() {
         if said.stderr.contains("panicked") || ours.code.is_none() {
             wrong.push(format!("{line}: a panic\n{said:?}"));
         }
-        let (theirs, _) = place.effect(peers::real_sops(), line, own_words);
+        let (mut theirs, their_output) = place.effect(peers::real_sops(), line, own_words);
+        // sops' exec-file may remove its pipe before it has opened it, and then fails for that.
+        if their_output.stderr.contains("tmp-file: no such file") {
+            (theirs, _) = place.effect(peers::real_sops(), line, own_words);
+        }
         match verdict {
             Verdict::Other(code) if ours.code == Some(*code) && ours != theirs => {}
             Verdict::Same | Verdict::OwnWords if ours == theirs => {}

@@ -89,8 +89,8 @@ pub(super) fn flow_tag(rest: &str, at: usize) -> Result<(), Refused> {
 /// Checks the tabs between the values.
 ///
 /// At the beginning of a line, or behind the `-`, `?` or `:` that stands there, go-yaml takes no tab, not even on a line
-/// without text, but for two places: between brackets, and behind a plain value, where the tab stands deeper than what
-/// the value belongs to.
+/// without text, but for three places: between brackets; behind a plain value, where the tab stands deeper than what
+/// the value belongs to; and between `?` or `:` and a comment.
 pub(super) fn tabs(document: &Document) -> Result<(), Refused> {
     let text = document.text();
     let mut next: EntryId = 0;
@@ -107,6 +107,10 @@ pub(super) fn tabs(document: &Document) -> Result<(), Refused> {
         let before = text[line..tab].trim_start_matches('\u{feff}');
         if !before.split(' ').all(|word| matches!(word, "" | "-" | "?" | ":")) {
             continue;
+        }
+        let is_before_comment = text[tab..line_end].trim_start_matches([' ', '\t']).starts_with('#');
+        if is_before_comment && before.trim_end_matches(' ').ends_with(['?', ':']) {
+            continue; // Of the marks, only a dash is followed by nothing but spaces.
         }
         while next < document.len() && document.entry(next).span().start <= tab {
             let entry = document.entry(next);
@@ -156,6 +160,8 @@ mod tests {
         for text in [
             "a: b\n  \t\nc: d\n",
             "a: [1,\n\t2]\nb: 1\n",
+            "? key\n:\t# c\n  key: a\n",
+            "?\t # c\n  key\n: a\n",
             "a: b\t\nc: d\n",
             "a:\t1\n",
             "a: 1\n--- \t\nb: 1\n",

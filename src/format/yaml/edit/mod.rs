@@ -228,7 +228,14 @@ fn replace(document: &Document, id: EntryId, value: Node<'_>) -> Result<Vec<Spli
     } else if written.inline.is_empty() {
         let before = &text[behind..around.inline.start];
         let from = if before.contains('#') { behind + before.trim_end().len() } else { behind };
-        (from..around.inline.end, String::new())
+        let rest = &text[around.inline.end..];
+        let comment = rest.trim_start_matches([' ', '\t']);
+        // Between a dash and a comment sops takes spaces alone.
+        if is_item && comment.starts_with('#') {
+            (from..text.len() - comment.len(), " ".to_owned())
+        } else {
+            (from..around.inline.end, String::new())
+        }
     } else {
         (around.inline.clone(), written.inline)
     };
