@@ -1,6 +1,6 @@
 //! HashiCorp Vault's transit engine, with OpenBao as the server and the real sops beside us.
 
-use crate::builder::{Output, Test};
+use crate::builder::Test;
 use crate::services::{Manner, Servers, bao, file, misbehaving, nobody, text};
 use std::time::{Duration, Instant};
 
@@ -158,7 +158,9 @@ fn certificates_are_checked_by_the_authority_that_is_named() {
 fn a_server_may_want_our_certificate() {
     let line = format!("encrypt --hc-vault-transit {}/v1/transit/keys/sops a.yaml", text(bao(), "mutual"));
     let test = || with_root(crate::vault::test()).env("VAULT_CACERT", &file(bao(), "ca.pem"));
-    test().run(&line).fails().stderr_has("CertificateRequired").stderr_has("VAULT_CLIENT_CERT");
+    // The server's alert may come before the request is on its way, and is then not told.
+    let refused = test().run(&line).fails().stderr_has("VAULT_CLIENT_CERT").stderr;
+    assert!(["CertificateRequired", "closed the connection"].iter().any(|why| refused.contains(why)), "{refused}");
     let half = test().env("VAULT_CLIENT_CERT", &file(bao(), "client.pem"));
     half.run(&line).fails().stderr_has("only one is set");
     let test = half.env("VAULT_CLIENT_KEY", &file(bao(), "client.key"));
@@ -249,16 +251,12 @@ fn nobody_else_is_contacted() {
     let servers = Servers::alone("bao");
     let url = format!("{}/v1/transit/keys/sops", text(servers.of("bao"), "address"));
     let test = with_root(test());
-    let run = |test: &Test, line: &str| {
-        let command = test.command(crate::builder::leafcrypt(), line);
-        Output::of(line, servers.inside(&command), b"")
-    };
-    let encrypted = run(&test, &format!("encrypt --hc-vault-transit {url} a.yaml")).code(0).stdout;
+    let encrypted = servers.run(&test, &format!("encrypt --hc-vault-transit {url} a.yaml")).code(0).stdout;
     let test = test.file("e.yaml", encrypted);
-    run(&test, "decrypt e.yaml").code(0).stdout(PLAIN);
+    servers.run(&test, "decrypt e.yaml").code(0).stdout(PLAIN);
     assert_eq!(servers.strangers(), "");
     // The check itself: somebody outside is noticed.
-    run(&test, "encrypt --hc-vault-transit http://192.0.2.7/v1/transit/keys/k a.yaml").fails();
+    servers.run(&test, "encrypt --hc-vault-transit http://192.0.2.7/v1/transit/keys/k a.yaml").fails();
     assert_eq!(servers.strangers(), "192.0.2.7\n");
 }
 

@@ -7,6 +7,11 @@ use std::error::Error as StdError;
 
 /// So much of what a server said is shown.
 const LONGEST: usize = 500;
+/// What hyper says of a connection that ended before a request was on it. In TLS 1.3 a server refuses a client without
+/// a certificate only after the handshake, so that its alert may come this early and is then lost.
+const CLOSED: &str = "connection was not ready";
+const WANTS_CERTIFICATE: &str =
+    "servers do so that want a certificate of the client; for Vault: VAULT_CLIENT_CERT and VAULT_CLIENT_KEY";
 
 /// Why a service did not do what it was asked: one line, with the identity and the answer, and what the
 /// user can do. It holds nothing secret.
@@ -131,10 +136,14 @@ pub(crate) fn cause(error: &(dyn StdError + 'static)) -> Refusal {
             rustls::Error::InvalidCertificate(_) => {
                 refusal.hint("name the file of its certificate authority: SSL_CERT_FILE=ca.pem")
             }
-            rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired) => refusal
-                .hint("the server wants a certificate of yours; for Vault: VAULT_CLIENT_CERT and VAULT_CLIENT_KEY"),
+            rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired) => {
+                refusal.hint(WANTS_CERTIFICATE)
+            }
             _ => refusal,
         };
+    }
+    if said == CLOSED {
+        return Refusal::new("it closed the connection before it took the request").hint(WANTS_CERTIFICATE);
     }
     Refusal::new(format!("it cannot be reached: {said}"))
 }
@@ -153,6 +162,8 @@ mod tests {
         let certificate = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
         let refusal = cause(&io::Error::other(certificate));
         assert!(refusal.why.contains("no secure connection") && refusal.hints[0].contains("SSL_CERT_FILE"));
+        let closed = cause(&io::Error::other(CLOSED));
+        assert!(closed.why.contains("closed the connection") && closed.hints[0].contains("VAULT_CLIENT_CERT"));
     }
 
     #[test]
