@@ -124,8 +124,47 @@ impl Warnings {
     }
 }
 
+/// What was said so far of a run over files.
+pub(super) struct Teller {
+    of: usize,
+    failures: Vec<Error>,
+    warned: HashSet<String>,
+}
+
+impl Teller {
+    /// For a run over `of` files.
+    pub(super) fn new(of: usize) -> Self {
+        Teller { of, failures: Vec::new(), warned: HashSet::new() }
+    }
+
+    /// Of many files the failures are told as they come; that of one file alone is how the program ends.
+    pub(super) fn fail(&mut self, error: Error) {
+        // A file that is not there has another exit code here than elsewhere.
+        let error = if error.kind() == Kind::NoFile { error.of_kind(Kind::Generic) } else { error };
+        if self.of > 1 {
+            report::error(&error);
+        }
+        self.failures.push(error);
+    }
+
+    /// Warnings about the rules are the same for all files: each is told once.
+    pub(super) fn warn(&mut self, warnings: impl IntoIterator<Item = String>) {
+        let new: Vec<String> = warnings.into_iter().filter(|warning| self.warned.insert(warning.clone())).collect();
+        report::warnings(&new);
+    }
+
+    /// How the program ends.
+    pub(super) fn end(mut self) -> Result<()> {
+        match self.failures.len() {
+            0 => Ok(()),
+            _ if self.of == 1 => Err(self.failures.remove(0)),
+            failed => Err(some_failed(failed, self.of)),
+        }
+    }
+}
+
 /// That some of many files failed, which has been told of each.
-pub(super) fn some_failed(failed: usize, of: usize) -> Error {
+fn some_failed(failed: usize, of: usize) -> Error {
     let error = Error::new(Kind::Generic, format!("{failed} of {of} files failed"));
     if failed < of { error.because("the others are done") } else { error }
 }

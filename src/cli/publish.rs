@@ -1,6 +1,7 @@
 //! `leafcrypt publish`.
 
 use super::args::{ConfigArgs, KeyArgs};
+use super::files::Teller;
 use super::{files, output, plan, report};
 use crate::error::{Error, Kind, Result};
 use crate::ops::Rules;
@@ -9,7 +10,7 @@ use crate::ops::publish::{Item, Publication, Publish, State};
 use crate::publish::{Destinations, Kept};
 use crate::sys::{self, Environment};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 /// Publish encrypted files to the places that the rules of .sops.yaml name for them
@@ -85,11 +86,15 @@ pub(super) fn run(args: Args) -> Result<()> {
         namespace: args.namespace,
     });
     let mut made: BTreeMap<String, String> = BTreeMap::new();
-    let mut teller = Teller { many: items.len() > 1, failures: Vec::new(), warned: HashSet::new() };
+    let mut teller = Teller::new(items.len());
     let mut due: Vec<Publication> = Vec::new();
     let mut places: HashMap<String, String> = HashMap::new();
-    let mut prepared = |one: Publication| {
-        teller.warn(&one);
+    let prepared = |_: &Item, prepared: Result<Publication>| {
+        let one = match prepared {
+            Ok(one) => one,
+            Err(error) => return teller.fail(error),
+        };
+        teller.warn(warnings(&one));
         if let Some(other) = places.insert(one.address.clone(), one.file.clone()) {
             return teller.fail(same_place(&one, &other));
         }
@@ -104,13 +109,7 @@ pub(super) fn run(args: Args) -> Result<()> {
             due.push(one);
         }
     };
-    let mut failures = Vec::new();
-    let told = |_: &Item, result: Result<Publication>| match result {
-        Ok(one) => prepared(one),
-        Err(error) => failures.push(error),
-    };
-    files::each(&items, "Reading", |item| request.prepare(item, &keyring), told);
-    failures.into_iter().for_each(|error| teller.fail(error));
+    files::each(&items, "Reading", |item| request.prepare(item, &keyring), prepared);
     if !due.is_empty() {
         show(&due, manifests.is_some())?;
         if args.yes || agreed(&due, args.recursive)? {
@@ -129,11 +128,7 @@ pub(super) fn run(args: Args) -> Result<()> {
     if !made.is_empty() {
         output::print(made.into_values().collect::<Vec<_>>().join("---\n").as_bytes())?;
     }
-    match teller.failures.len() {
-        0 => Ok(()),
-        _ if items.len() == 1 => Err(teller.failures.remove(0)),
-        failed => Err(files::some_failed(failed, items.len())),
-    }
+    teller.end()
 }
 
 /// The files to publish.
@@ -181,36 +176,16 @@ fn same_place(one: &Publication, other: &str) -> Error {
         .hint("leave --omit-extensions and omit_extensions away, or give them different names")
 }
 
-/// What was said so far.
-struct Teller {
-    many: bool,
-    failures: Vec<Error>,
-    warned: HashSet<String>,
-}
-
-impl Teller {
-    /// Of many files the failures are told as they come; that of one file alone is how the program ends.
-    fn fail(&mut self, error: Error) {
-        // A file that is not there has another exit code here than elsewhere.
-        let error = if error.kind() == Kind::NoFile { error.of_kind(Kind::Generic) } else { error };
-        if self.many {
-            report::error(&error);
-        }
-        self.failures.push(error);
-    }
-
-    fn warn(&mut self, one: &Publication) {
-        let unknown = match &one.state {
-            State::Unknown(why) => Some(format!(
-                "{}: it is not known what is there, so it is published even if it has not changed: {why}",
-                one.address
-            )),
-            _ => None,
-        };
-        let all = one.warnings.iter().cloned().chain(unknown);
-        let new: Vec<String> = all.filter(|warning| self.warned.insert(warning.clone())).collect();
-        report::warnings(&new);
-    }
+/// What the user should know of a file though nothing failed.
+fn warnings(one: &Publication) -> impl Iterator<Item = String> + use<> {
+    let unknown = match &one.state {
+        State::Unknown(why) => Some(format!(
+            "{}: it is not known what is there, so it is published even if it has not changed: {why}",
+            one.address
+        )),
+        _ => None,
+    };
+    one.warnings.clone().into_iter().chain(unknown)
 }
 
 fn manifest_parser() -> impl TypedValueParser<Value = Which> {

@@ -1,6 +1,7 @@
 //! `leafcrypt updatekeys`.
 
 use super::args::{ConfigArgs, KeyArgs, format_parser};
+use super::files::Teller;
 use super::recipients::DetailArgs;
 use super::{files, output, plan, report};
 use crate::error::{Error, Kind, Result};
@@ -9,7 +10,7 @@ use crate::key::Keyring;
 use crate::ops::updatekeys::{Planned, UpdateKeys};
 use crate::ops::{Plan, Rules, Source};
 use crate::sys;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 /// So many names are listed of the files that share a plan.
@@ -61,9 +62,10 @@ pub(super) fn run(args: Args) -> Result<()> {
         threshold: args.shamir_secret_sharing_threshold.filter(|&threshold| threshold > 0),
         details: args.details.given,
     };
-    let source = |path| Source { path, name: None, input_type: args.input_type, output_type: None };
+    let source = |path| Source { input_type: args.input_type, ..Source::at(path) };
     let sources: Vec<Source> = files.map(source).collect();
-    let mut teller = Teller { many: sources.len() > 1, failures: Vec::new(), warned: HashSet::new(), removed: false };
+    let mut teller = Teller::new(sources.len());
+    let mut removed = false;
     let batches = plan_all(&request, &sources, &mut teller);
     let changing: Vec<Source> =
         batches.iter().flat_map(|batch| batch.sources.iter().map(|source| (*source).clone())).collect();
@@ -72,6 +74,7 @@ pub(super) fn run(args: Args) -> Result<()> {
         // Who is not asked is shown what was done, and no plan that fails.
         if args.yes {
             let done = carry_out(&request, &batch, &keyring, &mut teller);
+            removed |= !done.is_empty() && batch.plan.removes();
             if !done.is_empty() {
                 show(&Batch { plan: batch.plan, sources: done })?;
             }
@@ -79,17 +82,14 @@ pub(super) fn run(args: Args) -> Result<()> {
         }
         show(&batch)?;
         if agreed(&batch)? {
-            carry_out(&request, &batch, &keyring, &mut teller);
+            let done = carry_out(&request, &batch, &keyring, &mut teller);
+            removed |= !done.is_empty() && batch.plan.removes();
         }
     }
-    if teller.removed {
+    if removed {
         report::hint("whoever was removed may know the data key; for a new one: leafcrypt rotate -i FILE");
     }
-    match teller.failures.len() {
-        0 => Ok(()),
-        _ if sources.len() == 1 => Err(teller.failures.remove(0)),
-        failed => Err(files::some_failed(failed, sources.len())),
-    }
+    teller.end()
 }
 
 /// Files that share a plan, so that a question about it is asked once.
@@ -134,40 +134,12 @@ fn carry_out<'a>(request: &UpdateKeys, batch: &Batch<'a>, keyring: &Keyring, tel
     };
     files::each(&batch.sources, "Updating", work, |source, result| match result {
         Ok(()) => {
-            teller.removed |= batch.plan.removes();
             done.push(*source);
             report::note(&format!("{} has its new recipients", source.shown()));
         }
         Err(error) => teller.fail(error),
     });
     done
-}
-
-/// What was said so far.
-struct Teller {
-    many: bool,
-    failures: Vec<Error>,
-    warned: HashSet<String>,
-    /// Whether somebody was removed from a file.
-    removed: bool,
-}
-
-impl Teller {
-    /// Of many files the failures are told as they come; that of one file alone is how the program ends.
-    fn fail(&mut self, error: Error) {
-        // A file that is not there has another exit code here than elsewhere.
-        let error = if error.kind() == Kind::NoFile { error.of_kind(Kind::Generic) } else { error };
-        if self.many {
-            report::error(&error);
-        }
-        self.failures.push(error);
-    }
-
-    /// Warnings about the rules are the same for all files.
-    fn warn(&mut self, warnings: Vec<String>) {
-        let new: Vec<String> = warnings.into_iter().filter(|warning| self.warned.insert(warning.clone())).collect();
-        report::warnings(&new);
-    }
 }
 
 /// Asks whether the plan that was shown is to be carried out.
