@@ -14,10 +14,7 @@ use reqwest::Url;
 use reqwest::header::HeaderMap;
 use serde::Deserialize;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-/// A line that is slower than so many bytes a second is too slow.
-const SLOWEST: u64 = 32 << 10;
 /// Names a server in the place of Google's, to which nobody logs in: Google's own libraries know it.
 const EMULATOR: &str = "STORAGE_EMULATOR_HOST";
 
@@ -122,7 +119,7 @@ impl Bucket {
             None => url.query_pairs_mut().append_pair("alt", "media"),
         };
         let bytes = body.unwrap_or_default();
-        let timeout = self.limits.request + Duration::from_secs(bytes.len() as u64 / SLOWEST);
+        let timeout = self.limits.for_body(bytes);
         let asking = async {
             let headers = tokio::time::timeout(self.limits.in_all(), session.headers()).await;
             let headers = headers.unwrap_or_else(|_| {
@@ -146,21 +143,19 @@ impl Bucket {
     fn refused(&self, reply: &Reply, session: &Session) -> Refusal {
         let status = reply.status;
         let bucket = &self.bucket;
-        let said = serde_json::from_slice(&reply.body).map(|Refused { error: Why { message } }| message);
-        // What reads an object is told in plain text, or in none.
-        let said = said.or_else(|_| match words(&reply.body) {
-            said if !status.is_success() && !reply.body.starts_with(b"<") => Ok(said),
-            said => Err(said),
-        });
-        let refusal = match said {
-            Ok(said) if said.is_empty() => Refusal::new(format!("it answered {status}")).with(&session.identity),
-            Ok(said) => Refusal::new(format!("it answered {status}: {said}")).with(&session.identity),
-            Err(said) => {
+        let said = match serde_json::from_slice(&reply.body) {
+            Ok(Refused { error: Why { message } }) => message,
+            // What reads an object is told in plain text, or in none.
+            Err(_) if !status.is_success() && !reply.body.starts_with(b"<") => words(&reply.body),
+            Err(_) => {
+                let said = words(&reply.body);
                 return Refusal::new(format!("it answered {status}, but not as Cloud Storage does: {said}"))
                     .with(&session.identity)
                     .hint(format!("do {EMULATOR} and the proxy variables lead to Cloud Storage?"));
             }
         };
+        let colon = if said.is_empty() { "" } else { ": " };
+        let refusal = Refusal::new(format!("it answered {status}{colon}{said}")).with(&session.identity);
         match status.as_u16() {
             401 => refusal.hint("the credentials are expired or wrong: gcloud auth application-default login"),
             403 => refusal.hint(format!("the identity needs roles/storage.objectUser on gs://{bucket}")),

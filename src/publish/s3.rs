@@ -21,12 +21,10 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::{Method, Url};
 use sha2::{Digest as _, Sha256};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 /// Where a bucket is looked for when nobody says where it is: the service tells the right region.
 const REGION: &str = "us-east-1";
-/// A line that is slower than so many bytes a second is too slow.
-const SLOWEST: u64 = 32 << 10;
 
 /// A folder of a bucket.
 struct Bucket {
@@ -133,7 +131,7 @@ impl Bucket {
         url.set_path(&format!("{path}/{}", encoded(key)));
         let method = if body.is_some() { Method::PUT } else { Method::GET };
         let bytes = body.unwrap_or_default();
-        let timeout = self.limits.request + Duration::from_secs(bytes.len() as u64 / SLOWEST);
+        let timeout = self.limits.for_body(bytes);
         let sending = async {
             let provider = session.account.config.credentials_provider();
             let provider = provider.ok_or_else(|| Refusal::without_identity("no AWS credentials"))?;

@@ -37,6 +37,9 @@ const REQUEST_ENV: &str = "LEAFCRYPT_NETWORK_TIMEOUT";
 /// How often a request is made again that the service could not serve at the moment.
 pub(super) const RETRIES: u32 = 2;
 
+/// A line that carries fewer bytes a second is too slow.
+const SLOWEST: u64 = 32 << 10;
+
 /// How long things may take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
@@ -64,6 +67,11 @@ impl Limits {
     /// Those of a request that may take so long.
     pub(crate) fn within(request: Duration, retries: u32) -> Self {
         Limits { connect: request.min(Duration::from_secs(5)), request, retries }
+    }
+
+    /// One request that brings `body`.
+    pub(crate) fn for_body(&self, body: &[u8]) -> Duration {
+        self.request + Duration::from_secs(body.len() as u64 / SLOWEST)
     }
 
     /// All requests for one answer together.
