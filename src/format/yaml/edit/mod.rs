@@ -220,7 +220,7 @@ fn replace(document: &Document, id: EntryId, value: Node<'_>) -> Result<Vec<Spli
         return Ok(splices);
     }
     let mut splices = Vec::new();
-    let inline = if stripped || around.inline.is_empty() {
+    let mut inline = if stripped || around.inline.is_empty() {
         let from = if stripped { around.mark } else { behind };
         let gap = if written.inline.is_empty() { "" } else { &gap };
         let new = format!("{}{gap}{}", if stripped { kept_properties.as_str() } else { "" }, written.inline);
@@ -228,17 +228,15 @@ fn replace(document: &Document, id: EntryId, value: Node<'_>) -> Result<Vec<Spli
     } else if written.inline.is_empty() {
         let before = &text[behind..around.inline.start];
         let from = if before.contains('#') { behind + before.trim_end().len() } else { behind };
-        let rest = &text[around.inline.end..];
-        let comment = rest.trim_start_matches([' ', '\t']);
-        // Between a dash and a comment sops takes spaces alone.
-        if is_item && comment.starts_with('#') {
-            (from..text.len() - comment.len(), " ".to_owned())
-        } else {
-            (from..around.inline.end, String::new())
-        }
+        (from..around.inline.end, String::new())
     } else {
         (around.inline.clone(), written.inline)
     };
+    // Between a dash and a comment sops takes spaces alone.
+    let comment = text[inline.0.end..].trim_start_matches([' ', '\t']);
+    if is_item && inline.1.is_empty() && !inline.0.is_empty() && comment.starts_with('#') {
+        inline = (inline.0.start..text.len() - comment.len(), " ".to_owned());
+    }
     let inline_end = inline.0.end;
     splices.push(inline);
     match around.below {
