@@ -110,18 +110,11 @@ impl Plugin {
         if let Some(root) = &self.root {
             ops::require_inside(path, root)?;
         }
-        let source = Source { path: path.to_owned(), name: None, input_type: None, output_type: None };
+        let source = Source::at(path.to_owned());
         if self.placeholder {
             return ops::placeholder::placeholder(&source).map(|text| (text, Vec::new()));
         }
-        let request = Decrypt {
-            source,
-            extract: Default::default(),
-            document: 0,
-            ignore_mac: false,
-            decode_data: false,
-            rules: Default::default(),
-        };
+        let request = Decrypt::whole(source);
         decrypt(&request, &self.keyring).map(|decrypted| (decrypted.plaintext, decrypted.warnings))
     }
 }

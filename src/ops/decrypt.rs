@@ -35,6 +35,21 @@ pub struct Decrypt {
     pub rules: Arc<Rules>,
 }
 
+impl Decrypt {
+    /// All of `source`, as it is written, and verified.
+    #[must_use]
+    pub fn whole(source: Source) -> Self {
+        Decrypt {
+            source,
+            extract: KeyPath::default(),
+            document: 0,
+            ignore_mac: false,
+            decode_data: false,
+            rules: Arc::default(),
+        }
+    }
+}
+
 /// What came out.
 pub struct Decrypted {
     /// The bytes to write.
@@ -213,15 +228,8 @@ mod tests {
         let request = |name: &str, text: &str| {
             let path = folder.path().join(name);
             std::fs::write(&path, text).unwrap();
-            let source = Source { path, name: None, input_type: None, output_type: None };
-            Decrypt {
-                source,
-                extract: KeyPath::default(),
-                document: 0,
-                ignore_mac: false,
-                decode_data: false,
-                rules: Default::default(),
-            }
+            let source = Source::at(path);
+            Decrypt::whole(source)
         };
         let large = Large::of(&request("large.json", &sealed)).unwrap();
         assert!(large.len > 1 << 20 && large.metadata.layout.is_some());

@@ -38,14 +38,7 @@ pub fn download(url: &str, root: Option<&Path>, keyring: &Keyring) -> Result<Dec
     }
     let format = format_of(&path, bytes);
     let source = Source { path, name: None, input_type: Some(format), output_type: Some(format) };
-    let request = Decrypt {
-        source,
-        extract: Default::default(),
-        ignore_mac: false,
-        decode_data: false,
-        document: 0,
-        rules: Default::default(),
-    };
+    let request = Decrypt::whole(source);
     decrypt(&request, keyring)
 }
 

@@ -143,7 +143,7 @@ fn example(folder: &Path, rules: &Path) -> Result<Example> {
         return Ok(Example { file: Step::Found(path), text });
     }
     sys::replace_file(&path, EXAMPLE.as_bytes())?;
-    let source = Source { path: path.clone(), name: None, input_type: format::by_name("yaml"), output_type: None };
+    let source = Source { input_type: format::by_name("yaml"), ..Source::at(path.clone()) };
     let request = Encrypt {
         given: Given::default(),
         selection: None,
@@ -217,14 +217,7 @@ mod tests {
         let example = place.init(&[], true).example.unwrap();
         assert!(example.text.contains("name: shop-database ") && !example.text.contains("battery"), "{}", example.text);
         let path = example.file.path().to_path_buf();
-        let request = Decrypt {
-            source: Source { path, name: None, input_type: None, output_type: None },
-            extract: Default::default(),
-            document: 0,
-            ignore_mac: false,
-            decode_data: false,
-            rules: Default::default(),
-        };
+        let request = Decrypt::whole(Source::at(path));
         let decrypted = decrypt::decrypt(&request, &Keyring::new(place.environment.clone())).unwrap();
         assert_eq!(decrypted.plaintext.expose(), EXAMPLE.as_bytes());
     }

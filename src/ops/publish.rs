@@ -76,7 +76,7 @@ impl Publish {
     /// # Errors
     /// When the file cannot be read or opened, no rule is for it, or its place cannot be asked.
     pub fn prepare(&self, item: &Item, keyring: &Keyring) -> Result<Publication> {
-        let source = Source { path: item.path.clone(), name: None, input_type: None, output_type: None };
+        let source = Source::at(item.path.clone());
         let shown = source.shown();
         self.make(item, &source, keyring).map_err(|error| error.in_file(shown))
     }

@@ -95,14 +95,7 @@ fn plaintext(request: &Seal, keyring: &Keyring) -> Result<SecretBytes> {
     if !is_encrypted {
         return Ok(SecretBytes::from(opened.bytes));
     }
-    let request = Decrypt {
-        source,
-        extract: Default::default(),
-        document: 0,
-        ignore_mac: false,
-        decode_data: false,
-        rules: Default::default(),
-    };
+    let request = Decrypt::whole(source);
     decrypt(&request, keyring).map(|decrypted| decrypted.plaintext)
 }
 

@@ -32,6 +32,12 @@ pub struct Opened {
 }
 
 impl Source {
+    /// What is at `path`, by its name.
+    #[must_use]
+    pub fn at(path: PathBuf) -> Self {
+        Source { path, name: None, input_type: None, output_type: None }
+    }
+
     /// The name that decides on types and rules.
     #[must_use]
     pub fn name(&self) -> &Path {
@@ -134,7 +140,7 @@ mod tests {
     use super::*;
 
     fn source(path: &str) -> Source {
-        Source { path: path.into(), name: None, input_type: None, output_type: None }
+        Source::at(path.into())
     }
 
     #[test]

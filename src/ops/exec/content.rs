@@ -4,7 +4,6 @@ use super::super::decrypt::{self, Decrypt};
 use super::super::rules::Rules;
 use super::super::source::Source;
 use super::values::{self, Tree, Value};
-use crate::document::KeyPath;
 use crate::error::{Error, Kind, Result};
 use crate::key::Keyring;
 use crate::secret::SecretBytes;
@@ -90,7 +89,7 @@ pub fn file(
     keyring: &Keyring,
 ) -> Result<Opened> {
     check_file_name(name)?;
-    let request = Decrypt { source, extract: KeyPath::default(), document: 0, ignore_mac, decode_data: false, rules };
+    let request = Decrypt { ignore_mac, rules, ..Decrypt::whole(source) };
     let decrypted = decrypt::decrypt(&request, keyring)?;
     let content = Content::File { name: name.to_owned(), bytes: decrypted.plaintext, is_pipe };
     Ok(Opened { content, warnings: decrypted.warnings })
