@@ -229,9 +229,9 @@ fn a_plugin_is_started_once_for_many_files() {
     let some = test.run(&format!("decrypt -i missing.yaml broken.yaml foreign.yaml{names}")).fails();
     some.stderr_has("3 of 15 files failed");
     assert!((0..12).all(|at| test.read(&format!("{at}.yaml")) == PLAINTEXT));
-    // The one that nobody opens is asked about again, to say why: once or twice, as the threads meet. No other is.
+    // The one that nobody opens is asked about again, to say why, unless it came first; and about its stranger.
     let again = starts(&test);
-    assert!(again <= 4, "started {again} times");
+    assert!((2..=3).contains(&again), "started {again} times");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! AWS KMS, with moto as the service and the real sops beside us.
 
-use crate::builder::{Output, Test, leafcrypt};
+use crate::builder::Test;
 use crate::services::{Manner, Servers, misbehaving, moto, nobody, text};
 use serde_json::Value;
 use std::time::{Duration, Instant};
@@ -287,16 +287,12 @@ fn a_proxy_is_used_when_the_environment_names_one() {
 fn nobody_else_is_contacted() {
     let servers = Servers::alone("moto");
     let found: &Value = servers.of("moto");
-    let run = |test: &Test, line: &str| {
-        let command = test.command(leafcrypt(), line);
-        Output::of(line, servers.inside(&command), b"")
-    };
     let arn = found["keys"]["us-east-1"][0].as_str().unwrap();
     let bare = Test::new().file("a.yaml", PLAIN);
-    run(&bare, &format!("encrypt --kms {arn} a.yaml")).fails().stderr_has("no AWS credentials");
+    servers.run(&bare, &format!("encrypt --kms {arn} a.yaml")).fails().stderr_has("no AWS credentials");
     let test = keyed(bare.env("AWS_ENDPOINT_URL", text(found, "url")));
-    let encrypted = run(&test, &format!("encrypt --kms {arn}+{ROLE} a.yaml")).code(0).stdout;
+    let encrypted = servers.run(&test, &format!("encrypt --kms {arn}+{ROLE} a.yaml")).code(0).stdout;
     let test = test.file("e.yaml", encrypted);
-    run(&test, "decrypt e.yaml").code(0).stdout(PLAIN);
+    servers.run(&test, "decrypt e.yaml").code(0).stdout(PLAIN);
     assert_eq!(servers.strangers(), "");
 }

@@ -1,7 +1,7 @@
 //! Azure Key Vault with Entra: a stand-in on the vendor's own requests, and the real sops beside us.
 
-use crate::builder::{Output, Test, leafcrypt};
-use crate::services::{Servers, clouds, nobody, number, text};
+use crate::builder::Test;
+use crate::services::{Servers, by_proxy, clouds, nobody, number, text};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -13,18 +13,12 @@ fn test() -> Test {
     Test::new().file("a.yaml", PLAIN)
 }
 
-/// On the way to the stand-in, by its proxy: both programs keep Microsoft's own host names.
-fn wired(test: Test, clouds: &Value) -> Test {
-    let proxy = format!("http://127.0.0.1:{}", number(clouds, "proxy_rest"));
-    test.env("HTTPS_PROXY", &proxy).env("SSL_CERT_FILE", text(clouds, "ca"))
-}
-
 fn as_app(test: Test, clouds: &Value) -> Test {
     test.env("AZURE_TENANT_ID", text(clouds, "tenant")).env("AZURE_CLIENT_ID", text(clouds, "client_id"))
 }
 
 fn with_secret() -> Test {
-    as_app(wired(test(), clouds()), clouds()).env("AZURE_CLIENT_SECRET", text(clouds(), "client_secret"))
+    as_app(by_proxy(test(), clouds()), clouds()).env("AZURE_CLIENT_SECRET", text(clouds(), "client_secret"))
 }
 
 #[test]
@@ -81,7 +75,7 @@ fn credentials_come_from_everywhere_where_azure_keeps_them() {
     let line = format!("encrypt --verbose --azure-kv {VAULT}/keys/sops a.yaml");
     let used =
         |test: Test, who: &str| drop(test.run(&line).code(0).stderr_has(who).stderr_lacks("fake-entra-client-secret"));
-    let wired = || wired(test(), clouds);
+    let wired = || by_proxy(test(), clouds);
     used(with_secret(), "the application aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee and AZURE_CLIENT_SECRET");
     let certificate = format!("{}/app.pem", text(clouds, "folder"));
     let app = || as_app(wired(), clouds);
@@ -107,7 +101,7 @@ fn credentials_come_from_everywhere_where_azure_keeps_them() {
 fn a_certificate_that_cannot_be_used_is_explained() {
     let clouds = clouds();
     let refused = |content: &str| {
-        let test = as_app(wired(test(), clouds), clouds).file("c.pem", content);
+        let test = as_app(by_proxy(test(), clouds), clouds).file("c.pem", content);
         test.env("AZURE_CLIENT_CERTIFICATE_PATH", "c.pem")
             .run(&format!("encrypt --azure-kv {VAULT}/keys/sops a.yaml"))
             .fails()
@@ -123,7 +117,7 @@ fn a_certificate_that_cannot_be_used_is_explained() {
 #[test]
 fn without_credentials_nobody_is_asked_and_nothing_is_waited_for() {
     let began = Instant::now();
-    let test = wired(test(), clouds()).env("PATH", "/nowhere");
+    let test = by_proxy(test(), clouds()).env("PATH", "/nowhere");
     let refused = test.run(&format!("encrypt --azure-kv {VAULT}/keys/sops a.yaml")).fails();
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     refused.stderr_has("no Azure credential").stderr_has("there is no az").stderr_has("az login");
@@ -140,7 +134,7 @@ fn each_refusal_has_its_own_message() {
     refused(tenant, "sops").stderr_has("AADSTS90002");
     let expired =
         "#!/bin/sh\necho '{\"accessToken\": \"hunter2\", \"expires_on\": 4070908800, \"tokenType\": \"Bearer\"}'\n";
-    let test = wired(test(), clouds()).file("bin/az", expired);
+    let test = by_proxy(test(), clouds()).file("bin/az", expired);
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(test.path("bin/az"), std::fs::Permissions::from_mode(0o755)).unwrap();
     let path = format!("{}:/usr/bin:/bin", test.path("bin").display());
@@ -177,15 +171,11 @@ fn many_keys_are_wrapped_at_the_same_time() {
 fn nobody_else_is_contacted() {
     let servers = Servers::alone("clouds");
     let clouds = servers.of("clouds");
-    let run = |test: &Test, line: &str| {
-        let command = test.command(leafcrypt(), line);
-        Output::of(line, servers.inside(&command), b"")
-    };
     let line = format!("encrypt --azure-kv {VAULT}/keys/sops a.yaml");
-    run(&test().env("PATH", "/nowhere"), &line).fails().stderr_has("no Azure credential");
-    let test = as_app(wired(test(), clouds), clouds).env("AZURE_CLIENT_SECRET", text(clouds, "client_secret"));
-    let encrypted = run(&test, &line).code(0).stdout;
+    servers.run(&test().env("PATH", "/nowhere"), &line).fails().stderr_has("no Azure credential");
+    let test = as_app(by_proxy(test(), clouds), clouds).env("AZURE_CLIENT_SECRET", text(clouds, "client_secret"));
+    let encrypted = servers.run(&test, &line).code(0).stdout;
     let test = test.file("e.yaml", encrypted);
-    run(&test, "decrypt e.yaml").code(0).stdout(PLAIN);
+    servers.run(&test, "decrypt e.yaml").code(0).stdout(PLAIN);
     assert_eq!(servers.strangers(), "");
 }

@@ -1,7 +1,7 @@
 //! Google Cloud KMS: the stand-in clouds on Google's own message types, and the real sops beside us.
 
-use crate::builder::{Output, Test, leafcrypt};
-use crate::services::{Manner, Servers, clouds, misbehaving, nobody, number, text};
+use crate::builder::Test;
+use crate::services::{Manner, Servers, by_proxy, clouds, misbehaving, nobody, number, text};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -12,10 +12,8 @@ fn test() -> Test {
     Test::new().file("a.yaml", PLAIN)
 }
 
-/// On the way to the stand-in clouds, by their proxy: both programs keep Google's own host names.
 fn wired(test: Test, clouds: &Value) -> Test {
-    let proxy = format!("http://127.0.0.1:{}", number(clouds, "proxy_rest"));
-    test.env("HTTPS_PROXY", &proxy).env("SSL_CERT_FILE", text(clouds, "ca")).env("SOPS_GCP_KMS_CLIENT_TYPE", "rest")
+    by_proxy(test, clouds).env("SOPS_GCP_KMS_CLIENT_TYPE", "rest")
 }
 
 fn with_token() -> Test {
@@ -176,14 +174,10 @@ fn many_keys_are_wrapped_at_the_same_time() {
 fn nobody_else_is_contacted() {
     let servers = Servers::alone("clouds");
     let clouds = servers.of("clouds");
-    let run = |test: &Test, line: &str| {
-        let command = test.command(leafcrypt(), line);
-        Output::of(line, servers.inside(&command), b"")
-    };
-    run(&test(), &format!("encrypt --gcp-kms {KEY} a.yaml")).fails().stderr_has("no Google credentials");
+    servers.run(&test(), &format!("encrypt --gcp-kms {KEY} a.yaml")).fails().stderr_has("no Google credentials");
     let test = wired(test(), clouds).env("GOOGLE_CREDENTIALS", &format!("{}/gcp-sa.json", text(clouds, "folder")));
-    let encrypted = run(&test, &format!("encrypt --gcp-kms {KEY} a.yaml")).code(0).stdout;
+    let encrypted = servers.run(&test, &format!("encrypt --gcp-kms {KEY} a.yaml")).code(0).stdout;
     let test = test.file("e.yaml", encrypted);
-    run(&test, "decrypt e.yaml").code(0).stdout(PLAIN);
+    servers.run(&test, "decrypt e.yaml").code(0).stdout(PLAIN);
     assert_eq!(servers.strangers(), "");
 }

@@ -1,7 +1,7 @@
 //! Huawei Cloud KMS: a stand-in that checks signatures, and the real sops beside us.
 
-use crate::builder::{Output, Test, leafcrypt};
-use crate::services::{Manner, Servers, clouds, misbehaving, nobody, number, text};
+use crate::builder::{Output, Test};
+use crate::services::{Manner, Servers, by_proxy, clouds, misbehaving, nobody, number, text};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -12,19 +12,13 @@ fn test() -> Test {
     Test::new().file("a.yaml", PLAIN)
 }
 
-/// On the way to the stand-in, by its proxy: both programs keep Huawei's own host names.
-fn wired(test: Test, clouds: &Value) -> Test {
-    let proxy = format!("http://127.0.0.1:{}", number(clouds, "proxy_rest"));
-    test.env("HTTPS_PROXY", &proxy).env("SSL_CERT_FILE", text(clouds, "ca"))
-}
-
 fn keyed(test: Test, clouds: &Value) -> Test {
     let test = test.env("HUAWEICLOUD_SDK_AK", text(clouds, "hc_ak")).env("HUAWEICLOUD_SDK_SK", text(clouds, "hc_sk"));
     test.env("HUAWEICLOUD_SDK_PROJECT_ID", text(clouds, "hc_project"))
 }
 
 fn with_key() -> Test {
-    keyed(wired(test(), clouds()), clouds())
+    keyed(by_proxy(test(), clouds()), clouds())
 }
 
 /// Huawei's own library, which sops has, knows no proxies: it is sent to the stand-in by the variables of the regions.
@@ -82,7 +76,7 @@ fn an_access_key_comes_from_the_environment_or_a_file() {
     let text = |name: &str| text(clouds(), name);
     let file =
         format!("[basic]\nak = {}\nsk = {}\nproject_id = {}\n", text("hc_ak"), text("hc_sk"), text("hc_project"));
-    let test = wired(test(), clouds());
+    let test = by_proxy(test(), clouds());
     let folder = test.home().join(".huaweicloud");
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("credentials"), &file).unwrap();
@@ -98,7 +92,7 @@ fn an_access_key_comes_from_the_environment_or_a_file() {
 #[test]
 fn without_credentials_nobody_is_asked_and_nothing_is_waited_for() {
     let began = Instant::now();
-    let refused = wired(test(), clouds()).run(&format!("encrypt --hckms {KEY} a.yaml")).fails();
+    let refused = by_proxy(test(), clouds()).run(&format!("encrypt --hckms {KEY} a.yaml")).fails();
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     refused.stderr_has("no Huawei Cloud credentials").stderr_has("no such file").stderr_has("set HUAWEICLOUD_SDK_AK");
 }
@@ -153,14 +147,10 @@ fn many_keys_are_wrapped_at_the_same_time() {
 fn nobody_else_is_contacted() {
     let servers = Servers::alone("clouds");
     let clouds = servers.of("clouds");
-    let run = |test: &Test, line: &str| {
-        let command = test.command(leafcrypt(), line);
-        Output::of(line, servers.inside(&command), b"")
-    };
-    run(&test(), &format!("encrypt --hckms {KEY} a.yaml")).fails().stderr_has("no Huawei Cloud credentials");
-    let test = keyed(wired(test(), clouds), clouds);
-    let encrypted = run(&test, &format!("encrypt --hckms {KEY} a.yaml")).code(0).stdout;
+    servers.run(&test(), &format!("encrypt --hckms {KEY} a.yaml")).fails().stderr_has("no Huawei Cloud credentials");
+    let test = keyed(by_proxy(test(), clouds), clouds);
+    let encrypted = servers.run(&test, &format!("encrypt --hckms {KEY} a.yaml")).code(0).stdout;
     let test = test.file("e.yaml", encrypted);
-    run(&test, "decrypt e.yaml").code(0).stdout(PLAIN);
+    servers.run(&test, "decrypt e.yaml").code(0).stdout(PLAIN);
     assert_eq!(servers.strangers(), "");
 }

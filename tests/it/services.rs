@@ -1,5 +1,6 @@
 //! Servers that the tests talk to: real ones, started once for all tests of a run, and one that misbehaves.
 
+use crate::builder::{Output, Test, leafcrypt};
 use crate::peers;
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -73,6 +74,11 @@ impl Servers {
         inside
     }
 
+    /// Runs leafcrypt in the network of these servers.
+    pub(crate) fn run(&self, test: &Test, line: &str) -> Output {
+        Output::of(line, self.inside(&test.command(leafcrypt(), line)), b"")
+    }
+
     /// Who outside of this machine was asked for.
     pub(crate) fn strangers(&self) -> String {
         // The packets are read by another process; what was sent last may still be on its way.
@@ -98,6 +104,12 @@ pub(crate) fn bao() -> &'static Value {
 pub(crate) fn moto() -> &'static Value {
     static MOTO: OnceLock<Servers> = OnceLock::new();
     MOTO.get_or_init(|| Servers::start(&["moto"], &[])).of("moto")
+}
+
+/// `test` on the way to the stand-in `clouds`, by their proxy: programs keep the vendors' own host names.
+pub(crate) fn by_proxy(test: Test, clouds: &Value) -> Test {
+    let proxy = format!("http://127.0.0.1:{}", number(clouds, "proxy_rest"));
+    test.env("HTTPS_PROXY", &proxy).env("SSL_CERT_FILE", text(clouds, "ca"))
 }
 
 /// Google's, Azure's and Huawei's services.
