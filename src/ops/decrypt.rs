@@ -79,7 +79,7 @@ pub(super) fn values(source: &Source, ignore_mac: bool, keyring: &Keyring) -> Re
         let encrypted = input.index(format::into_text(bytes)?)?;
         let metadata = read_metadata(input, &encrypted, ignore_mac)?;
         let data_key = metadata.unwrap(keyring)?;
-        let values = seal::decrypt_values(input, &encrypted, &data_key, &metadata, ignore_mac)?;
+        let values = seal::Verified::open(input, &encrypted, &data_key, &metadata, ignore_mac)?.into_values();
         Ok((encrypted, values))
     };
     values().map_err(|error: Error| error.in_file(source.shown()))
@@ -160,8 +160,15 @@ fn unseal_text(request: &Decrypt, opened: Opened, keyring: &Keyring, known: Opti
         Some(known) => known,
         None => metadata.unwrap(keyring)?,
     };
-    let mut opened = seal::decrypt(input, &encrypted, &data_key, &metadata, request.ignore_mac)?;
+    let mut verified = seal::Verified::open(input, &encrypted, &data_key, &metadata, request.ignore_mac)?;
     let converts = input.name() != output.name();
+    if !converts
+        && !request.decode_data
+        && let Some(plaintext) = text_at(request, &encrypted, &verified)
+    {
+        return Ok(Decrypted { plaintext, warnings: verified.take_warnings() });
+    }
+    let mut opened = verified.write()?;
     if request.extract.steps().is_empty() && !converts && !request.decode_data {
         return Ok(whole(input, opened));
     }
@@ -182,6 +189,18 @@ fn unseal_text(request: &Decrypt, opened: Opened, keyring: &Keyring, known: Opti
     let part = indent.and_then(|indent| select(&document, output, indent, request.document, &request.extract));
     document.into_bytes().zeroize();
     Ok(Decrypted { plaintext: part?, warnings })
+}
+
+/// The part that is wanted, when it is one encrypted text: it is the same in every spelling, so that no plaintext has to
+/// be written and read for it. `None` when it is something else, or not there.
+fn text_at(request: &Decrypt, encrypted: &Document, verified: &seal::Verified<'_>) -> Option<SecretBytes> {
+    if request.extract.steps().is_empty() {
+        return None;
+    }
+    let root = encrypted.nth_root(request.document).ok()?;
+    let found = encrypted.find(root, request.extract.steps()).ok()?;
+    let value = verified.sealed(found).filter(|value| value.kind == document::Kind::Str)?;
+    Some(SecretBytes::from(value.bytes.to_vec()))
 }
 
 /// The part at `path` as sops prints it: a string as it is, without a newline; all else in the output's

@@ -34,29 +34,68 @@ impl Decrypted {
     }
 }
 
-/// Decrypts `document` under `data_key` and verifies its MAC; with `ignore_mac` a MAC that is missing or
-/// wrong is a warning. Whoever wants to change the file and seal it again opens a [`super::Previous`].
-///
-/// # Errors
-/// A leaf that does not decrypt, with its key path; a MAC that does not match.
-pub fn decrypt(
-    format: &dyn Format,
-    document: &Document,
-    data_key: &DataKey,
-    metadata: &Metadata,
-    ignore_mac: bool,
-) -> Result<Decrypted> {
-    let data = data_entries(format, document);
-    let mut opener = Opener::new(data_key, metadata);
-    let opened = open_verified(&mut opener, document, &data, ignore_mac)?;
-    let clock = trace::clock();
-    let layout = opener.layout();
-    let plaintext = write(format, document, &data, &opened, layout, None)?;
-    clock.done(|| format!("put them in their places, {} bytes", plaintext.len()));
-    Ok(Decrypted { plaintext, warnings: opener.warnings })
+/// A document whose values are decrypted and verified, and not yet put in their places.
+pub struct Verified<'a> {
+    format: &'a dyn Format,
+    document: &'a Document,
+    opener: Opener<'a>,
+    data: Vec<u32>,
+    opened: Opened,
 }
 
-/// The values of an encrypted document, for those who write none.
+impl<'a> Verified<'a> {
+    /// Decrypts the values of `document` under `data_key` and verifies its MAC; with `ignore_mac` a MAC that is
+    /// missing or wrong is a warning.
+    ///
+    /// # Errors
+    /// A leaf that does not decrypt, with its key path; a MAC that does not match.
+    pub fn open(
+        format: &'a dyn Format,
+        document: &'a Document,
+        data_key: &DataKey,
+        metadata: &'a Metadata,
+        ignore_mac: bool,
+    ) -> Result<Self> {
+        let data = data_entries(format, document);
+        let mut opener = Opener::new(data_key, metadata);
+        let opened = open_verified(&mut opener, document, &data, ignore_mac)?;
+        Ok(Verified { format, document, opener, data, opened })
+    }
+
+    /// The value of entry `id`, when it was encrypted and its key path is the same in the plaintext: where sops wrote
+    /// comments as items of a list, the indices are others.
+    #[must_use]
+    pub fn sealed(&self, id: EntryId) -> Option<Scalar<'_>> {
+        let is_item = |value: EntryId, kind| kind == Kind::Comment && self.document.entry(value).kind() != kind;
+        self.opened.get(id).filter(|_| !self.opened.kinds().any(|(value, kind)| is_item(value, kind)))
+    }
+
+    /// What the user should know though nothing failed.
+    pub fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.opener.warnings)
+    }
+
+    /// Puts the values in their places: the plaintext.
+    ///
+    /// # Errors
+    /// When the values do not fit there.
+    pub fn write(mut self) -> Result<Decrypted> {
+        let clock = trace::clock();
+        let layout = self.opener.layout();
+        let plaintext = write(self.format, self.document, &self.data, &self.opened, layout, None)?;
+        clock.done(|| format!("put them in their places, {} bytes", plaintext.len()));
+        Ok(Decrypted { plaintext, warnings: self.opener.warnings })
+    }
+
+    /// The values alone, for those who write none. They have the types under which they were encrypted, which a text
+    /// does not always tell: a float of 1 is printed as `1`.
+    #[must_use]
+    pub fn into_values(self) -> Values {
+        Values { warnings: self.opener.warnings, data: self.data, opened: self.opened }
+    }
+}
+
+/// The values of an encrypted document.
 pub struct Values {
     /// What the user should know though nothing failed.
     pub warnings: Vec<String>,
@@ -74,22 +113,19 @@ impl Values {
     }
 }
 
-/// Decrypts the values of `document` and verifies its MAC as [`decrypt`] does, but puts them in no text. They have the types
-/// under which they were encrypted, which a text does not always tell: a float of 1 is printed as `1`.
+/// Decrypts all of `document`: [`Verified::open`] and [`Verified::write`]. Whoever wants to change the file and seal it
+/// again opens a [`super::Previous`].
 ///
 /// # Errors
-/// Those of [`decrypt`].
-pub fn decrypt_values(
+/// Those of the two.
+pub fn decrypt(
     format: &dyn Format,
     document: &Document,
     data_key: &DataKey,
     metadata: &Metadata,
     ignore_mac: bool,
-) -> Result<Values> {
-    let data = data_entries(format, document);
-    let mut opener = Opener::new(data_key, metadata);
-    let opened = open_verified(&mut opener, document, &data, ignore_mac)?;
-    Ok(Values { warnings: opener.warnings, data, opened })
+) -> Result<Decrypted> {
+    Verified::open(format, document, data_key, metadata, ignore_mac)?.write()
 }
 
 /// Opens and verifies.

@@ -17,7 +17,7 @@ mod select;
 mod tests;
 mod twins;
 
-pub use decrypt::{Decrypted, Values, decrypt, decrypt_pieces, decrypt_values};
+pub use decrypt::{Decrypted, Values, Verified, decrypt, decrypt_pieces};
 pub use encrypt::{encrypt, now};
 pub use placeholder::placeholder;
 pub use previous::Previous;

@@ -49,6 +49,11 @@ impl Opened {
         self.values.iter().map(|&(id, ..)| id as EntryId)
     }
 
+    /// The types under which they were encrypted.
+    pub(super) fn kinds(&self) -> impl Iterator<Item = (EntryId, Kind)> {
+        self.values.iter().map(|&(id, kind, ..)| (id as EntryId, kind))
+    }
+
     /// How many values there are.
     pub(super) fn count(&self) -> usize {
         self.values.len()
