@@ -252,6 +252,12 @@ impl Builder {
         self.document.shadows.push((shadowed as u32, first as u32));
     }
 
+    /// Gives the source back, when it is a text, and forgets what was built.
+    #[must_use]
+    pub fn into_text(self) -> String {
+        self.document.into_text()
+    }
+
     /// The finished document.
     #[must_use]
     pub fn finish(mut self) -> Document {

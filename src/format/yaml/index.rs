@@ -4,6 +4,9 @@
 //! What real sops cannot hold (keys that are not strings, documents that are lists) is refused here,
 //! with the place.
 
+mod simple;
+
+use super::comments::Tokens;
 use super::resolve::{self, Resolved};
 use super::{comments, place, quoted, strict, tabs};
 use crate::document::{Builder, Document, EntryId, Flags, Kind, Style, Text};
@@ -22,7 +25,18 @@ const MAX_AGAIN: (usize, usize) = (100 << 20, 100);
 
 /// Indexes a YAML stream.
 pub(super) fn index(text: String) -> Result<Document> {
-    let mut builder = Builder::new(text)?;
+    let builder = Builder::new(text)?;
+    let source = builder.shared_text();
+    let filled = Indexer::run_simple(&source, builder);
+    drop(source);
+    match filled {
+        Ok(filled) => Ok(filled.finish()),
+        Err(unfinished) => index_parsed(Builder::new(unfinished.into_text())?),
+    }
+}
+
+/// Fills `builder` by what the parser says.
+fn index_parsed(mut builder: Builder) -> Result<Document> {
     let mut changed: Option<String> = None;
     let mut tries = 0;
     loop {
@@ -130,7 +144,17 @@ impl MapFrame {
 impl<'a> Indexer<'a> {
     /// Fills `builder`, which is one over `source`, by what the parser says of `parsed`.
     fn run(source: &'a str, parsed: &'a str, builder: Builder) -> (Builder, Result<(), Stop>) {
-        let mut indexer = Indexer {
+        let mut indexer = Indexer::new(source, parsed, builder);
+        let result = indexer.events();
+        let Indexer { mut builder, value_nodes, comments, .. } = indexer;
+        if result.is_ok() && !comments.is_empty() {
+            comments::place(Tokens::of_parser(parsed), &mut builder, &comments, &value_nodes);
+        }
+        (builder, result)
+    }
+
+    fn new(source: &'a str, parsed: &'a str, builder: Builder) -> Self {
+        Indexer {
             source,
             parsed,
             builder,
@@ -142,13 +166,7 @@ impl<'a> Indexer<'a> {
             comments: Vec::new(),
             at: 0,
             hasher: RandomState::new(),
-        };
-        let result = indexer.events();
-        let Indexer { mut builder, value_nodes, comments, .. } = indexer;
-        if result.is_ok() && !comments.is_empty() {
-            comments::place(parsed, &mut builder, &comments, &value_nodes);
         }
-        (builder, result)
     }
 
     fn events(&mut self) -> Result<(), Stop> {

@@ -9,6 +9,7 @@ mod comments;
 mod edit;
 mod emit;
 mod index;
+mod lines;
 mod place;
 mod quoted;
 mod resolve;

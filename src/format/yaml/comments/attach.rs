@@ -6,11 +6,12 @@
 
 use super::Placement;
 use super::scan::{Role, Scan, Token, TokenKind};
+use super::tokens::Tokens;
 use crate::document::EntryId;
 
 /// Where each comment belongs; comments that go-yaml loses are not in the result.
-pub(super) fn attach(source: &str, offsets: &[usize], nodes: &[EntryId]) -> Vec<Placement> {
-    let mut events = Events::new(Scan::new(source, offsets));
+pub(super) fn attach(tokens: Tokens<'_>, offsets: &[usize], nodes: &[EntryId]) -> Vec<Placement> {
+    let mut events = Events::new(Scan::new(tokens, offsets));
     let mut tree = Tree { nodes, next_node: 0, open: Vec::new(), placements: Vec::new(), root: END };
     loop {
         let event = events.next();
@@ -340,7 +341,7 @@ impl<'a> Events<'a> {
             token = self.peek();
         }
         match token.kind {
-            T::Alias | T::Scalar => {
+            T::Alias | T::PlainScalar | T::QuotedScalar | T::BlockScalar => {
                 self.pop();
                 let event = self.with_notes(EventKind::Leaf);
                 self.skip();

@@ -11,6 +11,9 @@
 
 mod attach;
 mod scan;
+mod tokens;
+
+pub(super) use tokens::Tokens;
 
 use crate::document::{Builder, EntryId};
 
@@ -26,12 +29,12 @@ struct Placement {
 }
 
 /// Says of each of `comments` (entries, in the order of the text) where it belongs. `nodes` are the
-/// entries of the values in the order of the parser's events.
+/// entries of the values in the order of the parser's events, and `tokens` those of the text.
 ///
 /// A comment that go-yaml loses keeps the container whose text it stands in.
-pub(super) fn place(source: &str, builder: &mut Builder, comments: &[EntryId], nodes: &[EntryId]) {
+pub(super) fn place(tokens: Tokens<'_>, builder: &mut Builder, comments: &[EntryId], nodes: &[EntryId]) {
     let offsets: Vec<usize> = comments.iter().map(|&id| builder.so_far().entry(id).span().start).collect();
-    let mut placements = attach::attach(source, &offsets, nodes);
+    let mut placements = attach::attach(tokens, &offsets, nodes);
     // Stable: within a rank, the order in which they were attached is the order of the tree.
     placements.sort_by_key(|p| (p.before, p.container, p.rank));
     for placement in placements {

@@ -1,37 +1,13 @@
 //! The tokens as go-yaml's scanner gives them, with the comments it finds between them.
 //!
-//! The tokens are granit's; this file walks the text between them. go-yaml decides about comments while
+//! This file walks the text between the tokens of a parser. go-yaml decides about comments while
 //! it scans, from where it stands, how many line breaks it has just passed and how deep the blocks are,
 //! so exactly these are kept here.
 
-use granit_parser::{ScalarStyle, Scanner, StrInput, TokenType, options};
+pub(super) use super::tokens::TokenKind;
+use super::tokens::{Found, Tokens};
 use std::cell::Cell;
 use std::collections::VecDeque;
-
-/// What matters of a token's type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TokenKind {
-    StreamStart,
-    StreamEnd,
-    Directive,
-    DocumentStart,
-    DocumentEnd,
-    BlockSequenceStart,
-    BlockMappingStart,
-    BlockEnd,
-    FlowSequenceStart,
-    FlowSequenceEnd,
-    FlowMappingStart,
-    FlowMappingEnd,
-    BlockEntry,
-    FlowEntry,
-    Key,
-    Value,
-    Alias,
-    Anchor,
-    Tag,
-    Scalar,
-}
 
 /// A token and the byte where it starts. Signed, since go-yaml lets a block end one before its text.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +47,7 @@ struct Mark {
 /// The scanner.
 pub(super) struct Scan<'a> {
     source: &'a [u8],
-    tokens: Scanner<'a, StrInput<'a>>,
+    tokens: Tokens<'a>,
     /// Byte offsets of all comments, ascending, and the next one to come.
     offsets: &'a [usize],
     next_comment: usize,
@@ -105,15 +81,10 @@ impl<'a> Scan<'a> {
     /// How many tokens go-yaml scans ahead, so that foot comments are known in time.
     const QUEUE: usize = 3;
 
-    pub(super) fn new(source: &'a str, offsets: &'a [usize]) -> Self {
-        let options = options! {
-            emit_comments: false,
-            flow_nesting_limit: usize::MAX,
-            block_nesting_limit: usize::MAX,
-        };
+    pub(super) fn new(tokens: Tokens<'a>, offsets: &'a [usize]) -> Self {
         Scan {
-            source: source.as_bytes(),
-            tokens: Scanner::with_options(StrInput::new(source), options),
+            source: tokens.source().as_bytes(),
+            tokens,
             offsets,
             next_comment: 0,
             position: 0,
@@ -216,16 +187,10 @@ impl<'a> Scan<'a> {
     fn fetch(&mut self) {
         let mut gap_done = false;
         loop {
-            // A text that the parser took is one that its scanner takes; the end stands in for an error.
-            let (span, token) = match self.tokens.next() {
-                Some(Ok(token)) => token.into_parts(),
-                _ => {
-                    self.finish();
-                    return;
-                }
-            };
-            let kind = match &token {
-                TokenType::StreamStart => {
+            let found = self.tokens.next();
+            let kind = found.kind;
+            match kind {
+                TokenKind::StreamStart => {
                     if self.source.starts_with("\u{feff}".as_bytes()) {
                         self.position = 3;
                         self.line_start = 3;
@@ -233,41 +198,20 @@ impl<'a> Scan<'a> {
                     self.push(TokenKind::StreamStart, self.position as isize);
                     return;
                 }
-                TokenType::BlockEnd => continue, // go-yaml ends blocks elsewhere; see `unroll`.
-                TokenType::StreamEnd => {
+                TokenKind::StreamEnd => {
                     self.finish();
                     return;
                 }
-                TokenType::VersionDirective(..) | TokenType::TagDirective(..) | TokenType::ReservedDirective(..) => {
-                    TokenKind::Directive
-                }
-                TokenType::DocumentStart => TokenKind::DocumentStart,
-                TokenType::DocumentEnd => TokenKind::DocumentEnd,
-                TokenType::BlockSequenceStart => TokenKind::BlockSequenceStart,
-                TokenType::BlockMappingStart => TokenKind::BlockMappingStart,
-                TokenType::FlowSequenceStart => TokenKind::FlowSequenceStart,
-                TokenType::FlowSequenceEnd => TokenKind::FlowSequenceEnd,
-                TokenType::FlowMappingStart => TokenKind::FlowMappingStart,
-                TokenType::FlowMappingEnd => TokenKind::FlowMappingEnd,
-                TokenType::BlockEntry => TokenKind::BlockEntry,
-                TokenType::FlowEntry => TokenKind::FlowEntry,
-                TokenType::Key => TokenKind::Key,
-                TokenType::Value => TokenKind::Value,
-                TokenType::Alias(_) => TokenKind::Alias,
-                TokenType::Anchor(_) => TokenKind::Anchor,
-                TokenType::Tag(..) => TokenKind::Tag,
-                TokenType::Scalar(..) => TokenKind::Scalar,
-                _ => continue,
-            };
+                TokenKind::BlockEnd => continue, // go-yaml ends blocks elsewhere; see `unroll`.
+                _ => {}
+            }
             if !gap_done {
                 self.gap(matches!(kind, TokenKind::Directive | TokenKind::DocumentStart | TokenKind::DocumentEnd));
                 gap_done = true;
             }
             // The parser knows better where a token begins, should the two ever differ.
-            if let (TokenKind::Alias | TokenKind::Anchor | TokenKind::Tag, Some(range)) = (kind, span.byte_range())
-                && range.start > self.position
-            {
-                self.skip_text(range.start);
+            if matches!(kind, TokenKind::Alias | TokenKind::Anchor | TokenKind::Tag) && found.start > self.position {
+                self.skip_text(found.start);
             }
             let start = self.position as isize;
             let next = self.position + 1;
@@ -288,14 +232,14 @@ impl<'a> Scan<'a> {
                 TokenKind::Value if self.byte(self.position) != b':' => continue,
                 _ => {}
             }
-            let end = span.byte_range().map_or(self.position, |range| range.end);
-            self.token(kind, &token, start, end);
+            self.token(&found, start);
             return;
         }
     }
 
     /// A token with text: its place in the queue, where it leaves the scanner, and its line comment.
-    fn token(&mut self, kind: TokenKind, token: &TokenType<'_>, start: isize, end: usize) {
+    fn token(&mut self, found: &Found, start: isize) {
+        let (kind, end) = (found.kind, found.end);
         // Comments behind these belong to the token before.
         let leans_back = if self.flow_level == 0 { TokenKind::Value } else { TokenKind::FlowEntry };
         let comment_token = match self.last {
@@ -317,17 +261,12 @@ impl<'a> Scan<'a> {
                 self.push(kind, start);
                 return;
             }
-            TokenKind::Scalar => {
-                if let TokenType::Scalar(ScalarStyle::Literal | ScalarStyle::Folded, _) = token {
-                    self.block_scalar(start, end);
-                } else {
-                    self.skip_text(end);
-                    if matches!(token, TokenType::Scalar(ScalarStyle::Plain, _)) {
-                        self.skip_blank_lines();
-                    }
-                }
+            TokenKind::PlainScalar => {
+                self.skip_text(end);
+                self.skip_blank_lines();
             }
-            TokenKind::Alias | TokenKind::Anchor | TokenKind::Tag => self.skip_text(end),
+            TokenKind::BlockScalar => self.block_scalar(start, end),
+            TokenKind::QuotedScalar | TokenKind::Alias | TokenKind::Anchor | TokenKind::Tag => self.skip_text(end),
             TokenKind::FlowSequenceStart | TokenKind::FlowMappingStart => {
                 self.flow_level += 1;
                 self.skip_text(self.position + 1);
