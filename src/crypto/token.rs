@@ -110,7 +110,10 @@ impl<'a> Token<'a> {
     /// The nonce, when it has the usual length.
     #[must_use]
     pub fn nonce(&self) -> Option<Nonce> {
-        from_base64(self.iv).ok()?.try_into().ok()
+        // The decoder wants room for whole groups of three bytes.
+        let mut bytes = [0; NONCE_SIZE.next_multiple_of(3)];
+        let len = LENIENT.decode_slice(self.iv, &mut bytes).ok()?;
+        bytes.first_chunk().copied().filter(|_| len == NONCE_SIZE)
     }
 }
 
@@ -162,22 +165,50 @@ impl Cipher {
     /// # Errors
     /// Says which part does not fit.
     pub fn decrypt(&self, token: &Token<'_>, additional: &[u8]) -> Result<(Kind, SecretBytes), Rejected> {
-        let mut data = from_base64(token.data)?;
-        let nonce = from_base64(token.iv)?;
+        let mut value = Vec::new();
+        let decrypted = self.decrypt_onto(token, additional, &mut value);
+        let value = SecretBytes::from(value);
+        Ok((decrypted?, value))
+    }
+
+    /// Decrypts a token and appends its value to `out`, in canonical bytes; nothing when it fails. `out` grows for a moment
+    /// by up to 19 bytes more than the value has.
+    ///
+    /// # Errors
+    /// Says which part does not fit.
+    pub fn decrypt_onto(&self, token: &Token<'_>, additional: &[u8], out: &mut Vec<u8>) -> Result<Kind, Rejected> {
+        let start = out.len();
+        let kind = self.open(token, additional, out, start).and_then(|()| canonical(token.kind, out, start));
+        if kind.is_err() {
+            out[start..].zeroize();
+            out.truncate(start);
+        }
+        kind
+    }
+
+    /// Appends what is in the token to `out`, which has `start` bytes.
+    fn open(&self, token: &Token<'_>, additional: &[u8], out: &mut Vec<u8>, start: usize) -> Result<(), Rejected> {
+        push_from_base64(token.data, out)?;
         // Go has the tag at the end of the data: what follows `data:` and `tag:` is one text to it.
-        data.extend_from_slice(&from_base64(token.tag)?);
-        let (rest, tag) = data.split_last_chunk::<TAG_SIZE>().ok_or(Rejected::Tag)?;
-        let (len, tag) = (rest.len(), *tag);
-        data.truncate(len);
-        let is_authentic = match Nonce::try_from(nonce.as_slice()) {
-            Ok(nonce) => {
-                let buffer = InOutBuf::from(data.as_mut_slice());
-                self.aes.decrypt_inout_detached(&Array(nonce), additional, buffer, &Array(tag)).is_ok()
+        push_from_base64(token.tag, out)?;
+        let (rest, tag) = out[start..].split_last_chunk::<TAG_SIZE>().ok_or(Rejected::Tag)?;
+        let (len, tag) = (start + rest.len(), *tag);
+        out.truncate(len);
+        let data = &mut out[start..];
+        let is_authentic = match token.nonce() {
+            Some(nonce) => {
+                self.aes.decrypt_inout_detached(&Array(nonce), additional, InOutBuf::from(data), &Array(tag)).is_ok()
             }
-            Err(_) if nonce.is_empty() => return Err(Rejected::NonceSize),
-            Err(_) => any_nonce::decrypt(&self.block, &nonce, additional, &mut data, &tag),
+            None => {
+                let mut nonce = Vec::new();
+                push_from_base64(token.iv, &mut nonce)?;
+                if nonce.is_empty() {
+                    return Err(Rejected::NonceSize);
+                }
+                any_nonce::decrypt(&self.block, &nonce, additional, data, &tag)
+            }
         };
-        if is_authentic { canonical(token.kind, data) } else { Err(Rejected::Tag) }
+        if is_authentic { Ok(()) } else { Err(Rejected::Tag) }
     }
 }
 
@@ -195,10 +226,11 @@ fn split_at_last<'a>(text: &'a str, mark: &str) -> Option<(&'a str, &'a str)> {
 }
 
 /// Reads base64 as Go does, which does not look at the bits that the last character has too many.
-fn from_base64(text: &str) -> Result<Vec<u8>, Rejected> {
-    static LENIENT: GeneralPurpose =
-        GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
-    LENIENT.decode(text).map_err(|_| Rejected::Base64)
+static LENIENT: GeneralPurpose =
+    GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
+
+fn push_from_base64(text: &str, out: &mut Vec<u8>) -> Result<(), Rejected> {
+    LENIENT.decode_vec(text, out).map_err(|_| Rejected::Base64)
 }
 
 fn push_base64(bytes: &[u8], out: &mut Vec<u8>) {
@@ -219,31 +251,33 @@ fn type_name(kind: Kind) -> &'static str {
     }
 }
 
-/// The kind and canonical bytes of a decrypted value. Types that are not text are read and written
-/// anew, as sops does, since the MAC is over what it then has (`True` may have been stored as `true`).
-fn canonical(kind: &str, mut data: Vec<u8>) -> Result<(Kind, SecretBytes), Rejected> {
-    let text = || std::str::from_utf8(&data).map_err(|_| Rejected::Type);
+/// The kind of a decrypted value, which is `out` from `start` on and is made canonical there. Types that are not text are
+/// read and written anew, as sops does, since the MAC is over what it then has (`True` may have been stored as `true`).
+fn canonical(kind: &str, out: &mut Vec<u8>, start: usize) -> Result<Kind, Rejected> {
+    let text = || std::str::from_utf8(&out[start..]).map_err(|_| Rejected::Type);
     let (kind, rewritten) = match kind {
-        "str" | "bytes" => (Kind::Str, None),
-        "comment" => (Kind::Comment, None),
-        "int" | "int64" => (Kind::Int, Some(text()?.parse::<i64>().map_err(|_| Rejected::Type)?.to_string())),
-        "float" => (Kind::Float, Some(canonical_float(text()?).ok_or(Rejected::Type)?)),
+        "str" | "bytes" => return Ok(Kind::Str),
+        "comment" => return Ok(Kind::Comment),
+        "time" => return Ok(Kind::Time),
+        "int" | "int64" => (Kind::Int, text()?.parse::<i64>().map_err(|_| Rejected::Type)?.to_string()),
+        "float" => (Kind::Float, canonical_float(text()?).ok_or(Rejected::Type)?),
         "bool" => (
             Kind::Bool,
-            Some(match text()? {
+            match text()? {
                 "1" | "t" | "T" | "true" | "TRUE" | "True" => "True".to_owned(),
                 "0" | "f" | "F" | "false" | "FALSE" | "False" => "False".to_owned(),
                 _ => return Err(Rejected::Type),
-            }),
+            },
         ),
-        "time" => (Kind::Time, None),
         _ => return Err(Rejected::Type),
     };
-    if let Some(rewritten) = rewritten {
-        data.zeroize();
-        return Ok((kind, rewritten.into()));
+    let rewritten = SecretBytes::from(rewritten);
+    if rewritten.expose() != &out[start..] {
+        out[start..].zeroize();
+        out.truncate(start);
+        out.extend_from_slice(rewritten.expose());
     }
-    Ok((kind, data.into()))
+    Ok(kind)
 }
 
 /// A float as Go's `FormatFloat(v, 'f', -1, 64)` prints it: the shortest digits, never an exponent.

@@ -12,6 +12,9 @@ use crate::secret::DataKey;
 use std::collections::HashMap;
 use zeroize::Zeroize;
 
+/// What the last value needs while it is decrypted, besides itself.
+const ONE_MORE: usize = 32;
+
 /// The decrypted values of a document, wiped when dropped.
 pub(super) struct Opened {
     bytes: Vec<u8>,
@@ -28,9 +31,19 @@ impl Drop for Opened {
 }
 
 impl Opened {
-    fn push(&mut self, id: EntryId, kind: Kind, bytes: &[u8]) {
-        self.values.push((id as u32, kind, self.bytes.len() as u32, bytes.len() as u32));
-        self.bytes.extend_from_slice(bytes);
+    /// Decrypts the value of entry `id`.
+    fn decrypt(
+        &mut self,
+        id: EntryId,
+        cipher: &Cipher,
+        token: &Token<'_>,
+        additional: &[u8],
+    ) -> std::result::Result<Scalar<'_>, Rejected> {
+        let start = self.bytes.len();
+        let kind = cipher.decrypt_onto(token, additional, &mut self.bytes)?;
+        let bytes = &self.bytes[start..];
+        self.values.push((id as u32, kind, start as u32, bytes.len() as u32));
+        Ok(Scalar { kind, bytes })
     }
 
     pub(super) fn get(&self, id: EntryId) -> Option<Scalar<'_>> {
@@ -89,9 +102,9 @@ impl<'a> Opener<'a> {
         let selected = select(document, &self.metadata.selection)?;
         // Large enough, so that no copy of plaintext stays behind in memory that grew; and not larger, since all
         // of it is wiped. The marks, nonce and tag around a value are more than 100 bytes.
-        let room = data.iter().map(|&id| document.scalar(id as usize).bytes.len().saturating_sub(100)).sum();
+        let room: usize = data.iter().map(|&id| document.scalar(id as usize).bytes.len().saturating_sub(100)).sum();
         let mut opened = Opened {
-            bytes: Vec::with_capacity(room),
+            bytes: Vec::with_capacity(room + ONE_MORE),
             values: Vec::with_capacity(data.len()),
             elsewhere: HashMap::new(),
         };
@@ -121,13 +134,12 @@ impl<'a> Opener<'a> {
             let Some(token) = token.and_then(Token::parse) else {
                 return Err(not_opened(document, id, Rejected::Form));
             };
-            let additional = additional.of(id);
-            let (kind, value) =
-                self.cipher.decrypt(&token, additional).map_err(|rejected| not_opened(document, id, rejected))?;
-            if counts && kind != Kind::Comment {
-                self.mac.add(value.expose());
+            let value = opened
+                .decrypt(id, &self.cipher, &token, additional.of(id))
+                .map_err(|rejected| not_opened(document, id, rejected))?;
+            if counts && value.kind != Kind::Comment {
+                self.mac.add(value.bytes);
             }
-            opened.push(id, kind, value.expose());
         }
         Ok(opened)
     }
@@ -137,8 +149,7 @@ impl<'a> Opener<'a> {
         let text = String::from_utf8_lossy(document.scalar(id).bytes);
         let Some(token) = Token::parse(&text).filter(Token::is_comment) else { return };
         for (nth, additional) in comment_places(document, id).enumerate() {
-            if let Ok((kind, value)) = self.cipher.decrypt(&token, &additional) {
-                opened.push(id, kind, value.expose());
+            if opened.decrypt(id, &self.cipher, &token, &additional).is_ok() {
                 if nth > 0 {
                     opened.elsewhere.insert(id as u32, additional);
                 }
