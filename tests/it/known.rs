@@ -53,15 +53,31 @@ const KNOWN: &[Known] = &[
         },
     },
     Known {
+        name: "Comments behind the last item of a list",
+        is: |pair| Parts::of(pair.sops) == Parts::of(pair.ours) && pair.sops.lines().any(is_dash),
+    },
+    Known {
+        name: "Comments behind an empty item",
+        is: |pair| {
+            let (sops, ours): (Vec<&str>, Vec<&str>) = (pair.sops.lines().collect(), pair.ours.lines().collect());
+            let same = |(sops, ours): (&&str, &&str)| {
+                sops == ours || sops.trim() == ours.trim() && ours.trim_start().starts_with('#')
+            };
+            let is_behind = |line: &str| line.split_once('#').is_some_and(|(mark, _)| mark.trim_end().ends_with('-'));
+            pair.source.lines().any(is_behind) && sops.len() == ours.len() && sops.iter().zip(&ours).all(same)
+        },
+    },
+    Known {
         name: "Comments in what an alias repeats",
         is: |pair| {
             let (sops, ours) = (Parts::of(pair.sops), Parts::of(pair.ours));
-            // sops repeats them; where the same comment stands first may differ.
+            // sops repeats them; where the same comment stands first may differ. Others it drops, see below.
             let distinct = |parts: &Parts| parts.comments.iter().cloned().collect::<BTreeSet<_>>();
+            let repeats = is_part_of(&ours.comments, &sops.comments) || !is_part_of(&sops.comments, &ours.comments);
             pair.source.contains('*')
                 && sops.values == ours.values
-                && distinct(&sops) == distinct(&ours)
-                && is_part_of(&ours.comments, &sops.comments)
+                && repeats
+                && distinct(&sops).is_subset(&distinct(&ours))
         },
     },
     Known {
@@ -105,14 +121,26 @@ const KNOWN: &[Known] = &[
     Known {
         name: "Comments at the end of a document",
         is: |pair| {
-            // The same lines, and those that differ are the last comments of a document, one indented less.
-            let (sops, ours): (Vec<&str>, Vec<&str>) = (pair.sops.lines().collect(), pair.ours.lines().collect());
-            let is_last = |at: usize| {
-                let rest = sops[at..].iter().take_while(|line| !line.starts_with("---"));
-                rest.clone().all(|line| line.trim_start().starts_with('#') || line.trim().is_empty())
+            // The last comments of a document, one indented less, or with a blank line before them.
+            let documents = |text: &str| {
+                let mut documents = vec![(Vec::new(), Vec::new())];
+                for line in text.lines().map(str::to_owned) {
+                    let (lines, last) = documents.last_mut().expect("one at least");
+                    if line.trim_start().starts_with('#') || line.trim().is_empty() {
+                        last.push(line);
+                    } else if line.starts_with("---") {
+                        documents.push((vec![line], Vec::new()));
+                    } else {
+                        lines.append(last);
+                        lines.push(line);
+                    }
+                }
+                for (_, last) in &mut documents {
+                    *last = last.iter().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect();
+                }
+                documents
             };
-            let same = |at: usize| sops[at] == ours[at] || sops[at].trim() == ours[at].trim() && is_last(at);
-            sops.len() == ours.len() && (0..sops.len()).all(same)
+            documents(pair.sops) == documents(pair.ours)
         },
     },
     Known {
@@ -232,7 +260,10 @@ impl Parts {
         for line in text.lines() {
             let bare = line.trim_start_matches([' ', '-']);
             let mark = &line[..line.len() - bare.len()];
-            if bare.starts_with('#') && (mark.is_empty() || mark.ends_with(' ')) {
+            if is_dash(line) {
+                // A dash alone: a comment comes between it and its item.
+                dashes = format!("{mark} ");
+            } else if bare.starts_with('#') && (mark.is_empty() || mark.ends_with(' ')) {
                 parts.comments.push(bare.to_owned());
                 if mark.contains("- ") {
                     dashes = format!("{dashes}{}", mark.get(dashes.len()..).unwrap_or(mark));
@@ -252,6 +283,11 @@ impl Parts {
         }
         parts
     }
+}
+
+/// Whether `line` is a dash of a list and nothing else.
+fn is_dash(line: &str) -> bool {
+    line.ends_with('-') && line.trim_start().split(' ').all(|word| word == "-")
 }
 
 /// Whether every comment of `few` stands in `many`, as often at least.
@@ -370,8 +406,30 @@ fn a_difference_of_values_is_not_known() {
     assert_eq!(find("# a\nb: 1\n", "b: 1\n"), None, "leafcrypt drops none");
     assert!(super::known::find(&Yaml, b"# a\nb: 1\n", b"b: 1\n", b"", true).is_some());
     assert_eq!(find("b: {}\n", "b: {\n  # a\n}\n"), Some("Comments that sops drops"));
+    assert_eq!(
+        find("a:\n  - b\n-\n  # c\n  d: e\n", "a:\n  - b\n  # c\n- d: e\n"),
+        Some("Comments behind the last item of a list")
+    );
+    assert_eq!(find("a:\n-\n  # c\n  d: e\n", "a:\n# c\n- d: f\n"), None);
+    let behind = |sops: &str, ours: &str, source: &str| {
+        super::known::find(&Yaml, sops.as_bytes(), ours.as_bytes(), source.as_bytes(), true)
+    };
+    let empty_item = Some("Comments behind an empty item");
+    assert_eq!(behind("a:\n- null\n  # c\nb: 1\n", "a:\n- null\n# c\nb: 1\n", "a:\n- # c\nb: 1\n"), empty_item);
+    assert_eq!(behind("a:\n- null\n  # c\nb: 1\n", "a:\n- null\n# c\nb: 1\n", "a:\n-\n# c\nb: 1\n"), None);
+    assert_eq!(
+        behind("a: {}\nb:\n  # c\n", "a: {\n # d\n}\nb:\n", "a: {} # d\nx: &x\n # c\nb: *x\n"),
+        None,
+        "what sops keeps is kept"
+    );
+    assert_eq!(
+        behind("a: {}\n# c\nx: 1\n# c\nb: 1\n", "a: {\n # d\n}\n# c\nx: 1\nb: 1\n", "a: {} # d\n# c\nx: *y\nb: 1\n"),
+        Some("Comments in what an alias repeats")
+    );
     let last = |sops: &str, ours: &str| super::known::find(&Yaml, sops.as_bytes(), ours.as_bytes(), b"", true);
     assert_eq!(last("a:\n  - b\n  # c\n", "a:\n  - b\n# c\n"), Some("Comments at the end of a document"));
+    assert_eq!(last("a: b\n\n# c\n---\nb: 1\n", "a: b\n# c\n---\nb: 1\n"), Some("Comments at the end of a document"));
+    assert_eq!(last("a: b\n\n# c\nb: 1\n", "a: b\n# c\nb: 1\n"), None);
     assert_eq!(last("a:\n  # c\n  - b\n", "a:\n# c\n  - b\n"), None);
     assert_eq!(last("a:\n  - b\n  # c\n", "a:\n  - b\n# d\n"), None);
     assert_eq!(find("a: |4-\n", "a: |2-\n"), Some("The indentation in the header of a block scalar"));
