@@ -301,28 +301,9 @@ impl<'a> Lines<'a> {
     }
 
     fn begins_plain(&self, at: usize) -> bool {
-        !matches!(
-            self.byte(at),
-            b',' | b'['
-                | b']'
-                | b'{'
-                | b'}'
-                | b'#'
-                | b'&'
-                | b'*'
-                | b'!'
-                | b'|'
-                | b'>'
-                | b'\''
-                | b'"'
-                | b'%'
-                | b'@'
-                | b'`'
-                | b'?'
-                | b':'
-                | b' '
-                | b'\n'
-        ) && !(self.byte(at) == b'-' && self.is_apart(at + 1))
+        let byte = self.byte(at);
+        let is_mark = br##",[]{}#&*!|>'"%@`?: "##.contains(&byte) || byte == b'\n';
+        !(is_mark || byte == b'-' && self.is_apart(at + 1))
     }
 
     /// The value at `at`, on the line of its key or dash.
