@@ -4,16 +4,18 @@
 //! What real sops cannot hold (keys that are not strings, documents that are lists) is refused here,
 //! with the place.
 
+mod again;
+mod keys;
 mod simple;
 
+use self::keys::MapFrame;
 use super::comments::Tokens;
 use super::resolve::{self, Resolved};
-use super::{comments, place, quoted, strict, tabs};
+use super::{comments, place, quoted, strict};
 use crate::document::{Builder, Document, EntryId, Flags, Kind, Style, Text};
 use crate::error::{self, Error, Result};
-use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, StructureStyle, Tag, options};
-use hashbrown::HashTable;
-use std::hash::{BuildHasher, RandomState};
+use granit_parser::{Event, Parser, ScalarStyle, Span, StructureStyle, Tag, options};
+use std::hash::RandomState;
 use std::ops::Range;
 use zeroize::Zeroize;
 
@@ -126,21 +128,6 @@ struct Frame {
     map: Option<MapFrame>,
 }
 
-#[derive(Default)]
-struct MapFrame {
-    /// The key whose value comes next.
-    key: Option<Text>,
-    /// The keys so far and where they stand, to find duplicates.
-    keys: Vec<(Text, u32)>,
-    /// Above [`MapFrame::FEW`] keys: a hash of them.
-    table: HashTable<u32>,
-}
-
-impl MapFrame {
-    /// Up to here, looking through the keys is faster than hashing them.
-    const FEW: usize = 8;
-}
-
 impl<'a> Indexer<'a> {
     /// Fills `builder`, which is one over `source`, by what the parser says of `parsed`.
     fn run(source: &'a str, parsed: &'a str, builder: Builder) -> (Builder, Result<(), Stop>) {
@@ -181,30 +168,6 @@ impl<'a> Indexer<'a> {
             self.event(event, span)?;
         }
         Ok(())
-    }
-
-    fn stop(&self, error: &ScanError) -> Stop {
-        let offset = error.marker().byte_offset().unwrap_or_default();
-        let tab_in = || {
-            // The parser looks some tokens ahead, where the collection may begin.
-            let ahead = || self.source.get(self.at..offset)?.find(['[', '{']).map(|found| self.at + found);
-            if self.in_flow() { Some(self.flow_start) } else { ahead() }
-        };
-        let spaced = || tab_in().map(|start| tabs::spaced(self.parsed, start));
-        let masked = || {
-            let span = quoted::around(self.parsed, self.at, offset)?;
-            let is_new = self.source[span.clone()] == self.parsed[span.clone()];
-            quoted::value(&self.source[span.clone()]).filter(|_| is_new)?;
-            Some(quoted::masked(self.parsed, &span))
-        };
-        let is_tab = *error.kind() == ErrorKind::TabInBlockIndentation;
-        // Without a change it would go on for ever.
-        let again = masked().or_else(|| if is_tab { spaced() } else { None }).filter(|text| text != self.parsed);
-        let error = Error::new(error::Kind::Format, "this is not valid YAML")
-            .at(self.source, offset)
-            .because(error.info())
-            .hint("look at the lines above too: a quote or bracket that is not closed shows later");
-        Stop { error, again }
     }
 
     fn event(&mut self, event: Event<'_>, span: Span) -> Result<()> {
@@ -491,66 +454,6 @@ impl<'a> Indexer<'a> {
             at += if rest.starts_with('!') { len } else { 1 };
         }
         None
-    }
-
-    fn key(&mut self, resolved: &Resolved<'_>, range: Range<usize>) -> Result<Text> {
-        if resolved.kind != Kind::Str {
-            return Err(self.refuse_key(resolved.kind, range.start));
-        }
-        let Ok(name) = std::str::from_utf8(&resolved.canonical) else {
-            return Err(self.refuse("this key is binary data", range.start));
-        };
-        let text = self.text_of(name.as_bytes(), &range);
-        self.set_key(text, range.start)?;
-        Ok(text)
-    }
-
-    fn refuse_key(&self, kind: Kind, at: usize) -> Error {
-        let what = match kind {
-            Kind::Int => "an integer",
-            Kind::Float => "a number",
-            Kind::Bool => "a boolean",
-            Kind::Time => "a date",
-            _ => "empty",
-        };
-        self.refuse(&format!("this key is {what}, not a string"), at)
-            .because("sops holds only keys that are strings")
-            .hint("put the key in quotes")
-    }
-
-    /// Remembers the key of the value that comes, refusing one that the map has already.
-    fn set_key(&mut self, key: Text, at: usize) -> Result<()> {
-        let (builder, hasher) = (&self.builder, &self.hasher);
-        let Some(map) = self.frames.last_mut().and_then(|frame| frame.map.as_mut()) else { return Ok(()) };
-        let bytes = builder.resolve(key);
-        let same = |other: &Text| builder.resolve(*other) == bytes;
-        let hash = |text: Text| hasher.hash_one(builder.resolve(text));
-        let twin = if map.keys.len() <= MapFrame::FEW {
-            map.keys.iter().position(|(other, _)| same(other))
-        } else {
-            if map.table.is_empty() {
-                for (index, (other, _)) in map.keys.iter().enumerate() {
-                    map.table.insert_unique(hash(*other), index as u32, |&i| hash(map.keys[i as usize].0));
-                }
-            }
-            map.table.find(hash(key), |&index| same(&map.keys[index as usize].0)).map(|&index| index as usize)
-        };
-        if let Some(twin) = twin {
-            let first = map.keys[twin].1 as usize;
-            let (line, column) = error::line_column(self.source, first);
-            let name = String::from_utf8_lossy(bytes).into_owned();
-            return Err(self
-                .refuse(&format!("the key {name:?} stands twice in this map"), at)
-                .because(format!("the first is at {line}:{column}"))
-                .hint("remove one of the two: which of them counts differs from tool to tool"));
-        }
-        map.key = Some(key);
-        map.keys.push((key, at as u32));
-        if map.keys.len() > MapFrame::FEW + 1 && !map.table.is_empty() {
-            let index = map.keys.len() as u32 - 1;
-            map.table.insert_unique(hash(key), index, |&i| hash(map.keys[i as usize].0));
-        }
-        Ok(())
     }
 
     fn alias(&mut self, id: usize, range: Range<usize>) -> Result<()> {
