@@ -118,7 +118,9 @@ fn last_key(document: &Document, root: EntryId) -> usize {
     let text = document.text();
     let (before_last, _) = document.children(root).fold((None, None), |(_, last), next| (last, Some(next)));
     let Some(before_last) = before_last else { return line_start(text, document.entry(root).span().start) };
-    let mut at = next_line(text, end(document, before_last));
+    // An empty block scalar ends where the next line begins.
+    let end = end(document, before_last);
+    let mut at = if line_start(text, end) == end { end } else { next_line(text, end) };
     let mut comments = None;
     loop {
         let line = text[at..next_line(text, at)].trim_ascii();

@@ -15,6 +15,7 @@ use super::{comments, place, quoted, strict};
 use crate::document::{Builder, Document, EntryId, Flags, Kind, Style, Text};
 use crate::error::{self, Error, Result};
 use granit_parser::{Event, Parser, ScalarStyle, Span, StructureStyle, Tag, options};
+use std::collections::HashMap;
 use std::hash::RandomState;
 use std::ops::Range;
 use zeroize::Zeroize;
@@ -93,6 +94,8 @@ struct Indexer<'a> {
     flow_start: usize,
     /// What each anchor id stands for, and the scalar of a key where it is one.
     anchors: Vec<Option<Anchored>>,
+    /// The anchor id that each name had last.
+    names: HashMap<String, usize>,
     /// A block scalar waits here for the comment of its header, which comes after it but stands before.
     pending: Option<Leaf>,
     /// The entry of each node that is no key, in the order of the events.
@@ -135,7 +138,7 @@ impl<'a> Indexer<'a> {
         let result = indexer.events();
         let Indexer { mut builder, value_nodes, comments, .. } = indexer;
         if result.is_ok() && !comments.is_empty() {
-            comments::place(Tokens::of_parser(parsed), &mut builder, &comments, &value_nodes);
+            comments::place(Tokens::of_parser(source, parsed), &mut builder, &comments, &value_nodes);
         }
         (builder, result)
     }
@@ -148,6 +151,7 @@ impl<'a> Indexer<'a> {
             frames: Vec::new(),
             flow_start: 0,
             anchors: Vec::new(),
+            names: HashMap::new(),
             pending: None,
             value_nodes: Vec::new(),
             comments: Vec::new(),
@@ -159,6 +163,7 @@ impl<'a> Indexer<'a> {
     fn events(&mut self) -> Result<(), Stop> {
         let options = options! {
             emit_anchor_events: true,
+            emit_unresolved_aliases: true,
             max_buffered_comment_events: usize::MAX,
             flow_nesting_limit: MAX_DEPTH,
             block_nesting_limit: MAX_DEPTH,
@@ -173,7 +178,8 @@ impl<'a> Indexer<'a> {
     fn event(&mut self, event: Event<'_>, span: Span) -> Result<()> {
         let range = span.byte_range().unwrap_or_default();
         match event {
-            Event::Comment(text, _) => {
+            Event::Comment(..) => {
+                let start = self.comment_start(range.start);
                 match &mut self.pending {
                     // Behind the header of a block scalar with a tag, which goes with the value.
                     Some(leaf) if leaf.span.contains(&range.start) => {
@@ -186,17 +192,19 @@ impl<'a> Indexer<'a> {
                 if self.pending.is_none() && range.start < self.at {
                     return Err(self.refuse_inner_comment(range.start));
                 }
-                strict::separators(&self.source[range.clone()], range.start)
-                    .map_err(|refused| refuse(self.source, refused))?;
-                let text = self.builder.slice(range.end - text.len()..range.end);
-                let id = self.builder.comment(range.clone(), text);
+                let comment = &self.source[start..range.end];
+                strict::separators(comment, start).map_err(|refused| refuse(self.source, refused))?;
+                let end = start + comment.find(quoted::SEPARATORS).unwrap_or(comment.len());
+                let text = self.builder.slice(start + 1..end);
+                let id = self.builder.comment(start..end, text);
                 self.comments.push(id);
                 if self.pending.is_none() {
                     self.at = range.end;
                 }
                 return Ok(());
             }
-            Event::Anchor(_, name) => {
+            Event::Anchor(anchor, name) => {
+                self.names.insert(name.clone().into_owned(), anchor);
                 // What sops takes for a name ends before any other character. It refuses what follows, but for the two
                 // that a value can begin with: see `misread_anchor`.
                 if name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | ':' | '?')) {
@@ -219,8 +227,12 @@ impl<'a> Indexer<'a> {
                 return Ok(());
             }
             Event::Alias(id) => self.alias(id, range.clone())?,
+            // To sops, an anchor is one for the rest of the stream.
+            Event::UnresolvedAlias(name) => {
+                let id = self.names.get(&*name).copied().unwrap_or_default();
+                self.alias(id, range.clone())?;
+            }
             Event::DocumentStart(..) => {
-                self.anchors.clear();
                 let is_first = self.builder.so_far().roots().is_empty();
                 let start = if is_first { 0 } else { self.at };
                 strict::before_document(self.source, start, range.start.max(start), is_first)
@@ -311,7 +323,8 @@ impl<'a> Indexer<'a> {
         // The parser says `~` for a node that is not there.
         let value = if plain && range.is_empty() { "" } else { value };
         let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
-        if block && self.source[range.clone()] != self.parsed[range.clone()] {
+        let is_tab = |(source, parsed): (u8, u8)| source == b'\t' && parsed != source;
+        if block && self.source[range.clone()].bytes().zip(self.parsed[range.clone()].bytes()).any(is_tab) {
             return Err(
                 self.refuse("tabs indent the lines of a list or map in brackets before this value", range.start)
             );
@@ -322,7 +335,7 @@ impl<'a> Indexer<'a> {
         if block && !self.source.ends_with(['\n', '\r']) && self.source[range.end..].trim_ascii().is_empty() {
             self.builder.ends_open();
         }
-        let own = self.check_scalar(style, tag.is_some(), span)?;
+        let own = self.check_scalar(value, style, tag.is_some(), span)?;
         let value = own.as_deref().unwrap_or(value);
         // go-yaml gives a block scalar that the end of the file cuts off no newline.
         let value = if at_end { value.strip_suffix('\n').unwrap_or(value) } else { value };
@@ -336,8 +349,8 @@ impl<'a> Indexer<'a> {
             let error = Error::new(error::Kind::EncryptTree, "this value cannot be kept");
             error.at(self.source, range.start).because(reason)
         })?;
-        // To sops, a `?` ends a plain text between brackets, and may begin a key.
-        let misread_text = plain && self.in_flow() && value.contains('?');
+        // To sops, a `?` ends a plain text between brackets, and may begin a key; a `:` at its beginning ends one.
+        let misread_text = plain && self.in_flow() && (value.contains('?') || value.starts_with(':'));
         let misread_anchor = self.misread_anchor(anchor, range.start);
         if self.expects_key() {
             let misread = misread_anchor.as_ref().map(|anchor| anchor.start).or(misread_text.then_some(range.start));
@@ -400,7 +413,7 @@ impl<'a> Indexer<'a> {
     }
 
     /// Refuses a scalar that sops does not read. Its value, where go-yaml has another than the parser.
-    fn check_scalar(&self, style: ScalarStyle, is_tagged: bool, span: &Span) -> Result<Option<String>> {
+    fn check_scalar(&self, value: &str, style: ScalarStyle, is_tagged: bool, span: &Span) -> Result<Option<String>> {
         let range = span.byte_range().unwrap_or_default();
         let raw = &self.source[range.clone()];
         let check = || {
@@ -420,6 +433,12 @@ impl<'a> Indexer<'a> {
                 let colon = place::skip_to_mark(self.source, range.end);
                 if self.source.as_bytes().get(colon) == Some(&b':') {
                     strict::flow_key(&self.source[range.start..colon], range.start)?;
+                    if style == ScalarStyle::Plain && colon == range.end {
+                        // Of a pair in a list, the key is where its map begins.
+                        let so_far = self.builder.so_far();
+                        let is_pair = so_far.entry(so_far.len() - 1).span().start == range.start;
+                        strict::flow_colon(&self.source[colon + 1..], colon, is_pair)?;
+                    }
                 }
             }
             Ok(())
@@ -427,6 +446,9 @@ impl<'a> Indexer<'a> {
         check().map_err(|refused| refuse(self.source, refused))?;
         let is_quoted = matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted);
         let is_masked = raw != &self.parsed[range.clone()];
+        if is_masked && style == ScalarStyle::Plain {
+            return self.plain_value(value, range).map(Some);
+        }
         if !is_quoted || !(is_masked || !raw.is_ascii() && raw.contains(quoted::SEPARATORS)) {
             return Ok(None);
         }
@@ -474,8 +496,10 @@ impl<'a> Indexer<'a> {
         let flags = Flags::NONE.with_if(self.in_flow(), Flags::IN_FLOW);
         match target {
             Some(Anchored::Entry(target)) => {
-                if self.frames.is_empty() && self.builder.so_far().entry(target).kind() != Kind::Map {
-                    return Err(self.refuse("this document is an alias", range.start));
+                if self.frames.is_empty() {
+                    return Err(self
+                        .refuse("this document is an alias", range.start)
+                        .because("there is no map in it that could hold the `sops` block"));
                 }
                 let id = self.builder.alias(target, range, key, flags)?;
                 self.value_nodes.push(id);
@@ -492,7 +516,11 @@ impl<'a> Indexer<'a> {
                     .refuse("this alias is of an anchor that sops does not know by its name", range.start)
                     .hint("use letters, digits, `_` and `-` for the name"));
             }
-            None => return Err(self.refuse("this alias refers to nothing", range.start)),
+            None => {
+                return Err(self
+                    .refuse("this alias refers to nothing", range.start)
+                    .because("no anchor of its name stands before it"));
+            }
         }
         Ok(())
     }

@@ -242,12 +242,14 @@ fn block_indent(document: &Document, id: EntryId) -> usize {
     }
     // No line with text: as deep as the header says, or deeper than it, which is deeper than anything around.
     let header = text[..start].trim_end_matches(['\n', '\r']);
-    let line = header[line_start(header, header.len())..].trim_start_matches('\u{feff}');
-    let line = line.find(" #").or(line.find("\t#")).map_or(line, |at| &line[..at]);
-    let mark = line.rfind(['|', '>']).unwrap_or(0);
-    match line[mark..].chars().find_map(|c| c.to_digit(10)) {
+    let line = line_start(header, header.len());
+    let key = document.key_start(id).map_or(0, |key| key + document.key(id).len());
+    let mark = header_start(header, line.max(key));
+    let line = header[line..mark].trim_start_matches('\u{feff}');
+    let indicators = header[mark..].trim_start_matches(['|', '>']).chars();
+    match indicators.take_while(|&c| c.is_ascii_digit() || matches!(c, '+' | '-')).find_map(|c| c.to_digit(10)) {
         Some(digit) => mark_column(line, document.entry(id).has_key()).0 + digit as usize,
-        None => mark.max(1),
+        None => line.len().max(1),
     }
 }
 

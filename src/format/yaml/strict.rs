@@ -21,6 +21,12 @@ impl Refused {
 
 /// Checks what stands between `start` and the beginning of the next document.
 pub(super) fn before_document(source: &str, start: usize, end: usize, is_first: bool) -> Result<(), Refused> {
+    const MARK: char = '\u{feff}';
+    let source_mark = usize::from(source.starts_with(MARK)) * MARK.len_utf8();
+    if let Some(found) = source.get(start.max(source_mark)..end).and_then(|text| text.find(MARK)) {
+        let at = start.max(source_mark) + found;
+        return Err(Refused::new(at, "sops takes a byte order mark at the beginning of a file alone", "remove it"));
+    }
     let mut at = start;
     for line in source[start..end].split_inclusive(['\n', '\r']) {
         let begins_line = at == 0 || source[..at].ends_with(['\n', '\r', '\u{feff}']);
@@ -45,7 +51,8 @@ pub(super) fn before_document(source: &str, start: usize, end: usize, is_first: 
 }
 
 fn is_known_directive(line: &str) -> bool {
-    let line = line.split_once(" #").map_or(line, |(line, _)| line);
+    let mark = if line.starts_with("%YAML") { "#" } else { " #" };
+    let line = line.split_once(mark).map_or(line, |(line, _)| line);
     let words: Vec<&str> = line.split([' ', '\t']).filter(|word| !word.is_empty()).collect();
     matches!(words.as_slice(), ["%YAML", "1.1"] | ["%TAG", _, _])
 }
@@ -70,6 +77,14 @@ pub(super) fn flow_key(key: &str, at: usize) -> Result<(), Refused> {
     const LONGEST: usize = 1_024;
     if key.contains(['\n', '\r']) || key.len() > LONGEST {
         return Err(Refused::new(at, "the key here and its colon do not stand on one line", "put them on one line"));
+    }
+    Ok(())
+}
+
+/// Checks what follows a plain key between brackets: `rest` begins behind its colon. `is_pair` is whether it is a key in a list.
+pub(super) fn flow_colon(rest: &str, at: usize, is_pair: bool) -> Result<(), Refused> {
+    if rest.starts_with(['[', '{']) || is_pair && rest.starts_with([',', ']']) {
+        return Err(Refused::new(at, "sops takes the colon here for a part of the text", "put a space behind it"));
     }
     Ok(())
 }

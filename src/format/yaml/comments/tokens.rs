@@ -51,14 +51,14 @@ enum From<'a> {
 }
 
 impl<'a> Tokens<'a> {
-    /// Those of the parser.
-    pub(in super::super) fn of_parser(source: &'a str) -> Self {
+    /// Those of the parser for `parsed`, which stands for `source`.
+    pub(in super::super) fn of_parser(source: &'a str, parsed: &'a str) -> Self {
         let options = options! {
             emit_comments: false,
             flow_nesting_limit: usize::MAX,
             block_nesting_limit: usize::MAX,
         };
-        let scanner = Scanner::with_options(StrInput::new(source), options);
+        let scanner = Scanner::with_options(StrInput::new(parsed), options);
         Tokens { source, from: From::Parser(Box::new(scanner)) }
     }
 
