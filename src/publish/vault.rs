@@ -107,7 +107,10 @@ impl Destination for KeyValue {
         trace::note(|| format!("{address}: with {identity}, it was read"));
         match data {
             Some(data) => Ok(There::This(data)),
-            None if reply.member(reply.root(), "data").is_some() => Ok(There::Nothing), // the last version is deleted
+            // The last version is deleted.
+            None if reply.member(reply.root(), "data").is_some_and(|data| reply.0.entry(data).kind() == Type::Map) => {
+                Ok(There::Nothing)
+            }
             None => Err(strange()),
         }
     }
@@ -127,6 +130,21 @@ impl Destination for KeyValue {
         let asked = self
             .ask(name, Some(&body))
             .map_err(|refusal| refusal.explain(Error::new(Kind::Generic, format!("{address} cannot be written"))))?;
+        let told = match &asked.answer {
+            VaultAnswer::Body(body) if self.version == 2 => indexed(body).is_some_and(|reply| {
+                let data = reply.member(reply.root(), "data");
+                data.is_some_and(|data| reply.member(data, "version").is_some())
+            }),
+            // Version 1 says nothing, but for warnings.
+            VaultAnswer::Body(body) => {
+                body.is_empty() || indexed(body).is_some_and(|reply| reply.0.entry(reply.root()).kind() == Type::Map)
+            }
+            VaultAnswer::Nothing => false,
+        };
+        if !told {
+            let cannot = Error::new(Kind::Generic, format!("{address} cannot be written"));
+            return Err(no_vault("200 OK", &self.address).with(&asked.identity).explain(cannot));
+        }
         trace::note(|| format!("{address}: with {}, it was written", asked.identity));
         Ok(())
     }

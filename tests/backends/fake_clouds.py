@@ -101,7 +101,8 @@ def make_certs(d):
     lk = ec.generate_private_key(ec.SECP256R1())
     hosts = ['localhost', '*.localhost', 'cloudkms.googleapis.com', 'oauth2.googleapis.com', '*.googleapis.com',
              '*.vault.azure.net', 'login.microsoftonline.com', 'login.microsoft.com', 'login.windows.net',
-             '*.cn-north-4.myhuaweicloud.com', '*.tr-west-1.myhuaweicloud.com', '*.eu-west-101.myhuaweicloud.eu']
+             '*.cn-north-4.myhuaweicloud.com', '*.tr-west-1.myhuaweicloud.com', '*.eu-west-101.myhuaweicloud.eu',
+             '*.us-east-1.amazonaws.com', '*.s3.us-east-1.amazonaws.com', 'vault.test']
     leaf = (x509.CertificateBuilder().subject_name(name('fake clouds')).issuer_name(ca.subject)
             .public_key(lk.public_key()).serial_number(x509.random_serial_number())
             .not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=3650))
@@ -207,6 +208,10 @@ def grpc_handler():
 
 
 # ---------------------------------------------------------------- HTTP services
+class Server(ThreadingHTTPServer):
+    request_queue_size = 128  # with the usual five, the sixth of many at once waits for a second
+    daemon_threads = True
+
 class H(BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
     def log_message(self, *a): pass
@@ -460,7 +465,7 @@ def main():
     ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER); ctx.load_cert_chain(o.dir + '/leaf.pem', o.dir + '/leaf.key')
     ports = []
     for tls in (True, False):
-        srv = ThreadingHTTPServer(('127.0.0.1', 0), H); srv.daemon_threads = True
+        srv = Server(('127.0.0.1', 0), H)
         ports.append(srv.server_address[1])
         if tls: srv.socket = ctx.wrap_socket(srv.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=srv.serve_forever, daemon=True).start()

@@ -259,29 +259,6 @@ fn an_expired_session_is_said_to_be_one() {
     refused.stderr_has("400 ExpiredTokenException").stderr_has("log in again");
 }
 
-#[test]
-fn many_keys_are_wrapped_at_the_same_time() {
-    const WAIT: Duration = Duration::from_millis(700);
-    let slow = misbehaving(Manner::Slow(WAIT, text(moto(), "url").strip_prefix("http://").unwrap().to_owned()));
-    let test = keyed(test()).env("AWS_ENDPOINT_URL", &slow);
-    let time = |count: usize| {
-        let arns: Vec<&str> = (0..count).map(|at| key("us-east-1", at)).collect();
-        let began = Instant::now();
-        let output = test.run(&format!("encrypt --kms {} a.yaml", arns.join(","))).code(0);
-        assert_eq!(output.text().matches("- arn: ").count(), count);
-        began.elapsed()
-    };
-    let (one, ten) = (time(1), time(10));
-    assert!(one >= WAIT && ten < one * 3, "ten took {ten:?}, one {one:?}");
-}
-
-#[test]
-fn a_proxy_is_used_when_the_environment_names_one() {
-    let test = keyed(test()).env("HTTPS_PROXY", &nobody());
-    let refused = test.run(&format!("encrypt --kms {} a.yaml", key("us-east-1", 0))).fails();
-    refused.stderr_has("cannot be reached").stderr_has("CONNECT tunnel failed");
-}
-
 /// In a network without a way out it works the same, and nobody outside was asked for: with credentials, and without.
 #[test]
 fn nobody_else_is_contacted() {

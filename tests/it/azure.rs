@@ -155,17 +155,6 @@ fn each_refusal_has_its_own_message() {
     test.sops("decrypt e.yaml").code(128);
 }
 
-#[test]
-fn many_keys_are_wrapped_at_the_same_time() {
-    let test = with_secret();
-    let line = |count: usize| {
-        let keys: Vec<String> = (0..count).map(|at| format!("{VAULT}/keys/k{at}/0a")).collect();
-        format!("encrypt --azure-kv {} a.yaml", keys.join(","))
-    };
-    // Ten keys, one exchange of the secret for a token is enough; what they cost in time other back ends show.
-    assert_eq!(test.run(&line(10)).code(0).text().matches("vault_url:").count(), 10);
-}
-
 /// In a network without a way out it works the same, and nobody outside was asked for: with credentials, and without.
 #[test]
 fn nobody_else_is_contacted() {

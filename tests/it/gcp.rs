@@ -154,21 +154,6 @@ fn another_endpoint_and_another_universe_can_be_named() {
     assert!(log.contains("CONNECT cloudkms.example.invalid:443"), "{log}");
 }
 
-#[test]
-fn many_keys_are_wrapped_at_the_same_time() {
-    const WAIT: Duration = Duration::from_millis(700);
-    let slow = misbehaving(Manner::Slow(WAIT, format!("127.0.0.1:{}", number(clouds(), "http"))));
-    let test = test().env("GOOGLE_OAUTH_ACCESS_TOKEN", text(clouds(), "gcp_token")).env("SOPS_GCP_KMS_ENDPOINT", &slow);
-    let time = |count: usize| {
-        let keys: Vec<String> = (0..count).map(|at| format!("{KEY}{at}")).collect();
-        let began = Instant::now();
-        test.run(&format!("encrypt --gcp-kms {} a.yaml", keys.join(","))).code(0);
-        began.elapsed()
-    };
-    let (one, ten) = (time(1), time(10));
-    assert!(one >= WAIT && ten < one * 3, "ten took {ten:?}, one {one:?}");
-}
-
 /// In a network without a way out it works the same, and nobody outside was asked for: with credentials, and without.
 #[test]
 fn nobody_else_is_contacted() {

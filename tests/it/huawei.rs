@@ -127,21 +127,6 @@ fn each_refusal_has_its_own_message() {
     by_sops(&test, "decrypt e.yaml").code(128);
 }
 
-#[test]
-fn many_keys_are_wrapped_at_the_same_time() {
-    const WAIT: Duration = Duration::from_millis(700);
-    let slow = misbehaving(Manner::Slow(WAIT, format!("127.0.0.1:{}", number(clouds(), "http"))));
-    let test = with_key().env("HUAWEICLOUD_SDK_REGION_KMS_TR_WEST_1", &slow);
-    let time = |count: usize| {
-        let keys: Vec<String> = (0..count).map(|at| format!("tr-west-1:key-{at}")).collect();
-        let began = Instant::now();
-        test.run(&format!("encrypt --hckms {} a.yaml", keys.join(","))).code(0);
-        began.elapsed()
-    };
-    let (one, ten) = (time(1), time(10));
-    assert!(one >= WAIT && ten < one * 3, "ten took {ten:?}, one {one:?}");
-}
-
 /// In a network without a way out it works the same, and nobody outside was asked for: with credentials, and without.
 #[test]
 fn nobody_else_is_contacted() {

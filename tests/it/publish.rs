@@ -286,6 +286,6 @@ fn a_rule_is_found_by_the_path_from_its_folder() {
     test.sops("publish --yes ./in/a.yaml").code(0);
     test.run("publish --yes in/a.yaml").fails();
     test.sops("publish --yes in/a.yaml").code(1);
-    let test = test.file("other/rules.yaml", format!("destination_rules:\n{}", rule("x", "x", "")));
+    let test = test.file("other/rules.yaml", format!("destination_rules:\n{}", rule("^x", "x", "")));
     test.run("--config other/rules.yaml publish --yes ./in/a.yaml").fails().stderr_has("rules.yaml");
 }

@@ -22,6 +22,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_sdk_kms::error::ConnectorError;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::{Builder, Connector, tls};
@@ -170,6 +171,17 @@ async fn provide(environment: &Environment, wanted: &Wanted, config: &ProviderCo
 
 /// What an error about credentials says, its cause first.
 fn said(error: &CredentialsError) -> String {
+    let mut chain = std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| (*error).source());
+    if chain.any(|error| error.is::<ConnectorError>() || error.to_string().contains("has timed out")) {
+        return cause(error).why().to_owned();
+    }
+    // Of an answer that the SDK does not understand it tells the status in the debug text alone.
+    let debug = format!("{error:?}");
+    if debug.contains("Unhandled(")
+        && let Some((status, _)) = debug.split_once("StatusCode(").and_then(|(_, rest)| rest.split_once(')'))
+    {
+        return format!("it answered {status}, but not as the service does that gives them");
+    }
     let mut said = Vec::new();
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = next {

@@ -3,12 +3,14 @@
 use super::account::{Account, Wanted};
 use super::{ARN, CONTEXT, PROFILE, ROLE, Refusal, arn};
 use crate::document::Value;
-use crate::key::remote::{Service, answered, cause, wait_for, words};
+use crate::key::remote::{Service, answered, cause, is_unconnected, wait_for, words};
 use crate::key::{Environment, Stanza};
 use crate::secret::SecretBytes;
-use aws_sdk_kms::Client;
+use aws_sdk_kms::config::interceptors::InterceptorContext;
+use aws_sdk_kms::config::retry::{ClassifyRetry, RetryAction};
 use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kms::primitives::Blob;
+use aws_sdk_kms::{Client, config};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::collections::HashMap;
@@ -32,7 +34,7 @@ impl Kms {
     /// Has the service wrap `part`.
     pub(super) fn wrap(&self, stanza: &Stanza, part: &[u8]) -> Result<String, Refusal> {
         let account = self.account(stanza)?;
-        let request = Client::new(&account.config)
+        let request = client(&account)
             .encrypt()
             .key_id(stanza.text(ARN))
             .set_encryption_context(context(stanza))
@@ -67,7 +69,7 @@ impl Service for Kms {
             .decode(stanza.text(Stanza::ENC).trim())
             .map_err(|_| Refusal::new("its wrapped data key is damaged, it is no base64"))?;
         let account = self.account(stanza)?;
-        let request = Client::new(&account.config)
+        let request = client(&account)
             .decrypt()
             .key_id(stanza.text(ARN))
             .set_encryption_context(context(stanza))
@@ -76,6 +78,27 @@ impl Service for Kms {
         answered(stanza, &account.identity);
         let part = output.plaintext.ok_or_else(|| no_answer().with(&account.identity))?;
         Ok(SecretBytes::from(part.into_inner()))
+    }
+}
+
+fn client(account: &Account) -> Client {
+    let settings = config::Builder::from(&account.config).retry_classifier(OnceConnected);
+    Client::from_conf(settings.build())
+}
+
+/// Where no connection can be made none is tried again.
+#[derive(Debug)]
+struct OnceConnected;
+
+impl ClassifyRetry for OnceConnected {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let Some(Err(error)) = context.output_or_error() else { return RetryAction::NoActionIndicated };
+        let Some(error) = error.as_connector_error() else { return RetryAction::NoActionIndicated };
+        if is_unconnected(error) { RetryAction::RetryForbidden } else { RetryAction::NoActionIndicated }
+    }
+
+    fn name(&self) -> &'static str {
+        "no connection"
     }
 }
 

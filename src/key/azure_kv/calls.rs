@@ -78,7 +78,7 @@ impl KeyVault {
             client.encrypt(stanza.text(NAME), request.try_into()?, Some(options)).await?.into_model()
         };
         let result: KeyOperationResult = self.ask(calling, &shared, stanza)?;
-        let incomplete = || Refusal::new("its answer is none of Key Vault").with(&shared.found.identity);
+        let incomplete = || none_of_key_vault().with(&shared.found.identity);
         let version = version.or_else(|| url::version_of(result.kid.as_deref()?)).ok_or_else(incomplete)?;
         let enc = result.result.map(|bytes| URL_SAFE_NO_PAD.encode(bytes)).ok_or_else(incomplete)?;
         Ok(Wrapped { enc, version })
@@ -162,11 +162,15 @@ impl Service for KeyVault {
             client.decrypt(stanza.text(NAME), stanza.text(VERSION), request.try_into()?, None).await?.into_model()
         };
         let result: KeyOperationResult = self.ask(calling, &shared, stanza)?;
-        let part = result
-            .result
-            .ok_or_else(|| Refusal::new("its answer is none of Key Vault").with(&shared.found.identity))?;
+        let part = result.result.ok_or_else(|| none_of_key_vault().with(&shared.found.identity))?;
         Ok(SecretBytes::from(part))
     }
+}
+
+const WAY: &str = "do the URL of the vault and the proxy variables lead to Key Vault?";
+
+fn none_of_key_vault() -> Refusal {
+    Refusal::new("its answer is none of Key Vault").hint(WAY)
 }
 
 /// What the service, Entra, or the way to them, said.
@@ -181,10 +185,11 @@ fn refused(error: &azure_core::Error) -> Refusal {
             json.as_ref().and_then(|json| text(&json["error"]["message"]).or_else(|| text(&json["error_description"])));
         let code = error_code.clone().unwrap_or_default();
         let status = u16::from(*status);
-        let refusal = match message {
-            Some(message) => Refusal::new(format!("it answered {status} {code}: {message}")),
-            None => Refusal::new(format!("it answered {status}, but not as Key Vault does: {}", words(&body))),
+        let Some(message) = message else {
+            let why = format!("it answered {status}, but not as Key Vault does: {}", words(&body));
+            return Refusal::new(why).hint(WAY);
         };
+        let refusal = Refusal::new(format!("it answered {status} {code}: {message}"));
         return match status {
             400 | 401 if body.windows(5).any(|part| part == b"AADST") => {
                 refusal.hint("Entra does not know this application and secret: az login, or check AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET")
@@ -196,7 +201,7 @@ fn refused(error: &azure_core::Error) -> Refusal {
         };
     }
     match error.kind() {
-        ErrorKind::DataConversion => Refusal::new("its answer is none of Key Vault"),
+        ErrorKind::DataConversion => none_of_key_vault(),
         ErrorKind::Credential => {
             let cause = cause(error);
             Refusal::new(format!("no token was given: {}", cause.why())).hint("az login")

@@ -8,11 +8,20 @@ use crate::secret::SecretBytes;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use google_cloud_gax::error::Error;
+use google_cloud_gax::exponential_backoff::ExponentialBackoffBuilder;
 use google_cloud_gax::options::RequestOptionsBuilder as _;
-use google_cloud_gax::retry_policy::{Aip194Strict, RetryPolicyExt as _};
+use google_cloud_gax::retry_policy::{Aip194Strict, RetryPolicy, RetryPolicyExt as _};
+use google_cloud_gax::retry_result::RetryResult;
+use google_cloud_gax::retry_state::RetryState;
+use google_cloud_gax::retry_throttler::CircuitBreaker;
 use google_cloud_kms_v1::client::KeyManagementService;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// The longest wait before a request is made again.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+const WAY: &str = "do SOPS_GCP_KMS_ENDPOINT and the proxy variables lead to KMS?";
 
 /// All keys, as this environment has access to them.
 pub(super) struct Kms {
@@ -27,6 +36,16 @@ struct Client {
     identity: String,
 }
 
+/// Google's own policy, but for one thing: where no connection can be made none is tried again.
+#[derive(Debug)]
+struct OnceConnected;
+
+impl RetryPolicy for OnceConnected {
+    fn on_error(&self, state: &RetryState, error: Error) -> RetryResult {
+        if error.is_connect() { RetryResult::Permanent(error) } else { Aip194Strict.on_error(state, error) }
+    }
+}
+
 impl Kms {
     pub(super) fn new(environment: Environment) -> Self {
         let limits = Limits::of(&environment);
@@ -39,7 +58,12 @@ impl Kms {
         let client = self.client()?;
         let request = client.service.encrypt().set_name(stanza.text(RESOURCE)).set_plaintext(part.to_vec());
         let response = self.ask(request.with_idempotency(true).send(), &client, stanza)?;
-        Ok(STANDARD.encode(response.ciphertext))
+        // What the answer lacks is empty to the library.
+        let missing = || none_of_kms().with(&client.identity);
+        Some(response.ciphertext)
+            .filter(|bytes| !bytes.is_empty())
+            .map(|bytes| STANDARD.encode(bytes))
+            .ok_or_else(missing)
     }
 
     fn client(&self) -> Result<Arc<Client>, Refusal> {
@@ -64,11 +88,15 @@ impl Kms {
         let building = async {
             let Found { credentials, identity } = credentials::find(&self.environment, universe.as_deref())?;
             let retries =
-                Aip194Strict.with_time_limit(self.limits.in_all()).with_attempt_limit(self.limits.retries + 1);
+                OnceConnected.with_time_limit(self.limits.in_all()).with_attempt_limit(self.limits.retries + 1);
+            let waits = ExponentialBackoffBuilder::new().with_maximum_delay(LONGEST_WAIT).clamp();
             let mut builder = KeyManagementService::builder()
                 .with_credentials(credentials)
                 .with_attempt_timeout(self.limits.request)
-                .with_retry_policy(retries);
+                .with_retry_policy(retries)
+                .with_backoff_policy(waits)
+                // The library holds requests back when many have failed, and so would make few ones wait for long.
+                .with_retry_throttler(CircuitBreaker::clamp(1, 0, 0));
             if let Some(universe) = universe {
                 builder = builder.with_universe_domain(universe);
             }
@@ -107,7 +135,9 @@ impl Service for Kms {
         let client = self.client()?;
         let request = client.service.decrypt().set_name(stanza.text(RESOURCE)).set_ciphertext(wrapped);
         let response = self.ask(request.with_idempotency(true).send(), &client, stanza)?;
-        Ok(SecretBytes::from(response.plaintext.to_vec()))
+        let missing = || none_of_kms().with(&client.identity);
+        let part = Some(response.plaintext).filter(|bytes| !bytes.is_empty());
+        part.map(|bytes| SecretBytes::from(bytes.to_vec())).ok_or_else(missing)
     }
 }
 
@@ -134,14 +164,16 @@ fn refused(error: &Error) -> Refusal {
     }
     if let Some(status) = error.http_status_code() {
         let said = words(error.http_payload().map(|payload| payload.as_ref()).unwrap_or_default());
-        return Refusal::new(format!("it answered {status}, but not as KMS does: {said}"))
-            .hint("do SOPS_GCP_KMS_ENDPOINT and the proxy variables lead to KMS?");
+        return Refusal::new(format!("it answered {status}, but not as KMS does: {said}")).hint(WAY);
     }
     if error.is_deserialization() {
-        return Refusal::new("its answer is none of KMS")
-            .hint("do SOPS_GCP_KMS_ENDPOINT and the proxy variables lead to KMS?");
+        return none_of_kms();
     }
     cause(error)
+}
+
+fn none_of_kms() -> Refusal {
+    Refusal::new("its answer is none of KMS").hint(WAY)
 }
 
 /// What the service that exchanges credentials for tokens answered. The library has it in the words of an error alone.

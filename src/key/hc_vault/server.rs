@@ -142,11 +142,12 @@ impl Vault {
         if status == 404 && body.is_none() && parsed.is_some() && said.is_empty() {
             return Ok(Asked { answer: Answer::Nothing, identity });
         }
-        let mut said = match &parsed {
-            Some(_) if said.is_empty() => format!("it answered {status}"),
-            Some(_) => format!("it answered {status}: {said}"),
-            None => format!("it answered {status}, but not as Vault does: {}", words(&reply.body)),
-        };
+        if parsed.is_none() {
+            let why = format!("it answered {status}, but not as Vault does: {}", words(&reply.body));
+            return Err(Refusal::new(why).with(&identity).hint(is_it_vault(address)));
+        }
+        let mut said =
+            if said.is_empty() { format!("it answered {status}") } else { format!("it answered {status}: {said}") };
         // The same answer is given to a token that is none and to one that may not: the token itself tells.
         let lookup = ["auth", "token", "lookup-self"];
         let is_unknown = |secret| self.send(&route, Some(secret), &lookup, None).is_ok_and(|reply| reply.status == 403);
@@ -175,7 +176,7 @@ impl Vault {
         }
         let token = token.map(HeaderValue::from_str).transpose().map_err(|_| Refusal::new("that is no token"))?;
         let namespace = settings::text(&self.environment, "NAMESPACE");
-        wait_for(route.http.send(|client| {
+        let reply = wait_for(route.http.send(|client| {
             // The header that an agent demands, so that no web page can make it ask.
             let request = if body.is_some() { client.put(url.clone()) } else { client.get(url.clone()) };
             let mut request = request.header("X-Vault-Request", "true");
@@ -193,14 +194,27 @@ impl Vault {
                 Some(body) => request.body(body.to_vec()),
                 None => request,
             }
-        }))?
+        }))?;
+        reply.map_err(|refusal| {
+            let without = settings::variable(&self.environment, "CLIENT_CERT").is_none();
+            if refusal.has_hung_up() && without && route.url.scheme() == "https" {
+                refusal.hint(
+                    "a server does so that wants a certificate of the client: VAULT_CLIENT_CERT and VAULT_CLIENT_KEY",
+                )
+            } else {
+                refusal
+            }
+        })
     }
 }
 
 /// That an answer is none of Vault's.
 pub(crate) fn no_vault(status: &str, address: &str) -> Refusal {
-    Refusal::new(format!("it answered {status} with what is no answer of Vault"))
-        .hint(format!("is {address} the address of a Vault or OpenBao server?"))
+    Refusal::new(format!("it answered {status} with what is no answer of Vault")).hint(is_it_vault(address))
+}
+
+fn is_it_vault(address: &str) -> String {
+    format!("is {address} the address of a Vault or OpenBao server, and do the proxy variables lead there?")
 }
 
 /// A list of texts that may be null.

@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use zeroize::Zeroizing;
 
+const WAY: &str = "do HUAWEICLOUD_SDK_REGION_KMS_… and the proxy variables lead to Huawei Cloud?";
 const ALGORITHM: &str = "SYMMETRIC_DEFAULT";
 
 /// All keys, as this environment has access to them.
@@ -86,7 +87,7 @@ impl Kms {
         let plain_text = Zeroizing::new(STANDARD.encode(part));
         let request = Encrypt { key_id, plain_text: &plain_text, encryption_algorithm: ALGORITHM };
         let response = region.call("encrypt-data", &request, stanza)?;
-        let missing = || Refusal::new("its answer is none of KMS").with(&region.credentials.identity);
+        let missing = || Refusal::new("its answer is none of KMS").hint(WAY).with(&region.credentials.identity);
         response.cipher_text.filter(|text| !text.is_empty()).ok_or_else(missing)
     }
 
@@ -111,7 +112,8 @@ impl Kms {
             Some(project) => project,
             None => {
                 let iam = url("iam", text("HUAWEICLOUD_SDK_IAM_ENDPOINT"))?;
-                project(&http, &iam, &credentials, name).map_err(|refusal| refusal.with(&credentials.identity))?
+                project(&http, &iam, &credentials, name)
+                    .map_err(|refusal| refusal.about("IAM was asked for the project").with(&credentials.identity))?
             }
         };
         let region = Arc::new(Region { url: kms, http, credentials, project });
@@ -127,7 +129,7 @@ impl Service for Kms {
         let request = Decrypt { cipher_text: stanza.text(Stanza::ENC), encryption_algorithm: ALGORITHM, key_id };
         let response = region.call("decrypt-data", &request, stanza)?;
         let part = response.plain_text.and_then(|text| STANDARD.decode(text.as_bytes()).ok());
-        let missing = || Refusal::new("its answer holds no data key").with(&region.credentials.identity);
+        let missing = || Refusal::new("its answer is none of KMS").hint(WAY).with(&region.credentials.identity);
         part.map(SecretBytes::from).ok_or_else(missing)
     }
 }
@@ -192,9 +194,8 @@ fn send(
 
 /// What an answer says.
 fn understood(status: u16, body: &[u8]) -> Result<Response, Refusal> {
-    let hint = "do the proxy variables lead to Huawei Cloud?";
     let Ok(response) = serde_json::from_slice::<Response>(body) else {
-        return Err(Refusal::new(format!("it answered {status}, but not as KMS does: {}", words(body))).hint(hint));
+        return Err(Refusal::new(format!("it answered {status}, but not as KMS does: {}", words(body))).hint(WAY));
     };
     if (200..300).contains(&status) {
         return Ok(response);
@@ -202,7 +203,8 @@ fn understood(status: u16, body: &[u8]) -> Result<Response, Refusal> {
     let fault = response.error.unwrap_or_default();
     let code = fault.error_code.or(response.error_code).unwrap_or_default();
     let message = fault.error_msg.or(response.error_msg).unwrap_or_else(|| "no reason was given".to_owned());
-    let refusal = Refusal::new(format!("it answered {status} {code}: {message}"));
+    let space = if code.is_empty() { "" } else { " " };
+    let refusal = Refusal::new(format!("it answered {status}{space}{code}: {message}"));
     Err(match status {
         401 => refusal.hint("the access key or its secret is wrong, or expired"),
         403 => refusal.hint("the identity needs kms:cmk:crypto in this project; HUAWEICLOUD_SDK_PROJECT_ID names it"),

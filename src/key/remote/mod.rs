@@ -18,7 +18,7 @@ mod refusal;
 
 #[cfg(feature = "client")]
 pub(crate) use http::{Http, Reply, client_builder, is_loopback, secret_text};
-pub(crate) use refusal::{Refusal, cause, words};
+pub(crate) use refusal::{Refusal, cause, is_unconnected, words};
 
 use super::{Answer, Environment, Opener, Search, Stanza};
 use crate::document::Value;
@@ -125,6 +125,10 @@ impl<S: Service> Opener for Asking<S> {
         let mut has_key = false;
         for (by, stanza) in stanzas.iter().enumerate() {
             match self.0.unwrap(stanza) {
+                Ok(part) if part.expose().is_empty() => {
+                    has_key = true;
+                    search.extend(Refusal::new("its answer holds no data key").into_search(stanza));
+                }
                 Ok(part) => return Answer::Here { part, by },
                 Err(refusal) => {
                     has_key |= !refusal.is_without_identity();
@@ -146,7 +150,10 @@ pub(super) fn answered(stanza: &Stanza, identity: &str) {
 /// # Errors
 /// When it made nothing of it, with the stanza's name.
 pub(super) fn finish_wrap(stanza: &mut Stanza, wrapped: Result<String, Refusal>) -> Result<()> {
-    let enc = wrapped.map_err(|refusal| {
+    // A file with nothing in this place would be one that nobody opens.
+    let there =
+        |enc: String| if enc.is_empty() { Err(Refusal::new("its answer holds no wrapped data key")) } else { Ok(enc) };
+    let enc = wrapped.and_then(there).map_err(|refusal| {
         let error = Error::new(Kind::Generic, format!("the data key cannot be wrapped for {}", stanza.title()));
         refusal.explain(error)
     })?;

@@ -7,11 +7,10 @@ use std::error::Error as StdError;
 
 /// So much of what a server said is shown.
 const LONGEST: usize = 500;
-/// What hyper says of a connection that ended before a request was on it. In TLS 1.3 a server refuses a client without
-/// a certificate only after the handshake, so that its alert may come this early and is then lost.
-const CLOSED: &str = "connection was not ready";
-const WANTS_CERTIFICATE: &str =
-    "servers do so that want a certificate of the client; for Vault: VAULT_CLIENT_CERT and VAULT_CLIENT_KEY";
+/// What hyper says of a connection that ended before a request was on it, and of one that ended before the answer.
+const CLOSED: [&str; 2] = ["connection was not ready", "connection closed before message completed"];
+/// What hyper says of the way through a proxy.
+const TUNNEL: &str = "tunnel error: ";
 
 /// Why a service did not do what it was asked: one line, with the identity and the answer, and what the
 /// user can do. It holds nothing secret.
@@ -21,6 +20,7 @@ pub(crate) struct Refusal {
     hints: Vec<String>,
     without_identity: bool,
     denied: bool,
+    hung_up: bool,
 }
 
 impl Refusal {
@@ -31,6 +31,7 @@ impl Refusal {
             hints: Vec::new(),
             without_identity: false,
             denied: false,
+            hung_up: false,
         }
     }
 
@@ -53,6 +54,13 @@ impl Refusal {
         self
     }
 
+    /// Says what it was asked for, when that is not what the user asked for.
+    #[must_use]
+    pub(crate) fn about(mut self, what: &str) -> Self {
+        self.why = format!("{what}: {}", self.why);
+        self
+    }
+
     /// The identity may not do this, though perhaps something else.
     #[must_use]
     pub(crate) fn denied(mut self) -> Self {
@@ -63,6 +71,12 @@ impl Refusal {
     /// Whether the identity may not do this.
     pub(crate) fn is_denied(&self) -> bool {
         self.denied
+    }
+
+    /// Whether the connection was closed without an answer, or refused for want of a certificate of ours. In TLS 1.3 a
+    /// server says the latter only after the handshake, so that it may be lost and look like the former.
+    pub(crate) fn has_hung_up(&self) -> bool {
+        self.hung_up
     }
 
     /// Whether nobody was asked, for want of an identity.
@@ -114,11 +128,16 @@ fn one_line(text: &str) -> String {
 /// What is at the bottom of an error of a network library: the system's or the TLS library's own words. The
 /// layers above say little more than that something failed, each in other words.
 pub(crate) fn cause(error: &(dyn StdError + 'static)) -> Refusal {
+    use std::io::ErrorKind as Io;
     let mut innermost = error;
-    let mut timed_out = false;
+    let (mut timed_out, mut hung_up, mut tunnel) = (false, false, None);
     loop {
         let io = innermost.downcast_ref::<std::io::Error>();
-        timed_out |= io.is_some_and(|io| io.kind() == std::io::ErrorKind::TimedOut);
+        let is = |kinds: &[Io]| io.is_some_and(|io| kinds.contains(&io.kind()));
+        timed_out |= is(&[Io::TimedOut]);
+        hung_up |= is(&[Io::UnexpectedEof, Io::ConnectionReset, Io::ConnectionAborted, Io::BrokenPipe]);
+        let shown = innermost.to_string();
+        tunnel = tunnel.or_else(|| shown.split_once(TUNNEL).map(|(_, why)| why.to_owned()));
         // An error of the system that holds one of another library does not name it as its source.
         let held = io.and_then(|io| io.get_ref()).map(|held| held as &(dyn StdError + 'static));
         match held.or_else(|| innermost.source()) {
@@ -137,15 +156,43 @@ pub(crate) fn cause(error: &(dyn StdError + 'static)) -> Refusal {
                 refusal.hint("name the file of its certificate authority: SSL_CERT_FILE=ca.pem")
             }
             rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired) => {
-                refusal.hint(WANTS_CERTIFICATE)
+                Refusal { hung_up: true, ..refusal }
             }
             _ => refusal,
         };
     }
-    if said == CLOSED {
-        return Refusal::new("it closed the connection before it took the request").hint(WANTS_CERTIFICATE);
+    if innermost.is::<serde_json::Error>() {
+        return Refusal::new(format!("its answer makes no sense: {said}"));
+    }
+    if let Some(why) = tunnel {
+        return by_proxy(&why, &said);
+    }
+    if hung_up || CLOSED.contains(&&*said) {
+        return Refusal { hung_up: true, ..Refusal::new("it closed the connection without an answer") };
     }
     Refusal::new(format!("it cannot be reached: {said}"))
+}
+
+/// Whether no connection came to be, in the words of the library below all clients.
+pub(crate) fn is_unconnected(error: &(dyn StdError + 'static)) -> bool {
+    let mut chain = std::iter::successors(Some(error), |error| (*error).source());
+    chain.any(|error| error.to_string().starts_with("client error (Connect)"))
+}
+
+/// What kept a proxy from being the way; `said` is at the bottom of it.
+fn by_proxy(why: &str, said: &str) -> Refusal {
+    let hint = "HTTPS_PROXY and NO_PROXY say by which way it is asked";
+    match why {
+        "unsuccessful" => Refusal::new("it cannot be reached: the proxy does not let it through").hint(hint),
+        "proxy authorization required" => Refusal::new("it cannot be reached: the proxy wants a user and a password")
+            .hint("HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"),
+        // What is below is not always told.
+        "failed to create underlying connection" => {
+            let why = said.split_once(TUNNEL).map_or_else(|| format!(": {said}"), |_| String::new());
+            Refusal::new(format!("the proxy cannot be reached{why}")).hint(hint)
+        }
+        why => Refusal::new(format!("it cannot be reached by the proxy: {why}")).hint(hint),
+    }
 }
 
 #[cfg(test)]
@@ -162,8 +209,12 @@ mod tests {
         let certificate = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
         let refusal = cause(&io::Error::other(certificate));
         assert!(refusal.why.contains("no secure connection") && refusal.hints[0].contains("SSL_CERT_FILE"));
-        let closed = cause(&io::Error::other(CLOSED));
-        assert!(closed.why.contains("closed the connection") && closed.hints[0].contains("VAULT_CLIENT_CERT"));
+        for closed in [io::Error::other(CLOSED[0]), io::Error::new(io::ErrorKind::ConnectionReset, "x")] {
+            let closed = cause(&closed);
+            assert!(closed.why == "it closed the connection without an answer" && closed.has_hung_up());
+        }
+        let tunnel = io::Error::other("CONNECT tunnel failed: tunnel error: proxy authorization required");
+        assert!(cause(&tunnel).why.contains("the proxy wants a user") && !cause(&tunnel).has_hung_up());
     }
 
     #[test]

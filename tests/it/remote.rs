@@ -1,0 +1,388 @@
+//! What all services across a network have in common, each tried by its own client at its own host's name, through a
+//! proxy that can make the service misbehave.
+
+use crate::builder::Test;
+use crate::services::{bao, clouds, file, gcs, moto, nobody, number, text};
+use crate::way::{Fate, Way};
+use leafcrypt::key::registry;
+use std::time::{Duration, Instant};
+
+const PLAIN: &str = "# c\nuser: admin\nratio: 1.10\n";
+const GARBAGE: &str = "<html><b>hello</b> hunter2</html>";
+
+/// A service, and how it is asked.
+struct Service {
+    /// The list of the back end, or the setting of the destination.
+    name: &'static str,
+    /// Its host.
+    host: &'static str,
+    /// Where the stand-in listens, in the open.
+    address: fn() -> String,
+    /// Who gives tokens, if somebody does.
+    login: Option<&'static str>,
+    /// A test with credentials.
+    ready: fn() -> Test,
+    /// What asks the service for `count` keys.
+    line: fn(usize) -> String,
+    /// Of whom an answer is none, when it is garbage.
+    none_of: &'static str,
+}
+
+fn opened() -> String {
+    format!("127.0.0.1:{}", number(clouds(), "http"))
+}
+
+fn host_of(url: &str) -> String {
+    url.strip_prefix("http://").unwrap().to_owned()
+}
+
+fn keys(flag: &str, count: usize, key: impl Fn(usize) -> String) -> String {
+    let keys: Vec<String> = (0..count).map(key).collect();
+    format!("encrypt {flag} {} a.yaml", keys.join(","))
+}
+
+fn plain() -> Test {
+    Test::new().file("a.yaml", PLAIN)
+}
+
+fn amazon(test: Test) -> Test {
+    test.env("AWS_ACCESS_KEY_ID", "AKIAFROMTHEENV").env("AWS_SECRET_ACCESS_KEY", "hunter2-secret")
+}
+
+/// A file that is encrypted, and where it is to be published.
+fn publishing(rule: &str) -> Test {
+    let test = Test::new().identity().file("a.yaml", PLAIN);
+    test.run("encrypt -i --age {age} a.yaml").code(0);
+    test.rules(&format!("destination_rules:\n  - {rule}\n"))
+}
+
+const SERVICES: [Service; 8] = [
+    Service {
+        name: "kms",
+        host: "kms.us-east-1.amazonaws.com",
+        address: || host_of(text(moto(), "url")),
+        login: Some("sts.us-east-1.amazonaws.com"),
+        ready: || amazon(plain()),
+        line: |count| keys("--kms", count, |at| moto()["keys"]["us-east-1"][at].as_str().unwrap().to_owned()),
+        none_of: "KMS",
+    },
+    Service {
+        name: "gcp_kms",
+        host: "cloudkms.googleapis.com",
+        address: opened,
+        login: Some("oauth2.googleapis.com"),
+        ready: || plain().env("GOOGLE_OAUTH_ACCESS_TOKEN", text(clouds(), "gcp_token")),
+        line: |count| keys("--gcp-kms", count, |at| format!("projects/p/locations/global/keyRings/r/cryptoKeys/k{at}")),
+        none_of: "KMS",
+    },
+    Service {
+        name: "azure_kv",
+        host: "team.vault.azure.net",
+        address: opened,
+        login: Some("login.microsoftonline.com"),
+        ready: || {
+            let test = plain().env("AZURE_TENANT_ID", text(clouds(), "tenant"));
+            let test = test.env("AZURE_CLIENT_ID", text(clouds(), "client_id"));
+            test.env("AZURE_CLIENT_SECRET", text(clouds(), "client_secret"))
+        },
+        line: |count| keys("--azure-kv", count, |at| format!("https://team.vault.azure.net/keys/k{at}/0a")),
+        none_of: "Key Vault",
+    },
+    Service {
+        name: "hc_vault",
+        host: "vault.test",
+        address: || host_of(text(bao(), "address")),
+        login: None,
+        ready: || plain().env("VAULT_TOKEN", "root"),
+        line: |count| keys("--hc-vault-transit", count, |at| format!("https://vault.test:8200/v1/transit/keys/k{at}")),
+        none_of: "Vault",
+    },
+    Service {
+        name: "hckms",
+        host: "kms.tr-west-1.myhuaweicloud.com",
+        address: opened,
+        login: None,
+        ready: || {
+            let test = plain().env("HUAWEICLOUD_SDK_AK", text(clouds(), "hc_ak"));
+            let test = test.env("HUAWEICLOUD_SDK_SK", text(clouds(), "hc_sk"));
+            test.env("HUAWEICLOUD_SDK_PROJECT_ID", text(clouds(), "hc_project"))
+        },
+        line: |count| keys("--hckms", count, |at| format!("tr-west-1:key-{at}")),
+        none_of: "KMS",
+    },
+    Service {
+        name: "s3_bucket",
+        host: "secrets.s3.us-east-1.amazonaws.com",
+        address: || host_of(text(moto(), "url")),
+        login: None,
+        ready: || amazon(publishing("s3_bucket: secrets")),
+        line: |_| "publish --yes a.yaml".to_owned(),
+        none_of: "S3",
+    },
+    Service {
+        name: "gcs_bucket",
+        host: "storage.googleapis.com",
+        address: || host_of(text(gcs(), "url")),
+        login: None,
+        ready: || publishing("gcs_bucket: secrets").env("GOOGLE_OAUTH_ACCESS_TOKEN", "x"),
+        line: |_| "publish --yes a.yaml".to_owned(),
+        none_of: "Cloud Storage",
+    },
+    Service {
+        name: "vault_path",
+        host: "vault.test",
+        address: || host_of(text(bao(), "address")),
+        login: None,
+        ready: || {
+            publishing("{vault_path: remote, vault_address: 'https://vault.test:8200'}").env("VAULT_TOKEN", "root")
+        },
+        line: |_| "publish --yes a.yaml".to_owned(),
+        none_of: "Vault",
+    },
+];
+
+impl Service {
+    fn is_kms(&self) -> bool {
+        registry::LISTS.iter().any(|list| list.name == self.name)
+    }
+
+    /// Lines that ask the service, and the exit codes of their failures. They are ready to be run in `test`.
+    fn lines(&self, test: &Test) -> Vec<(String, i32)> {
+        let line = (self.line)(1);
+        if !self.is_kms() {
+            return vec![(line, 1)];
+        }
+        let encrypted = test.run(&line).code(0).stdout;
+        std::fs::write(test.path("e.yaml"), encrypted).unwrap();
+        vec![(line, 1), ("decrypt e.yaml".to_owned(), 128)]
+    }
+
+    fn way(&self) -> Way {
+        let address = (self.address)();
+        let hosts: Vec<(&str, &str)> =
+            std::iter::once(self.host).chain(self.login).map(|host| (host, &*address)).collect();
+        Way::to(&hosts)
+    }
+}
+
+/// Every remote back end and every destination is tried here.
+#[test]
+fn no_service_is_left_out() {
+    let named = |name: &str| SERVICES.iter().any(|service| service.name == name);
+    for backend in registry::backends().iter().filter(|backend| backend.is_remote()) {
+        assert!(named(backend.name()), "{}", backend.name());
+    }
+    let refused = publishing("{}").run("publish --yes a.yaml").fails();
+    let (_, destinations) = refused.stderr.split_once("give it one of ").unwrap();
+    for name in destinations.trim().split(", ") {
+        assert!(named(name), "{name}");
+    }
+}
+
+#[test]
+fn a_proxy_and_another_authority_lead_to_every_service_and_who_asked_is_said() {
+    for service in &SERVICES {
+        let way = service.way();
+        let line = format!("{} --verbose", (service.line)(1));
+        let said = way.wire((service.ready)()).run(&line).code(0).stderr_lacks("hunter2");
+        let asked = way.asked();
+        assert!(asked.iter().any(|asked| asked.contains(service.host)), "{}: {asked:?}", service.name);
+        assert!(!asked.iter().any(|asked| asked.starts_with("CONNECT")), "{}: {asked:?}", service.name);
+        let did = ["it answered", "it was read", "it was written"];
+        let told = |line: &str| line.contains(": with ") && did.iter().any(|did| line.ends_with(did));
+        assert!(said.stderr.lines().any(told), "{}: {said:?}", service.name);
+    }
+}
+
+/// What the same commands say when something is in the way.
+#[test]
+fn what_is_in_the_way_has_a_message_of_its_own() {
+    for service in &SERVICES {
+        let name = service.name;
+        let way = service.way();
+        let test = way.wire((service.ready)());
+        let lines = service.lines(&test);
+        let none = [
+            format!("none of {}", service.none_of),
+            format!("not as {} does", service.none_of),
+            format!("no answer of {}", service.none_of),
+        ];
+        let pieces = [
+            "did not answer in time",
+            "closed the connection without an answer",
+            "the proxy cannot be reached",
+            "the proxy does not let it through",
+            "no secure connection",
+            "none of",
+            "it answered 502",
+        ];
+        let check = |test: &Test, piece: &str, hint: &str| {
+            for (line, code) in &lines {
+                let began = Instant::now();
+                let refused = test.run(line).code(*code).stderr_lacks("<b>").stderr_lacks("\u{1b}");
+                // A plan may have been made before the service went wrong, but not a file.
+                let refused = if service.is_kms() { refused.fails() } else { refused };
+                assert!(began.elapsed() < Duration::from_secs(10), "{name}, {piece}: {:?}", began.elapsed());
+                let said = none.iter().fold(refused.stderr.clone(), |said, none| said.replace(none, "none of"));
+                assert!(said.contains(piece) && said.contains(": with "), "{name}, {piece}: {refused:?}");
+                assert!(said.contains(hint), "{name}, {hint}: {refused:?}");
+                let others = pieces.iter().filter(|other| **other != piece && said.contains(**other)).count();
+                assert_eq!(others, usize::from(piece == "it answered 502"), "{name}, {piece}: {refused:?}");
+            }
+        };
+        let quick = way.wire((service.ready)()).env("LEAFCRYPT_NETWORK_TIMEOUT", "0.3");
+        let quick = quick.file("e.yaml", std::fs::read(test.path("e.yaml")).unwrap_or_default());
+        for fate in [Fate::Silence, Fate::Trickle] {
+            way.make(service.host, fate);
+            check(&quick, pieces[0], "hint: LEAFCRYPT_NETWORK_TIMEOUT=");
+        }
+        way.make(service.host, Fate::HangUp);
+        check(&test, pieces[1], "");
+        for body in [GARBAGE, "", "{}", "[]", "null", "{\"data\": 1}", "\u{0}\u{1b}[31m"] {
+            let kind = if body == GARBAGE { "text/html" } else { "application/json" };
+            way.make(service.host, Fate::Answer(200, kind, body));
+            check(&test, "none of", "hint: ");
+        }
+        way.make(service.host, Fate::Answer(502, "text/html", GARBAGE));
+        check(&test, "it answered 502", "hint: ");
+        drop(way.asked());
+        let elsewhere = |name: &str, value: &str| {
+            let test = way.wire((service.ready)()).env(name, value);
+            test.file("e.yaml", std::fs::read(quick.path("e.yaml")).unwrap_or_default())
+        };
+        check(&elsewhere("HTTPS_PROXY", &nobody()), "the proxy cannot be reached", "hint: HTTPS_PROXY and NO_PROXY");
+        let closed = Way::to(&[]);
+        check(&elsewhere("HTTPS_PROXY", closed.address()), "the proxy does not let it through", "hint: HTTPS_PROXY");
+        let authority = file(bao(), "ca.pem");
+        check(&elsewhere("SSL_CERT_FILE", &authority), "no secure connection", "hint: name the file");
+        assert_eq!(way.asked(), [""; 0], "{name}");
+    }
+}
+
+/// A service that cannot do it at the moment is asked three times, one that says no is asked once; and there is an end.
+#[test]
+fn requests_are_made_again_and_not_forever() {
+    for service in &SERVICES {
+        let way = service.way();
+        let test = way.wire((service.ready)());
+        for (line, code) in service.lines(&test) {
+            drop(way.asked());
+            for (fate, times) in [
+                (Fate::Answer(503, "application/json", "{}"), 3),
+                (Fate::Answer(500, "text/html", GARBAGE), 3),
+                (Fate::HangUp, 3),
+                (Fate::Answer(400, "application/json", "{}"), 1),
+                (Fate::Answer(501, "application/json", "{}"), 1),
+            ] {
+                way.make(service.host, fate.clone());
+                let began = Instant::now();
+                test.run(&line).fails().code(code);
+                let times = if service.name == "gcp_kms" && matches!(fate, Fate::Answer(500, ..)) { 1 } else { times };
+                let asked = way.asked();
+                let count = asked.iter().filter(|asked| asked.contains(service.host)).count();
+                assert_eq!(count, times, "{} {line}: {asked:?}", service.name);
+                assert!(began.elapsed() < Duration::from_secs(30), "{}: {:?}", service.name, began.elapsed());
+            }
+            way.make(service.host, Fate::To((service.address)()));
+            test.run(&line).code(0);
+        }
+    }
+}
+
+/// Ten keys of a service that takes its time cost little more than one.
+#[test]
+fn many_keys_are_wrapped_at_the_same_time() {
+    const WAIT: Duration = Duration::from_secs(1);
+    for service in SERVICES.iter().filter(|service| service.is_kms()) {
+        let way = service.way();
+        let test = way.wire((service.ready)());
+        // The stand-ins make keys when they are first named.
+        test.run(&(service.line)(10)).code(0);
+        way.make(service.host, Fate::Late(WAIT, (service.address)()));
+        let time = |count: usize| {
+            drop(way.asked());
+            let began = Instant::now();
+            test.run(&(service.line)(count)).code(0);
+            let took = began.elapsed();
+            let asked = way.asked().iter().filter(|asked| asked.contains(service.host)).count();
+            assert!(asked >= count, "{}: {asked} requests for {count} keys", service.name);
+            took
+        };
+        let (one, ten) = (time(1), time(10));
+        eprintln!("{}: one key {one:?}, ten keys {ten:?}", service.name);
+        assert!(one >= WAIT && ten < one * 2, "{}: ten took {ten:?}, one {one:?}", service.name);
+    }
+}
+
+/// Answers that are well made and hold nothing: a file must not be written that nobody could open.
+#[test]
+fn an_answer_without_a_key_in_it_is_none() {
+    for (name, nothing) in [
+        ("kms", "{\"CiphertextBlob\": \"\", \"Plaintext\": \"\"}"),
+        ("gcp_kms", "{\"ciphertext\": \"\", \"plaintext\": \"\"}"),
+        ("azure_kv", "{\"kid\": \"https://team.vault.azure.net/keys/k0/0a\", \"value\": \"\"}"),
+        ("hc_vault", "{\"data\": {\"ciphertext\": \"\", \"plaintext\": \"\"}}"),
+        ("hckms", "{\"cipher_text\": \"\", \"plain_text\": \"\"}"),
+    ] {
+        let service = SERVICES.iter().find(|service| service.name == name).unwrap();
+        let way = service.way();
+        let test = way.wire((service.ready)());
+        let lines = service.lines(&test);
+        way.make(service.host, Fate::Answer(200, "application/json", nothing));
+        for (line, code) in lines {
+            let refused = test.run(&line).fails().code(code);
+            let said =
+                ["its answer holds no wrapped data key", "its answer holds no data key", "its answer is none of"];
+            assert!(said.iter().any(|said| refused.stderr.contains(said)), "{name}: {refused:?}");
+        }
+    }
+}
+
+/// Nor is whoever gives tokens asked forever; and it is said that it was about a token.
+#[test]
+fn tokens_are_not_asked_for_forever() {
+    let user = format!(
+        "{{\"type\": \"authorized_user\", \"client_id\": \"c\", \"client_secret\": \"s\", \"refresh_token\": \"{}\"}}",
+        text(clouds(), "gcp_refresh")
+    );
+    let arn = moto()["keys"]["us-east-1"][0].as_str().unwrap();
+    for (name, login, more, line, about) in [
+        (
+            "kms",
+            "sts.us-east-1.amazonaws.com",
+            ("X", String::new()),
+            Some(format!("encrypt --kms {arn}+arn:aws:iam::123456789012:role/sops a.yaml")),
+            "the role arn:aws:iam::123456789012:role/sops could not be assumed",
+        ),
+        ("gcp_kms", "oauth2.googleapis.com", ("GOOGLE_CREDENTIALS", user), None, "no token was given"),
+        ("azure_kv", "login.microsoftonline.com", ("X", String::new()), None, "no token was given"),
+        ("hckms", "iam.tr-west-1.myhuaweicloud.com", ("HUAWEICLOUD_SDK_PROJECT_ID", String::new()), None, "IAM"),
+    ] {
+        let service = SERVICES.iter().find(|service| service.name == name).unwrap();
+        let address = (service.address)();
+        let way = Way::to(&[(service.host, &address), (login, &address)]);
+        let test = way.wire((service.ready)()).env(more.0, &more.1);
+        let line = line.unwrap_or_else(|| (service.line)(1));
+        test.run(&line).code(0);
+        assert!(way.asked().iter().any(|asked| asked.contains(login)), "{name}");
+        for fate in [
+            Fate::Answer(503, "text/html", GARBAGE),
+            Fate::HangUp,
+            Fate::Silence,
+            Fate::Answer(200, "text/html", GARBAGE),
+        ] {
+            let silent = matches!(fate, Fate::Silence);
+            way.make(login, fate);
+            let began = Instant::now();
+            let timeout = if silent { "0.3" } else { "10" };
+            let refused = test.run_as(&[("LEAFCRYPT_NETWORK_TIMEOUT", timeout)], &line).fails().code(1);
+            let asked = way.asked();
+            let count = asked.iter().filter(|asked| asked.contains(login)).count();
+            assert!((1..=3).contains(&count), "{name}: {asked:?}");
+            assert!(began.elapsed() < Duration::from_secs(30), "{name}: {:?}", began.elapsed());
+            let late = silent && refused.stderr.contains("did not answer in time");
+            assert!(late || refused.stderr.contains(about), "{name}: {refused:?}");
+            assert!(!refused.stderr.contains("cannot be reached"), "{name}: {refused:?}");
+        }
+    }
+}
