@@ -43,7 +43,7 @@ use crate::event;
 use crate::sys;
 use crate::trace;
 use clap::error::ErrorKind;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args as _, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
@@ -72,6 +72,15 @@ Examples:
 The old forms of sops work too: leafcrypt -e -i FILE, leafcrypt -d FILE, leafcrypt FILE."
 )]
 struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What stands before and behind every subcommand.
+#[derive(clap::Args)]
+struct Global {
     /// Print the version
     #[arg(short = 'v', short_alias = 'V', long, action = clap::ArgAction::Version)]
     version: Option<bool>,
@@ -84,8 +93,6 @@ struct Cli {
     /// What sops takes so that it does
     #[arg(long, global = true, hide = true)]
     check_for_updates: bool,
-    #[command(subcommand)]
-    command: Command,
 }
 
 #[derive(Subcommand)]
@@ -115,12 +122,52 @@ enum Command {
     Completion(completion::Args),
 }
 
+/// Adds the arguments of a subcommand.
+type Augment = fn(clap::Command) -> clap::Command;
+
+/// Every subcommand by its name, for [`command_for`].
+const SUBCOMMANDS: &[(&str, Augment)] = &[
+    ("encrypt", encrypt::Args::augment_args),
+    ("decrypt", decrypt::Args::augment_args),
+    ("edit", edit::Args::augment_args),
+    ("set", set::Args::augment_args),
+    ("unset", unset::Args::augment_args),
+    ("rotate", rotate::Args::augment_args),
+    ("updatekeys", updatekeys::Args::augment_args),
+    ("groups", groups::Args::augment_args),
+    ("filestatus", filestatus::Args::augment_args),
+    ("exec-env", exec_env::Args::augment_args),
+    ("exec-file", exec_file::Args::augment_args),
+    ("exec-dir", exec_dir::Args::augment_args),
+    ("publish", publish::Args::augment_args),
+    ("init", init::Args::augment_args),
+    ("keygen", keygen::Args::augment_args),
+    #[cfg(feature = "keyservice")]
+    ("keyservice", keyservice::Args::augment_args),
+    ("kustomize", kustomize::Args::augment_args),
+    ("helm", helm::Args::augment_args),
+    ("seal", seal::Args::augment_args),
+    ("completion", completion::Args::augment_args),
+];
+
 pub use completion::script as completion_script;
 
 /// Every command, flag and help text, for the reference and the man pages.
 #[must_use]
 pub fn command() -> clap::Command {
     Cli::command()
+}
+
+/// The command line for a call whose first word is `word`: when that is the name of a subcommand, with that one alone.
+/// All of them are a tenth of what a small job costs.
+fn command_for(word: Option<&OsString>) -> clap::Command {
+    let is_called = |(name, _): &&(&str, Augment)| word.is_some_and(|word| word == name);
+    let Some(&(name, augment)) = SUBCOMMANDS.iter().find(is_called) else { return Cli::command() };
+    let top = clap::Command::new("leafcrypt").version(env!("CARGO_PKG_VERSION")).disable_version_flag(true);
+    Global::augment_args(top)
+        .subcommand_required(true)
+        .disable_help_subcommand(true)
+        .subcommand(augment(clap::Command::new(name)))
 }
 
 /// Runs the program on its arguments, the first of which is its own name.
@@ -131,7 +178,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     event::listen(Box::new(Audit::default()));
     completion::answer(Cli::command);
     let args: Vec<OsString> = args.into_iter().collect();
-    let mut command = Cli::command();
+    let args = under_other_name(args);
+    let mut command = command_for(args.get(1));
     if is_called(&args, "sops") {
         // Scripts look for the version of sops in the second word.
         command = command.name("sops").bin_name("sops").version(concat!(
@@ -140,14 +188,14 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             ")"
         ));
     }
-    let parsed = legacy::rewrite(under_other_name(args), &command).map(|args| command.try_get_matches_from(args));
+    let parsed = legacy::rewrite(args, &command).map(|args| command.try_get_matches_from(args));
     let outcome = match parsed {
         Err(error) => return fail(&error, error.exit_code()),
         Ok(Err(usage)) => return explain_usage(&usage),
         Ok(Ok(matches)) => match Cli::from_arg_matches(&matches) {
             Err(usage) => return explain_usage(&usage),
-            Ok(Cli { command, verbose, .. }) => {
-                if verbose {
+            Ok(Cli { command, global }) => {
+                if global.verbose {
                     report::show_steps();
                 }
                 let clock = trace::clock();
@@ -259,5 +307,20 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_subcommand_alone_is_the_same() {
+        let mut all = Cli::command();
+        all.build();
+        let names: Vec<String> = all.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+        assert_eq!(names, SUBCOMMANDS.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>());
+        for name in names {
+            let mut alone = command_for(Some(&name.clone().into()));
+            alone.build();
+            let help = |of: &mut clap::Command| of.find_subcommand_mut(&name).unwrap().render_long_help().to_string();
+            assert_eq!(alone.get_subcommands().count(), 1);
+            assert_eq!(help(&mut alone), help(&mut all));
+        }
     }
 }

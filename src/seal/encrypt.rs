@@ -96,8 +96,8 @@ struct Sealer<'a> {
 struct Sealed {
     body: String,
     marks: Vec<usize>,
-    /// The entries whose text was replaced, and that text.
-    replaced: Vec<(u32, Range<usize>)>,
+    /// The entries whose text was replaced, and where that text begins and ends.
+    replaced: Vec<(u32, u32, u32)>,
     /// The comments whose tokens hold another text than their place in the document tells.
     texts: HashMap<EntryId, Vec<u8>>,
     mac: String,
@@ -265,7 +265,7 @@ impl<'a> Sealer<'a> {
                     }
                     let entry = document.entry(id);
                     if was.token.is_some() || entry.is(Flags::ALIAS) || entry.is(Flags::REWRITTEN) {
-                        replaced.push((id as u32, span.target.clone()));
+                        replaced.push((id as u32, span.target.start as u32, span.target.end as u32));
                     }
                     let Some((old, range)) = &was.token else { continue };
                     let place = match scalar.kind {
@@ -322,7 +322,7 @@ impl<'a> Sealer<'a> {
                 if has_comment || subtree.clone().any(sealed) || target.clone().any(sealed) {
                     let out = splicer.replace(span.clone());
                     format.write_copy(document, id, &mut |id, out| leaf(id, out, true).map(drop), out)?;
-                    replaced.push((id as u32, span));
+                    replaced.push((id as u32, span.start as u32, span.end as u32));
                 } else {
                     for id in subtree.clone().filter(|&id| !document.entry(id).kind().is_container()) {
                         leaf(id, &mut Vec::new(), false)?;
@@ -335,7 +335,7 @@ impl<'a> Sealer<'a> {
                 text.clear();
                 if leaf(id, &mut text, false)? {
                     splicer.replace(span.clone()).extend_from_slice(&text);
-                    replaced.push((id as u32, span));
+                    replaced.push((id as u32, span.start as u32, span.end as u32));
                 }
             }
             id += 1;
@@ -372,7 +372,8 @@ impl<'a> Sealer<'a> {
         let mut layout = Layout::default();
         let mut is_replaced = vec![false; document.len()];
         let mut rendered: Vec<u8> = Vec::new();
-        for (id, span) in sealed.replaced.iter().map(|(id, span)| (*id as usize, span.clone())) {
+        for &(id, start, end) in &sealed.replaced {
+            let (id, span) = (id as usize, start as usize..end as usize);
             is_replaced[id] = true;
             let twin = twins.entry(id);
             // What was rewritten without becoming a token of its own comes back from the record alone.
@@ -417,7 +418,7 @@ impl<'a> Sealer<'a> {
         }
         // By entry of the written document: which entry of the original its value is in.
         let mut origin = vec![u32::MAX; written.len()];
-        for &(id, _) in &sealed.replaced {
+        for &(id, ..) in &sealed.replaced {
             origin[twins.entry(id as usize)] = id;
         }
         let splicer = Splicer::comparing(written.bytes(), document.bytes());

@@ -256,22 +256,21 @@ impl<'a> Lines<'a> {
                 _ => Ok(None),
             };
         }
+        // Its colon is before the first space, or before the end of a line without one; all other spaces are in the value.
         let line = &self.bytes[at..end];
-        for found in memchr::memchr2_iter(b':', b'#', line) {
-            if line[found] == b'#' {
-                if found > 0 && line[found - 1] == b' ' {
-                    return Ok(None);
-                }
-            } else if self.is_apart(at + found + 1) {
-                let is_key = found > 0 && line[found - 1] != b' ' && found <= Self::LONGEST_KEY;
-                return if is_key && self.begins_plain(at) {
-                    Ok(Some((TokenKind::Plain, at..at + found)))
+        let mut spaces = memchr::memchr_iter(b' ', line).chain([line.len()]);
+        let found = spaces.find(|&space| space > 0 && line[space - 1] == b':' || line.get(space + 1) == Some(&b'#'));
+        match found.map(|space| space - 1) {
+            Some(colon) if line[colon] == b':' => {
+                let is_key = colon > 0 && line[colon - 1] != b' ' && colon <= Self::LONGEST_KEY;
+                if is_key && self.begins_plain(at) {
+                    Ok(Some((TokenKind::Plain, at..at + colon)))
                 } else {
                     Err(NotSimple)
-                };
+                }
             }
+            _ => Ok(None),
         }
-        Ok(None)
     }
 
     /// The kind of the quoted text at `at` and where it ends; none when there are no quotes.
@@ -328,17 +327,20 @@ impl<'a> Lines<'a> {
         if !self.begins_plain(at) {
             return Err(NotSimple);
         }
+        // Only next to a space, or at the end, do a colon and a hash have a meaning.
         let line = &self.bytes[at..end];
         let mut len = line.len();
-        for found in memchr::memchr2_iter(b':', b'#', line) {
-            if line[found] == b':' {
-                if self.is_apart(at + found + 1) {
-                    return Err(NotSimple);
-                }
-            } else if line[found - 1] == b' ' {
-                len = found;
+        for space in memchr::memchr_iter(b' ', line) {
+            if line[space - 1] == b':' {
+                return Err(NotSimple);
+            }
+            if line.get(space + 1) == Some(&b'#') {
+                len = space;
                 break;
             }
+        }
+        if line[..len].ends_with(b":") {
+            return Err(NotSimple);
         }
         let text = line[..len].trim_ascii_end();
         let close = at + text.len();
