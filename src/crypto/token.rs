@@ -74,22 +74,23 @@ pub enum Rejected {
 /// A token taken apart; the parts are still base64.
 #[derive(Clone, Copy)]
 pub struct Token<'a> {
-    data: &'a str,
-    iv: &'a str,
-    tag: &'a str,
-    kind: &'a str,
+    data: &'a [u8],
+    iv: &'a [u8],
+    tag: &'a [u8],
+    kind: &'a [u8],
 }
 
 impl<'a> Token<'a> {
     /// Takes `text` apart as sops' regular expression does
     /// (`^ENC\[AES256_GCM,data:(.+),iv:(.+),tag:(.+),type:(.+)\]`; what follows is not looked at).
     #[must_use]
-    pub fn parse(text: &'a str) -> Option<Self> {
-        let line = text.strip_prefix("ENC[AES256_GCM,data:")?.lines().next()?;
-        let (line, _) = line.rsplit_once(']')?;
-        let (line, kind) = split_at_last(line, ",type:")?;
-        let (line, tag) = split_at_last(line, ",tag:")?;
-        let (data, iv) = split_at_last(line, ",iv:")?;
+    pub fn parse(text: &'a [u8]) -> Option<Self> {
+        let text = text.strip_prefix(b"ENC[AES256_GCM,data:")?;
+        let line = &text[..memchr::memchr(b'\n', text).unwrap_or(text.len())];
+        let line = &line[..memchr::memrchr(b']', line)?];
+        let (line, kind) = split_at_last(line, b",type:")?;
+        let (line, tag) = split_at_last(line, b",tag:")?;
+        let (data, iv) = split_at_last(line, b",iv:")?;
         let parts = [data, iv, tag, kind];
         (!parts.iter().any(|part| part.is_empty())).then_some(Token { data, iv, tag, kind })
     }
@@ -97,14 +98,14 @@ impl<'a> Token<'a> {
     /// Whether this is the token of a comment, which sops writes into lists as an item.
     #[must_use]
     pub fn is_comment(&self) -> bool {
-        self.kind == "comment"
+        self.kind == b"comment"
     }
 
     /// The type of its value. A type that is not known is taken for text.
     #[must_use]
     pub fn kind(&self) -> Kind {
         let known = [Kind::Int, Kind::Float, Kind::Bool, Kind::Time, Kind::Comment];
-        known.into_iter().find(|&kind| type_name(kind) == self.kind).unwrap_or(Kind::Str)
+        known.into_iter().find(|&kind| type_name(kind).as_bytes() == self.kind).unwrap_or(Kind::Str)
     }
 
     /// The nonce, when it has the usual length.
@@ -214,10 +215,10 @@ impl Cipher {
 
 /// `text.rsplit_once(mark)` for a mark that begins with a comma. No part of a token has a comma in it, so
 /// the last one is the one; preparing a search of its own for each mark would take longer.
-fn split_at_last<'a>(text: &'a str, mark: &str) -> Option<(&'a str, &'a str)> {
+fn split_at_last<'a>(text: &'a [u8], mark: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
     let mut end = text.len();
     loop {
-        let comma = memchr::memrchr(b',', &text.as_bytes()[..end])?;
+        let comma = memchr::memrchr(b',', &text[..end])?;
         if let Some(rest) = text[comma..].strip_prefix(mark) {
             return Some((&text[..comma], rest));
         }
@@ -229,7 +230,7 @@ fn split_at_last<'a>(text: &'a str, mark: &str) -> Option<(&'a str, &'a str)> {
 static LENIENT: GeneralPurpose =
     GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
 
-fn push_from_base64(text: &str, out: &mut Vec<u8>) -> Result<(), Rejected> {
+fn push_from_base64(text: &[u8], out: &mut Vec<u8>) -> Result<(), Rejected> {
     LENIENT.decode_vec(text, out).map_err(|_| Rejected::Base64)
 }
 
@@ -253,15 +254,15 @@ fn type_name(kind: Kind) -> &'static str {
 
 /// The kind of a decrypted value, which is `out` from `start` on and is made canonical there. Types that are not text are
 /// read and written anew, as sops does, since the MAC is over what it then has (`True` may have been stored as `true`).
-fn canonical(kind: &str, out: &mut Vec<u8>, start: usize) -> Result<Kind, Rejected> {
+fn canonical(kind: &[u8], out: &mut Vec<u8>, start: usize) -> Result<Kind, Rejected> {
     let text = || std::str::from_utf8(&out[start..]).map_err(|_| Rejected::Type);
     let (kind, rewritten) = match kind {
-        "str" | "bytes" => return Ok(Kind::Str),
-        "comment" => return Ok(Kind::Comment),
-        "time" => return Ok(Kind::Time),
-        "int" | "int64" => (Kind::Int, text()?.parse::<i64>().map_err(|_| Rejected::Type)?.to_string()),
-        "float" => (Kind::Float, canonical_float(text()?).ok_or(Rejected::Type)?),
-        "bool" => (
+        b"str" | b"bytes" => return Ok(Kind::Str),
+        b"comment" => return Ok(Kind::Comment),
+        b"time" => return Ok(Kind::Time),
+        b"int" | b"int64" => (Kind::Int, text()?.parse::<i64>().map_err(|_| Rejected::Type)?.to_string()),
+        b"float" => (Kind::Float, canonical_float(text()?).ok_or(Rejected::Type)?),
+        b"bool" => (
             Kind::Bool,
             match text()? {
                 "1" | "t" | "T" | "true" | "TRUE" | "True" => "True".to_owned(),
@@ -317,7 +318,7 @@ mod tests {
             (Kind::Comment, " why"),
         ] {
             let text = token(kind, value.as_bytes(), b"a:b:");
-            let parsed = Token::parse(&text).unwrap();
+            let parsed = Token::parse(text.as_bytes()).unwrap();
             let (got, bytes) = Cipher::new(&key()).decrypt(&parsed, b"a:b:").ok().unwrap();
             assert_eq!((got, bytes.expose()), (kind, value.as_bytes()));
         }
@@ -326,39 +327,38 @@ mod tests {
     #[test]
     fn another_path_another_key_and_changed_bytes_are_rejected() {
         let text = token(Kind::Str, b"secret", b"a:");
-        let parsed = Token::parse(&text).unwrap();
+        let parsed = Token::parse(text.as_bytes()).unwrap();
         let reject = |cipher: Cipher, token: &Token<'_>, path: &[u8]| cipher.decrypt(token, path).err();
         assert_eq!(reject(Cipher::new(&key()), &parsed, b"b:"), Some(Rejected::Tag));
         let other = DataKey::from_bytes(vec![8; 32]).unwrap();
         assert_eq!(reject(Cipher::new(&other), &parsed, b"a:"), Some(Rejected::Tag));
         let changed = text.replacen("data:", "data:AAAA", 1);
-        assert_eq!(reject(Cipher::new(&key()), &Token::parse(&changed).unwrap(), b"a:"), Some(Rejected::Tag));
+        assert_eq!(reject(Cipher::new(&key()), &Token::parse(changed.as_bytes()).unwrap(), b"a:"), Some(Rejected::Tag));
         let changed = text.replacen("data:", "data:*", 1);
-        assert_eq!(reject(Cipher::new(&key()), &Token::parse(&changed).unwrap(), b"a:"), Some(Rejected::Base64));
+        assert_eq!(
+            reject(Cipher::new(&key()), &Token::parse(changed.as_bytes()).unwrap(), b"a:"),
+            Some(Rejected::Base64)
+        );
     }
 
     #[test]
     fn tokens_of_others_are_read_as_sops_reads_them() {
         let text = token(Kind::Str, b"secret", b"a:");
-        let parsed = Token::parse(&text).unwrap();
-        let bytes = |text: &str| BASE64_STANDARD.decode(text).unwrap();
+        let parsed = Token::parse(text.as_bytes()).unwrap();
+        let bytes = |text: &[u8]| BASE64_STANDARD.decode(text).unwrap();
         let (mut data, mut tag) = (bytes(parsed.data), bytes(parsed.tag));
         tag.insert(0, data.pop().unwrap());
         let (data, tag) = (BASE64_STANDARD.encode(data), BASE64_STANDARD.encode(tag));
-        let moved = Token { data: &data, tag: &tag, ..parsed };
+        let moved = Token { data: data.as_bytes(), tag: tag.as_bytes(), ..parsed };
         let decrypt =
             |token: &Token<'_>| Cipher::new(&key()).decrypt(token, b"a:").map(|(_, value)| value.expose().to_vec());
         assert_eq!(decrypt(&moved), Ok(b"secret".to_vec()));
-        assert_eq!(decrypt(&Token { data: "AAAA", tag: "AAAA", ..parsed }), Err(Rejected::Tag));
+        assert_eq!(decrypt(&Token { data: b"AAAA", tag: b"AAAA", ..parsed }), Err(Rejected::Tag));
         // The last character of 16 bytes has four bits too many.
-        let last = parsed
-            .tag
-            .strip_suffix("A==")
-            .or(parsed.tag.strip_suffix("Q=="))
-            .or(parsed.tag.strip_suffix("g=="))
-            .or(parsed.tag.strip_suffix("w=="))
-            .unwrap();
-        let odd = format!("{last}{}==", char::from(parsed.tag.as_bytes()[last.len()] + 1));
+        let mut odd = parsed.tag.to_vec();
+        let at = odd.len() - 3;
+        assert!(odd.ends_with(b"==") && b"AQgw".contains(&odd[at]));
+        odd[at] += 1;
         assert_eq!(decrypt(&Token { tag: &odd, ..parsed }), Ok(b"secret".to_vec()));
     }
 
@@ -374,9 +374,9 @@ mod tests {
         for text in
             ["", "ENC[", "ENC[AES256_GCM,data:,iv:a,tag:b,type:c]", "x ENC[AES256_GCM,data:a,iv:b,tag:c,type:d]"]
         {
-            assert!(Token::parse(text).is_none(), "{text}");
+            assert!(Token::parse(text.as_bytes()).is_none(), "{text}");
         }
-        assert!(Token::parse("ENC[AES256_GCM,data:a,iv:b,tag:c,type:d]\n").is_some());
+        assert!(Token::parse(b"ENC[AES256_GCM,data:a,iv:b,tag:c,type:d]\n").is_some());
     }
 
     #[test]

@@ -108,8 +108,7 @@ pub(super) fn read_metadata(format: &dyn Format, encrypted: &Document, ignore_ma
 /// That a document has no `sops` block: since it never had one, or since it was lost.
 pub(super) fn not_encrypted(document: &Document) -> Error {
     let error = Error::new(Kind::Generic, "the file is not encrypted").because("it has no top-level key `sops`");
-    let is_token =
-        |id: &EntryId| std::str::from_utf8(document.scalar(*id).bytes).is_ok_and(|text| Token::parse(text).is_some());
+    let is_token = |id: &EntryId| Token::parse(document.scalar(*id).bytes).is_some();
     let Some(token) = (0..document.len()).find(is_token) else { return error };
     Error::new(Kind::Generic, "the file has lost its `sops` block")
         .at(document.text(), document.entry(token).span().start)

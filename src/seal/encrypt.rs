@@ -386,7 +386,7 @@ impl<'a> Sealer<'a> {
                 continue;
             }
             let token = written.scalar(twin).bytes;
-            if std::str::from_utf8(token).ok().and_then(Token::parse).is_none() {
+            if Token::parse(token).is_none() {
                 return Err(self.unprovable(Some(id)));
             }
             rendered.clear();

@@ -94,7 +94,7 @@ impl Layout {
 
     /// Reads a token; `None` when it is not from this version of the file.
     pub(super) fn open(token: &str, cipher: &Cipher, last_modified: &str) -> Option<Self> {
-        let (_, json) = cipher.decrypt(&Token::parse(token)?, &Self::additional(last_modified)).ok()?;
+        let (_, json) = cipher.decrypt(&Token::parse(token.as_bytes())?, &Self::additional(last_modified)).ok()?;
         Some(Layout { texts: serde_json::from_slice(json.expose()).ok()? })
     }
 }

@@ -130,8 +130,7 @@ impl<'a> Opener<'a> {
             if scalar.kind == Kind::Str && scalar.bytes.is_empty() {
                 continue;
             }
-            let token = std::str::from_utf8(scalar.bytes).ok().filter(|_| scalar.kind == Kind::Str);
-            let Some(token) = token.and_then(Token::parse) else {
+            let Some(token) = Token::parse(scalar.bytes).filter(|_| scalar.kind == Kind::Str) else {
                 return Err(not_opened(document, id, Rejected::Form));
             };
             let value = opened
@@ -146,8 +145,7 @@ impl<'a> Opener<'a> {
 
     /// A comment that does not open is left as it is, as sops does: it may never have been encrypted.
     fn open_comment(&mut self, document: &Document, id: EntryId, opened: &mut Opened) {
-        let text = String::from_utf8_lossy(document.scalar(id).bytes);
-        let Some(token) = Token::parse(&text).filter(Token::is_comment) else { return };
+        let Some(token) = Token::parse(document.scalar(id).bytes).filter(Token::is_comment) else { return };
         for (nth, additional) in comment_places(document, id).enumerate() {
             if opened.decrypt(id, &self.cipher, &token, &additional).is_ok() {
                 if nth > 0 {
@@ -225,7 +223,7 @@ fn verify(metadata: &Metadata, cipher: &Cipher, computed: &str) -> Result<()> {
         return Err(Error::new(error::Kind::MacMissing, "the file has no MAC")
             .hint("restore the file from Git, or decrypt it with --ignore-mac and look at it with care"));
     }
-    let mac = Token::parse(&metadata.mac)
+    let mac = Token::parse(metadata.mac.as_bytes())
         .ok_or(Rejected::Form)
         .and_then(|token| cipher.decrypt(&token, metadata.last_modified.as_bytes()))
         .map_err(|rejected| {

@@ -27,7 +27,7 @@ pub fn placeholder(
         &Layout::default(),
         splicer,
         |id| {
-            let token = std::str::from_utf8(document.scalar(id).bytes).ok().and_then(Token::parse);
+            let token = Token::parse(document.scalar(id).bytes);
             let Some(token) = token else { return Source::Clear };
             let kind = token.kind();
             let bytes = match kind {

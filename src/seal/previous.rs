@@ -280,7 +280,7 @@ fn find_token<'a>(previous: &'a Previous, id: EntryId, source: &Range<usize>) ->
     let start = raw.find("ENC[")?;
     let end = raw.rfind(']')? + 1;
     let token = raw.get(start..end)?;
-    Token::parse(token)?;
+    Token::parse(token.as_bytes())?;
     let offset = span.start - source.start;
     Some((token, offset + start..offset + end))
 }
@@ -305,7 +305,7 @@ impl Nonces {
         for position in piece.positions.clone() {
             let id = previous.data[position as usize] as usize;
             let Some(value) = previous.opened.get(id) else { continue };
-            let token = std::str::from_utf8(previous.document.scalar(id).bytes).ok().and_then(Token::parse);
+            let token = Token::parse(previous.document.scalar(id).bytes);
             let Some(nonce) = token.and_then(|token| token.nonce()) else { continue };
             let additional = match previous.opened.elsewhere(id) {
                 Some(additional) => additional.to_vec(),

@@ -14,17 +14,18 @@ use crate::pattern::Pattern;
 /// When its pattern is none.
 pub fn select(document: &Document, selection: &Selection) -> Result<Vec<bool>> {
     let by_key =
-        |encrypted_on_match: bool, matches: &dyn Fn(&str) -> bool| select_by_key(document, encrypted_on_match, matches);
+        |encrypted_on_match, matches: &dyn Fn(EntryId) -> bool| select_by_key(document, encrypted_on_match, matches);
+    let ends_with = |id, suffix: &str| document.key_bytes(id).ends_with(suffix.as_bytes());
     let mut selected = match selection {
-        Selection::Implied | Selection::UnencryptedSuffix(_) => by_key(false, &|key| key.ends_with(selection.text())),
-        Selection::EncryptedSuffix(suffix) => by_key(true, &|key| key.ends_with(suffix.as_str())),
+        Selection::Implied | Selection::UnencryptedSuffix(_) => by_key(false, &|id| ends_with(id, selection.text())),
+        Selection::EncryptedSuffix(suffix) => by_key(true, &|id| ends_with(id, suffix)),
         Selection::UnencryptedRegex(pattern) => {
             let pattern = Pattern::new(pattern)?;
-            by_key(false, &|key| pattern.is_match(key))
+            by_key(false, &|id| pattern.is_match(document.key(id)))
         }
         Selection::EncryptedRegex(pattern) => {
             let pattern = Pattern::new(pattern)?;
-            by_key(true, &|key| pattern.is_match(key))
+            by_key(true, &|id| pattern.is_match(document.key(id)))
         }
         Selection::UnencryptedCommentRegex(pattern) => select_by_comment(document, false, &Pattern::new(pattern)?),
         Selection::EncryptedCommentRegex(pattern) => select_by_comment(document, true, &Pattern::new(pattern)?),
@@ -41,11 +42,11 @@ pub fn select(document: &Document, selection: &Selection) -> Result<Vec<bool>> {
 }
 
 /// Any key on the way from the root decides.
-fn select_by_key(document: &Document, encrypted_on_match: bool, matches: &dyn Fn(&str) -> bool) -> Vec<bool> {
+fn select_by_key(document: &Document, encrypted_on_match: bool, matches: &dyn Fn(EntryId) -> bool) -> Vec<bool> {
     let mut hit = vec![false; document.len()];
     for (id, entry) in document.entries().iter().enumerate() {
         if entry.kind() != Kind::Comment {
-            hit[id] = entry.parent().is_some_and(|parent| hit[parent]) || entry.has_key() && matches(document.key(id));
+            hit[id] = entry.parent().is_some_and(|parent| hit[parent]) || entry.has_key() && matches(id);
         }
     }
     // After the values, since a comment may stand before the container it belongs to.

@@ -17,7 +17,7 @@ impl Twins {
             let entry = encrypted.entry(id as usize);
             let is_item = || {
                 let in_list = entry.parent().is_some_and(|parent| encrypted.entry(parent).kind() == Kind::List);
-                let token = || std::str::from_utf8(encrypted.scalar(id as usize).bytes).ok().and_then(Token::parse);
+                let token = || Token::parse(encrypted.scalar(id as usize).bytes);
                 entry.kind() == Kind::Str && in_list && token().is_some_and(|token| token.is_comment())
             };
             entry.kind() == Kind::Comment || is_item()
