@@ -270,3 +270,74 @@ fn one_value_of_dotenv() {
 fn one_value_of_ini() {
     run("ini", 100, 160, generate::ini::text);
 }
+
+#[test]
+fn a_file_of_any_kind() {
+    let format = format::by_name("binary").unwrap();
+    let (before, after) = (b"\x00\xff hunter2\n".as_slice(), b"\x00\xff another\n".as_slice());
+    let sops = Sops::new();
+    let own = harness::encrypt(format, before, Rule::EVERYTHING).unwrap();
+    for encrypted in [own, sops.encrypt(format, before, Rule::EVERYTHING).unwrap()] {
+        let mut opened = harness::Opened::of(format, &encrypted).unwrap();
+        assert_eq!(opened.previous.plaintext(), before);
+        let sealed = opened.seal(format, &format.index_plaintext(after.to_vec()).unwrap()).unwrap();
+        let texts = [&encrypted, &sealed];
+        for (text, changed) in texts.iter().zip(changed_lines(&encrypted, &sealed)) {
+            let lines: Vec<&str> = text.split('\n').collect();
+            let keys: Vec<&str> = changed.iter().filter_map(|&line| lines[line].trim().split('"').nth(1)).collect();
+            assert!(keys.contains(&"data") && keys.contains(&"mac"), "{keys:?}");
+            assert!(keys.iter().all(|key| ["data", "lastmodified", "mac"].contains(key)), "{keys:?}");
+            assert_eq!(keys.len(), changed.len(), "{keys:?}");
+        }
+        assert_eq!(harness::decrypt_of_sops(format, &sealed).unwrap(), after);
+        assert_eq!(sops.decrypt(format, &sealed).unwrap(), after);
+        // The same text again is the same token.
+        let again = opened.seal(format, &format.index_plaintext(before.to_vec()).unwrap()).unwrap();
+        assert_eq!(tokens(&again)[0], tokens(&encrypted)[0]);
+    }
+}
+
+/// The tokens of a file in order, without those of its `sops` block.
+fn tokens(text: &str) -> Vec<&str> {
+    let token = regex::Regex::new(r"ENC\[AES256_GCM,[^\]]*\]").unwrap();
+    let lines = text.lines().filter(|line| !is_of_block(line) && !line.contains("sops_"));
+    lines.flat_map(|line| token.find_iter(line)).map(|found| found.as_str()).collect()
+}
+
+#[test]
+fn of_equal_values_the_one_that_is_edited_gets_another_token() {
+    let documents = [
+        ("yaml", "data:\n    k: same\n---\ndata:\n    k: same\n---\ndata:\n    k: same\n"),
+        ("yaml", "list:\n    - k: same\n    - k: same\n    - k: same\n"),
+        ("yaml", "list:\n    - same\n    - same\n    - same\n"),
+        ("yaml", "list: [same, same, {k: same}, {k: same}]\n"),
+        (
+            "json",
+            "{\n\t\"list\": [\n\t\t{\n\t\t\t\"k\": \"same\"\n\t\t},\n\t\t{\n\t\t\t\"k\": \"same\"\n\t\t}\n\t]\n}\n",
+        ),
+        ("json", "{\n\t\"list\": [\n\t\t\"same\",\n\t\t\"same\",\n\t\t\"same\"\n\t]\n}\n"),
+        ("dotenv", "K=same\nK=same\nK=same\n"),
+        ("ini", "k = same\n\n[a]\nk = same\nl = same\n\n[b]\nk = same\n"),
+    ];
+    let sops = Sops::new();
+    for (name, plain) in documents {
+        let format = format::by_name(name).unwrap();
+        let own = harness::encrypt(format, plain, Rule::EVERYTHING).unwrap();
+        for encrypted in [own, sops.encrypt(format, plain, Rule::EVERYTHING).unwrap()] {
+            let mut opened = harness::Opened::of(format, &encrypted).unwrap();
+            let plain = String::from_utf8(opened.previous.plaintext().to_vec()).unwrap();
+            let before = tokens(&encrypted);
+            let places: Vec<usize> = plain.match_indices("same").map(|(at, _)| at).collect();
+            assert!(before.len() == places.len() && places.len() > 1, "{encrypted}");
+            for (edited, &at) in places.iter().enumerate() {
+                let changed = format!("{}other{}", &plain[..at], &plain[at + 4..]);
+                let sealed = opened.seal(format, &format.index(changed.clone()).unwrap()).unwrap();
+                let after = tokens(&sealed);
+                for (place, (was, is)) in before.iter().zip(&after).enumerate() {
+                    assert_eq!(was == is, place != edited, "{place}, of {edited}:\n{encrypted}\n{sealed}");
+                }
+                assert_eq!(harness::decrypt_of_sops(format, &sealed).unwrap(), changed.as_bytes());
+            }
+        }
+    }
+}

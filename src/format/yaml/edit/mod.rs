@@ -237,6 +237,10 @@ fn replace(document: &Document, id: EntryId, value: Node<'_>) -> Result<Vec<Spli
     if is_item && inline.1.is_empty() && !inline.0.is_empty() && comment.starts_with('#') {
         inline = (inline.0.start..text.len() - comment.len(), " ".to_owned());
     }
+    // Nor does it take a tab behind the mark, where nothing but a block below follows.
+    if inline.1.is_empty() && !inline.0.is_empty() && comment.starts_with(['\n', '\r']) {
+        inline.0.end = text.len() - comment.len();
+    }
     let inline_end = inline.0.end;
     splices.push(inline);
     match around.below {
