@@ -233,6 +233,19 @@ pub(super) struct SelectionArgs {
 }
 
 impl SelectionArgs {
+    /// The flags that were typed.
+    pub(super) fn typed(&self) -> impl Iterator<Item = &'static str> {
+        let flags = [
+            (&self.unencrypted_suffix, "--unencrypted-suffix"),
+            (&self.encrypted_suffix, "--encrypted-suffix"),
+            (&self.unencrypted_regex, "--unencrypted-regex"),
+            (&self.encrypted_regex, "--encrypted-regex"),
+            (&self.unencrypted_comment_regex, "--unencrypted-comment-regex"),
+            (&self.encrypted_comment_regex, "--encrypted-comment-regex"),
+        ];
+        flags.into_iter().filter(|(value, _)| value.is_some()).map(|(_, flag)| flag)
+    }
+
     /// The selection that was asked for; an empty value is none, as in sops.
     pub(super) fn selection(self) -> Option<Selection> {
         let given = |value: Option<String>| value.filter(|value| !value.is_empty());

@@ -86,11 +86,34 @@ pub(super) struct Args {
     in_place: bool,
 }
 
+impl Args {
+    /// The flags that were typed and count for a new file alone.
+    fn of_new_files(&self) -> Vec<String> {
+        let mut flags = self.recipients.typed.clone();
+        flags.extend(self.selection.typed().map(str::to_owned));
+        flags.extend(self.mac_only_encrypted.then(|| "--mac-only-encrypted".to_owned()));
+        flags.extend(self.shamir_secret_sharing_threshold.map(|_| "--shamir-secret-sharing-threshold".to_owned()));
+        flags
+    }
+}
+
+fn warn_of(flags: &[String], shown: &str) {
+    if !flags.is_empty() {
+        let count = if flags.len() == 1 { "counts" } else { "count" };
+        report::warnings(&[format!("{} {count} for a new file alone; {shown} stays as it is", flags.join(", "))]);
+    }
+}
+
 pub(super) fn run(args: Args) -> Result<ExitCode> {
+    let of_new_files = args.of_new_files();
     let Some(path) = args.file else {
         return Err(Error::new(Kind::NoFile, "no file is named").hint("leafcrypt edit FILE"));
     };
     let shown = path.display().to_string();
+    let is_there = path.exists();
+    if is_there {
+        warn_of(&of_new_files, &shown);
+    }
     let request = Edit {
         source: Source {
             path,
@@ -113,7 +136,10 @@ pub(super) fn run(args: Args) -> Result<ExitCode> {
     match edit::edit(&request, &args.keys.keyring()?, &Environment::of_process(), &mut Terminal)? {
         Outcome::Saved => Ok(ExitCode::SUCCESS),
         Outcome::Unchanged { returned_at_once } => {
-            report::note(&format!("nothing was changed; {shown} is as it was"));
+            match is_there {
+                true => report::note(&format!("nothing was changed; {shown} is as it was")),
+                false => report::note(&format!("the example was not changed; {shown} is not made")),
+            }
             if returned_at_once && sys::is_interactive() {
                 report::hint(
                     "if the editor opens a window, tell it to wait until that is closed, as in EDITOR='code --wait'",
@@ -122,7 +148,10 @@ pub(super) fn run(args: Args) -> Result<ExitCode> {
             Ok(ExitCode::from(UNCHANGED))
         }
         Outcome::Interrupted { signal, draft } => {
-            report::note(&format!("interrupted; {shown} is as it was"));
+            match is_there {
+                true => report::note(&format!("interrupted; {shown} is as it was")),
+                false => report::note(&format!("interrupted; {shown} is not made")),
+            }
             draft.iter().for_each(|line| report::note(line));
             Ok(Signals::end_by(signal))
         }

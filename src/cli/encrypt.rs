@@ -17,7 +17,8 @@ Examples:
   leafcrypt encrypt -i secrets/prod.yaml
   leafcrypt encrypt --age age1… --encrypted-regex '^(data|stringData)$' secret.yaml
   leafcrypt encrypt --output prod.enc.yaml prod.yaml
-  kubectl create secret … -o yaml --dry-run=client | leafcrypt encrypt --filename-override secrets/db.yaml")]
+  kubectl create secret … -o yaml --dry-run=client |
+    leafcrypt encrypt --filename-override secrets/db.yaml")]
 pub(super) struct Args {
     #[command(flatten)]
     input: InputArgs,

@@ -31,7 +31,7 @@ pub(super) struct ExecArgs {
     #[arg(long, value_name = "TYPE", value_parser = format_parser())]
     input_type: Option<&'static dyn Format>,
 
-    /// Give the command no other variables than those of the file and of --user
+    /// Give the command no variables of this process, but those of --user and with exec-env those of the file
     #[arg(long)]
     pristine: bool,
 
@@ -75,9 +75,10 @@ impl ExecArgs {
     /// What is to be done by the subcommand `command`.
     pub(super) fn exec(self, command: &str) -> Result<Exec> {
         let (path, program) = file_and_program(self.file, self.line, self.words).map_err(|error| {
+            let [line, words] = if command == "exec-env" { ["$variable", "ARGUMENT"] } else { ["{}", "{}"] };
             error
-                .hint(format!("a line for the shell: leafcrypt {command} FILE 'PROGRAM $variable'"))
-                .hint(format!("a program, without a shell: leafcrypt {command} FILE -- PROGRAM ARGUMENT"))
+                .hint(format!("a line for the shell: leafcrypt {command} FILE 'PROGRAM {line}'"))
+                .hint(format!("a program, without a shell: leafcrypt {command} FILE -- PROGRAM {words}"))
         })?;
         Ok(Exec {
             source: Source { path, name: None, input_type: self.input_type, output_type: None },

@@ -19,7 +19,7 @@ Examples:
   leafcrypt exec-env secrets.yaml -- ./server --port 80    a program, without a shell
   leafcrypt exec-env --flatten values.yaml -- env          db: {user: x} becomes db_user
   leafcrypt exec-env --pristine --user www secrets.yaml -- ./server
-  leafcrypt exec-env --same-process secrets.yaml -- ./server   the server takes the place of leafcrypt"
+  leafcrypt exec-env --same-process secrets.yaml -- ./server   in the place of leafcrypt"
 )]
 pub(super) struct Args {
     #[command(flatten)]

@@ -107,6 +107,6 @@ fn change(target: Target, step: Step) -> Result<()> {
     let threshold = target.shamir_secret_sharing_threshold.filter(|&threshold| threshold > 0);
     let regrouped = groups::change(Groups { source, step, threshold }, &target.keys.keyring()?)?;
     destination.write(regrouped.text.as_bytes())?;
-    report::note(plan::render(&regrouped.plan).trim_end());
+    report::styled(plan::render(&regrouped.plan).trim_end());
     Ok(())
 }

@@ -16,8 +16,8 @@ use std::path::PathBuf;
 #[command(after_help = "\
 Examples:
   leafcrypt keyservice --network unix --address ~/.sops.sock
-  leafcrypt keyservice --prompt                                 on 127.0.0.1:5000; asks before each use
-  ssh -R /tmp/sops.sock:$HOME/.sops.sock server                 your keys on a server, for as long as you are there
+  leafcrypt keyservice --prompt                    on 127.0.0.1:5000; asks before each use
+  ssh -R /tmp/sops.sock:$HOME/.sops.sock server    your keys on a server, while you are there
   leafcrypt decrypt --keyservice unix:///tmp/sops.sock FILE")]
 pub(super) struct Args {
     /// The kind of address

@@ -33,11 +33,11 @@ pub(super) struct Args {
     manifest: Option<PathBuf>,
 
     /// Refuse files outside of the working folder, which is that of the kustomization
-    #[arg(long, env = "LEAFCRYPT_ROOT_ONLY", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "LEAFCRYPT_ROOT_ONLY", hide_env_values = true, value_parser = FalseyValueParser::new())]
     root_only: bool,
 
     /// Put placeholders for the encrypted values: no key is needed, and the output is always the same
-    #[arg(long, env = "LEAFCRYPT_PLACEHOLDER", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "LEAFCRYPT_PLACEHOLDER", hide_env_values = true, value_parser = FalseyValueParser::new())]
     placeholder: bool,
 
     /// Render the working folder as a config-management plugin of Argo CD: a kustomization, a Helm chart, or plain manifests

@@ -42,7 +42,7 @@ use crate::error::{Error, Kind};
 use crate::event;
 use crate::sys;
 use crate::trace;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args as _, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::Path;
@@ -85,7 +85,7 @@ struct Global {
     #[arg(short = 'v', short_alias = 'V', long, action = clap::ArgAction::Version)]
     version: Option<bool>,
     /// Show what is done and how long it takes
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 900)]
     verbose: bool,
     /// What sops takes so that it does not ask a server for its latest version; nothing is ever asked for here
     #[arg(long, global = true, hide = true)]
@@ -191,9 +191,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let parsed = legacy::rewrite(args, &command).map(|args| command.try_get_matches_from(args));
     let outcome = match parsed {
         Err(error) => return fail(&error, error.exit_code()),
-        Ok(Err(usage)) => return explain_usage(&usage),
+        Ok(Err(usage)) => return explain_usage(usage),
         Ok(Ok(matches)) => match Cli::from_arg_matches(&matches) {
-            Err(usage) => return explain_usage(&usage),
+            Err(usage) => return explain_usage(usage),
             Ok(Cli { command, global }) => {
                 if global.verbose {
                     report::show_steps();
@@ -289,7 +289,14 @@ fn print_help(subcommand: &str) -> crate::Result<()> {
 }
 
 /// Prints what clap has to say (help and version are among it) and gives the exit code of sops for it.
-fn explain_usage(usage: &clap::Error) -> ExitCode {
+fn explain_usage(mut usage: clap::Error) -> ExitCode {
+    for kind in [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue] {
+        if let Some(ContextValue::Strings(mut near)) = usage.remove(kind) {
+            // The nearest comes last there.
+            near.reverse();
+            usage.insert(kind, ContextValue::Strings(near));
+        }
+    }
     let printed = usage.print();
     ExitCode::from(match usage.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion if printed.is_err() => sys::BROKEN_PIPE,

@@ -1,5 +1,6 @@
 //! How a plan looks: who stays, who comes and who goes. As sops prints it, and each with the kind of its key.
 
+use super::report::harmless;
 use crate::ops::Plan;
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write as _;
@@ -12,7 +13,7 @@ const GROUP: Style = Style::new().underline();
 pub(super) fn render(plan: &Plan) -> String {
     let mut out = String::new();
     let mut line = |mark: &str, style: Style, text: &str| {
-        let _ = writeln!(out, "{style}{mark}{text}{style:#}");
+        let _ = writeln!(out, "{style}{mark}{}{style:#}", harmless(text));
     };
     let (before, after) = plan.threshold;
     if before == after {

@@ -2,6 +2,7 @@
 
 use super::args::{ConfigArgs, KeyArgs};
 use super::files::Teller;
+use super::report::harmless;
 use super::{files, output, plan, report};
 use crate::error::{Error, Kind, Result};
 use crate::ops::Rules;
@@ -49,19 +50,25 @@ pub(super) struct Args {
     manifest: Option<Which>,
 
     /// The SecretStore of the ExternalSecrets
-    #[arg(long, value_name = "STORE", default_value = "vault", conflicts_with = "cluster_secret_store")]
+    #[arg(
+        long,
+        value_name = "STORE",
+        default_value = "vault",
+        requires = "manifest",
+        conflicts_with = "cluster_secret_store"
+    )]
     secret_store: String,
 
     /// The ClusterSecretStore of the ExternalSecrets
-    #[arg(long, value_name = "STORE")]
+    #[arg(long, value_name = "STORE", requires = "manifest")]
     cluster_secret_store: Option<String>,
 
     /// The role of Vault that the CSI driver logs in with
-    #[arg(long, value_name = "ROLE", default_value = "default")]
+    #[arg(long, value_name = "ROLE", requires = "manifest", default_value = "default")]
     vault_role: String,
 
     /// The namespace of the manifests
-    #[arg(short, long, value_name = "NAMESPACE")]
+    #[arg(short, long, value_name = "NAMESPACE", requires = "manifest")]
     namespace: Option<String>,
 
     #[command(flatten)]
@@ -209,13 +216,13 @@ fn show(due: &[Publication], beside: bool) -> Result<()> {
             (Kept::File, None) => "encrypted as it is",
             (Kept::File, Some(_)) => "encrypted anew, for others",
         };
-        text.push_str(&format!("{mark} {} ({what})\n    to {}\n", one.file, one.address));
+        text.push_str(&format!("{mark} {} ({what})\n    to {}\n", harmless(&one.file), harmless(&one.address)));
         if let Some(plan) = &one.recipients {
             text.push_str(&plan::render(plan));
         }
     }
     if beside {
-        report::note(text.trim_end());
+        report::styled(text.trim_end());
         return Ok(());
     }
     output::print_styled(&text)

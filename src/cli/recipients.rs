@@ -3,12 +3,15 @@
 use crate::error::Result;
 use crate::key::{Backend, GivenDetails, Stanza, registry};
 use crate::ops::Given;
+use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
 
 /// For whom to encrypt: a flag and a variable for each back end.
 pub(super) struct RecipientArgs {
     /// What was given.
     pub(super) given: Given,
+    /// The flags among it, as they were typed; the rest is of variables.
+    pub(super) typed: Vec<String>,
 }
 
 /// Recipients to add and to remove: `--add-age`, `--rm-age` and so on.
@@ -95,7 +98,13 @@ impl RecipientArgs {
     }
 
     fn of(matches: &ArgMatches) -> Self {
-        RecipientArgs { given: given(matches, str::to_owned) }
+        let backends = registry::backends().iter();
+        let flags = backends.flat_map(|backend| {
+            std::iter::once(backend.flag()).chain(backend.details().iter().map(|detail| detail.flag))
+        });
+        let is_typed = |flag: &&str| matches.value_source(flag) == Some(ValueSource::CommandLine);
+        let typed = flags.filter(is_typed).map(|flag| format!("--{flag}")).collect();
+        RecipientArgs { given: given(matches, str::to_owned), typed }
     }
 }
 

@@ -54,7 +54,7 @@ pub(super) fn hint(text: &str) {
 /// Asks on the standard input until it is answered; `None` when that ends.
 pub(super) fn yes_or_no(question: &str) -> Option<bool> {
     loop {
-        print(question);
+        print(&harmless(question));
         let mut line = String::new();
         let read = std::io::stdin().read_line(&mut line);
         match line.trim() {
@@ -69,9 +69,16 @@ pub(super) fn yes_or_no(question: &str) -> Option<bool> {
     }
 }
 
-/// Prints `line` as it is.
-pub(super) fn note(line: &str) {
-    print(&format!("{line}\n"));
+/// Prints `text`, which has colours of its own; names in it are [`harmless`].
+pub(super) fn styled(text: &str) {
+    print(&format!("{text}\n"));
+}
+
+/// Prints `text`, of one line or several.
+pub(super) fn note(text: &str) {
+    for line in text.split('\n') {
+        print(&format!("{}\n", harmless(line)));
+    }
 }
 
 /// Prints what [`trace`] records, from now on. Only what is ours: what a library below says of its
@@ -152,7 +159,7 @@ fn place(out: &mut String, place: &Place) {
 }
 
 /// A file name or a key may hold what a terminal takes for a command.
-fn harmless(text: &str) -> String {
+pub(super) fn harmless(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 

@@ -27,8 +27,9 @@ Examples:
   leafcrypt set --value-file secrets.yaml /db/password value.json
   leafcrypt set --document 1 stream.yaml data.token '\"text\"'
 
-A value on the command line can be seen by other users of the machine and stays in the history of the shell: --value-stdin
-and --value-file do not have it there. The old form of sops works too: leafcrypt --set '[\"db\"] \"text\"' FILE.")]
+Other users of the machine can see a value on the command line, and the history of the shell
+keeps it: that is what --value-stdin and --value-file are for.
+The old form of sops works too: leafcrypt --set '[\"db\"] \"text\"' FILE")]
 pub(super) struct Args {
     /// The file, which is changed in place
     #[arg(value_name = "FILE")]
@@ -98,7 +99,7 @@ pub(super) struct TargetArgs {
     #[command(flatten)]
     keys: KeyArgs,
 
-    /// Taken by sops as well, where nothing comes of it: the key groups stay as they are
+    /// Taken by sops as well, where nothing comes of it
     #[arg(long, value_name = "NUMBER", hide = true)]
     shamir_secret_sharing_threshold: Option<usize>,
 
@@ -110,6 +111,11 @@ pub(super) struct TargetArgs {
 impl TargetArgs {
     /// Makes the change in `file`.
     pub(super) fn change(self, file: PathBuf, path: KeyPath, value: Option<Value>, idempotent: bool) -> Result<()> {
+        if self.shamir_secret_sharing_threshold.is_some() {
+            report::warnings(&["--shamir-secret-sharing-threshold changes nothing here, as in sops: the key groups \
+                                stay as they are; see leafcrypt groups"
+                .to_owned()]);
+        }
         let source = Source {
             path: file.clone(),
             name: self.filename_override,

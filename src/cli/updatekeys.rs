@@ -3,6 +3,7 @@
 use super::args::{ConfigArgs, KeyArgs, format_parser};
 use super::files::Teller;
 use super::recipients::DetailArgs;
+use super::report::harmless;
 use super::{files, output, plan, report};
 use crate::error::{Error, Kind, Result};
 use crate::format::Format;
@@ -160,10 +161,10 @@ fn agreed(batch: &Batch<'_>) -> Result<bool> {
 fn show(batch: &Batch<'_>) -> Result<()> {
     let mut text = "The following changes will be made to ".to_owned();
     match &batch.sources[..] {
-        [only] => text.push_str(&format!("{}:\n", only.shown())),
+        [only] => text.push_str(&format!("{}:\n", harmless(&only.shown()))),
         many => {
             text.push_str(&format!("these {} files:\n", many.len()));
-            many.iter().take(LISTED).for_each(|source| text.push_str(&format!("  {}\n", source.shown())));
+            many.iter().take(LISTED).for_each(|source| text.push_str(&format!("  {}\n", harmless(&source.shown()))));
             if many.len() > LISTED {
                 text.push_str(&format!("  and {} more\n", many.len() - LISTED));
             }

@@ -628,6 +628,8 @@ table!(
         ("publish -y plain.yaml", ""),
         ("publish -y enc.yaml", ""),
         ("publish -y --no-such-flag enc.yaml", ""),
+        ("publish -y --namespace prod enc.yaml", OURS),
+        ("publish -y --secret-store vault enc.yaml", OURS),
         ("publish", ""),
     ]
 );

@@ -120,6 +120,16 @@ fn without_a_subcommand_a_file_is_edited() {
 }
 
 #[test]
+fn flags_for_new_files_are_not_ignored_in_silence() {
+    let edit = Edit::new().editor("sed -i s/admin/root/ \"$file\"").env("SOPS_PGP_FP", "x");
+    let all = "--encrypted-regex x --shamir-secret-sharing-threshold 2 --age x --aws-profile p --mac-only-encrypted";
+    let warning = "--age, --aws-profile, --encrypted-regex, --mac-only-encrypted, \
+                   --shamir-secret-sharing-threshold count for a new file alone; a.yaml stays as it is";
+    edit.run(&format!("edit {all} a.yaml")).code(0).stderr_has(warning);
+    edit.run("edit a.yaml").code(200).stderr_lacks("warning");
+}
+
+#[test]
 fn what_is_not_changed_is_not_touched() {
     let edit = Edit::new().editor("touch \"$file\"");
     let facts = || {
@@ -132,7 +142,7 @@ fn what_is_not_changed_is_not_touched() {
     assert_eq!(facts(), before);
     // An example that was not changed is not wanted.
     edit.test.sops("edit new.yaml").code(200);
-    edit.run("edit new.yaml").code(200);
+    edit.run("edit new.yaml").code(200).stdout("").stderr_has("new.yaml is not made");
     assert!(!edit.test.path("new.yaml").exists());
     assert!(edit.drafts().is_empty());
 }

@@ -240,3 +240,26 @@ fn the_check_itself_finds_what_it_looks_for() {
     }
     assert_eq!(violations("document/mod.rs", "let a = '\"'; crate::cli::Y; let b = '\"';").len(), 1);
 }
+
+/// Flags that sops has for what is never done here.
+const WITHOUT_EFFECT: &[&str] = &["disable_version_check", "check_for_updates", "in_place"];
+
+#[test]
+fn no_flag_is_parsed_and_ignored() {
+    let sources: Vec<_> = all_sources().into_iter().filter(|(name, _)| name.starts_with("cli")).collect();
+    let group = regex::Regex::new(r"(?s)derive\((?:clap::)?(?:Args|Parser)\)\]\n.*?struct \w+ \{\n(.*?)\n\}").unwrap();
+    let field = regex::Regex::new(r"(?m)^    (?:pub\(super\) )?(\w+): ").unwrap();
+    let mut fields = 0;
+    for (name, text) in &sources {
+        for found in group.captures_iter(text) {
+            for flag in field.captures_iter(&found[1]).map(|field| field[1].to_owned()) {
+                fields += 1;
+                // Read as `args.flag`, or taken out of the group by its name.
+                let elsewhere = text.replace(&found[1], "");
+                let word = regex::Regex::new(&format!(r"\b{flag}\b")).unwrap();
+                assert!(word.is_match(&elsewhere) || WITHOUT_EFFECT.contains(&&*flag), "{name}: nobody reads {flag}");
+            }
+        }
+    }
+    assert!(fields > 100, "only {fields} fields were found");
+}

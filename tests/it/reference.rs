@@ -100,6 +100,15 @@ fn every_command_has_examples() {
     }
 }
 
+#[test]
+fn no_line_of_an_example_is_broken() {
+    for (name, command) in commands() {
+        let example = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let long: Vec<&str> = example.lines().filter(|line| line.chars().count() > 100).collect();
+        assert!(long.is_empty(), "{name} --help: {long:?} are longer than 100 columns");
+    }
+}
+
 /// What a real bash offers for the words of a line, the last of which is being typed.
 pub(crate) fn offered(test: &Test, words: &[&str]) -> Vec<String> {
     let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();

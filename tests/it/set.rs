@@ -112,6 +112,17 @@ fn a_value_may_come_from_a_file_or_from_the_standard_input() {
 }
 
 #[test]
+fn the_key_groups_stay_and_that_is_said() {
+    let test = team(PLAIN, "a.yaml");
+    let flag = "--shamir-secret-sharing-threshold 2";
+    let said = "--shamir-secret-sharing-threshold changes nothing here";
+    test.run(&format!("set {flag} a.yaml db.user '\"root\"'")).code(0).stdout("").stderr_has(said);
+    test.run(&format!("unset {flag} a.yaml db.user")).code(0).stdout("").stderr_has(said);
+    test.run("set a.yaml db.user 1").code(0).stderr_is_empty();
+    assert!(!test.read("a.yaml").contains("shamir_threshold"));
+}
+
+#[test]
 fn idempotent_touches_nothing_that_is_as_wanted() {
     let test = team(PLAIN, "a.yaml");
     let before = test.read("a.yaml");
