@@ -37,6 +37,10 @@ pub(super) fn rewrite(args: Vec<OsString>, command: &clap::Command) -> Result<Ve
         };
         if text == "--" {
             rewritten.push(word);
+            // A name behind it is that of a file, whatever it looks like.
+            if words.len() > 0 {
+                edits.get_or_insert(true);
+            }
             break;
         }
         if named.is_none()
@@ -252,6 +256,8 @@ mod tests {
             ("-d encrypt", "decrypt encrypt"),
             ("a.yaml", "edit a.yaml"),
             ("./a", "edit ./a"),
+            ("-- -a.yaml", "edit -- -a.yaml"),
+            ("-- encrypt", "edit -- encrypt"),
             ("Cargo.toml", "edit Cargo.toml"),
             ("-s a.yaml", "edit -s a.yaml"),
             ("a.yaml -s", "edit a.yaml -s"),

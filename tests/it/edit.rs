@@ -120,6 +120,18 @@ fn without_a_subcommand_a_file_is_edited() {
 }
 
 #[test]
+fn nothing_is_waited_for_that_no_editor_writes() {
+    let edit = Edit::new().editor("rm \"$file\"; mkfifo \"$file\"");
+    let before = edit.test.read("a.yaml");
+    edit.run("edit a.yaml").code(2).stdout("").stderr_has("the editor left no file to read");
+    assert_eq!(edit.test.read("a.yaml"), before);
+    let edit = edit.editor("sed -i s/admin/root/ \"$file\"; rm a.yaml; mkfifo a.yaml");
+    edit.run("edit a.yaml").code(3).stdout("").stderr_has("a.yaml was changed by someone else meanwhile");
+    assert!(edit.draft_text().contains("root"));
+    assert!(edit.left().is_empty());
+}
+
+#[test]
 fn flags_for_new_files_are_not_ignored_in_silence() {
     let edit = Edit::new().editor("sed -i s/admin/root/ \"$file\"").env("SOPS_PGP_FP", "x");
     let all = "--encrypted-regex x --shamir-secret-sharing-threshold 2 --age x --aws-profile p --mac-only-encrypted";

@@ -115,6 +115,20 @@ pub fn edit(
     }
 }
 
+/// Whether reading `path` may wait without an end.
+fn is_pipe(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|facts| !facts.is_file() && !facts.is_dir())
+}
+
+/// What the editor left.
+fn read_edited(file: &Path) -> Result<SecretBytes> {
+    let read = match is_pipe(file) {
+        true => Err(Error::new(Kind::ReadInput, format!("{} is no file", file.display()))),
+        false => sys::read_input(file).map(SecretBytes::from),
+    };
+    read.map_err(|error| Error::new(Kind::ReadInput, "the editor left no file to read").because(error.message()))
+}
+
 /// One edit, from the first time the editor opens to the last.
 struct Session<'a> {
     request: &'a Edit,
@@ -267,9 +281,7 @@ impl<'a> Session<'a> {
             let started = Instant::now();
             let ended = editor.run(&file, folder.path(), signals);
             let returned_at_once = started.elapsed() < AT_ONCE && !editor.is_known_to_wait();
-            let edited = sys::read_input(&file).map(SecretBytes::from).map_err(|error| {
-                Error::new(Kind::ReadInput, "the editor left no file to read").because(error.message())
-            });
+            let edited = read_edited(&file);
             let ended = match ended {
                 Ok(ended) => ended,
                 Err(error) => return Err(keep(self, &last).tell(error)),
@@ -320,6 +332,9 @@ impl<'a> Session<'a> {
     fn save(&mut self, edited: &SecretBytes, conversation: &mut dyn Conversation) -> Result<(), Refusal> {
         let sealed = self.seal(edited, conversation).map_err(Refusal::Text)?;
         let path = self.path();
+        if is_pipe(path) {
+            return Err(Refusal::File(self.changed_meanwhile(true)));
+        }
         let now = match std::fs::read(path) {
             Ok(now) => Some(now),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
