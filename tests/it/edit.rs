@@ -132,6 +132,26 @@ fn nothing_is_waited_for_that_no_editor_writes() {
 }
 
 #[test]
+fn drafts_are_told_of_wherever_they_are() {
+    let edit = Edit::new().editor("printf '[' >> \"$file\"");
+    edit.run("edit a.yaml").fails().stderr_has("leafcrypt edit --draft");
+    let first = edit.draft();
+    // Without a place for it, a draft is beside the file.
+    let edit = edit.env("XDG_STATE_HOME", "/proc/nowhere");
+    edit.run("edit a.yaml").fails().stderr_has("is kept, encrypted, in .a.yaml-");
+    let edit = edit.editor(":");
+    let told = edit.run("edit a.yaml").code(200).stderr_has("there is a draft of this file").stderr;
+    let beside = told.split(' ').find(|word| word.starts_with(".a.yaml-")).expect("a draft").to_owned();
+    let state = edit.test.home().join(".local/state");
+    let edit = edit.env("XDG_STATE_HOME", state.to_str().unwrap());
+    let told = edit.run("edit a.yaml").code(200).stderr_has("there are 2 drafts of this file");
+    told.stderr_has(&format!("the newest: leafcrypt edit --draft {beside} a.yaml")).stderr_has(&first);
+    let no_draft = edit.test.file("x.yaml", "x: 1\n").file("x.json", "{\"x\": 1}");
+    no_draft.run("edit --draft x.yaml a.yaml").code(1).stderr_has("this is no draft of leafcrypt");
+    no_draft.run("edit --draft x.json a.yaml").code(1).stderr_has("the file is not encrypted");
+}
+
+#[test]
 fn flags_for_new_files_are_not_ignored_in_silence() {
     let edit = Edit::new().editor("sed -i s/admin/root/ \"$file\"").env("SOPS_PGP_FP", "x");
     let all = "--encrypted-regex x --shamir-secret-sharing-threshold 2 --age x --aws-profile p --mac-only-encrypted";

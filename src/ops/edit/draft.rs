@@ -61,14 +61,30 @@ impl Origin<'_> {
         self.version.map_or_else(|| "new".to_owned(), hash)
     }
 
-    /// The drafts of it that are kept.
+    /// Where there is a draft when there is no place for it where drafts belong.
+    fn beside(&self, name: &str) -> PathBuf {
+        self.path.parent().unwrap_or(Path::new("")).join(format!(".{name}"))
+    }
+
+    /// The drafts of it that are kept on a disk, the newest first.
     pub(super) fn drafts(&self, environment: &Environment) -> Vec<PathBuf> {
         let prefix = self.prefix();
-        let entries = folder(environment).and_then(|folder| std::fs::read_dir(folder).ok()).into_iter().flatten();
-        let names = entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix));
-        let mut drafts: Vec<PathBuf> = names.map(|entry| entry.path()).collect();
+        let mut drafts = Vec::new();
+        for start in folder(environment).map(|folder| folder.join(&prefix)).into_iter().chain([self.beside(&prefix)]) {
+            let (Some(folder), Some(name)) = (start.parent(), start.file_name()) else { continue };
+            let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+            let is_one = |found: &std::ffi::OsStr| {
+                let (found, name) = (found.to_string_lossy(), name.to_string_lossy());
+                found.starts_with(&*name) && found.ends_with(".json")
+            };
+            let entries = std::fs::read_dir(here).into_iter().flatten().flatten();
+            drafts.extend(entries.filter(|entry| is_one(&entry.file_name())).map(|entry| {
+                let written = entry.metadata().and_then(|facts| facts.modified()).ok();
+                (std::cmp::Reverse(written), folder.join(entry.file_name()))
+            }));
+        }
         drafts.sort();
-        drafts
+        drafts.into_iter().map(|(_, draft)| draft).collect()
     }
 
     /// Whether `draft` was made from the version that the file has now.
@@ -113,10 +129,9 @@ pub(super) fn keep(
             Err(error) => failed = Some(error),
         }
     }
-    let beside = origin.path.parent().unwrap_or(Path::new("")).join(format!(".{name}"));
     let places = [
         folder(environment).map(|folder| folder.join(&name)),
-        Some(beside),
+        Some(origin.beside(&name)),
         Some(memory.join(format!("leafcrypt-draft-{name}"))),
     ];
     for place in places.into_iter().flatten() {
@@ -164,9 +179,13 @@ fn seal(text: Text<'_>, unsealed: &Unsealed) -> Result<String> {
 /// # Errors
 /// When it cannot be read or opened.
 pub(super) fn open(path: &Path, keyring: &Keyring) -> Result<(SecretBytes, bool)> {
+    let sealed = sys::read_input(path)?;
     let open = || {
         let no_draft = || Error::new(Kind::Generic, "this is no draft of leafcrypt");
-        let draft = Unsealed::open(sys::read_input(path)?, &format::json::Json, keyring, false)?;
+        if !sealed.trim_ascii_start().starts_with(b"{") {
+            return Err(no_draft());
+        }
+        let draft = Unsealed::open(sealed, &format::json::Json, keyring, false)?;
         let document = format::json::Json.index_plaintext(draft.plaintext().to_vec())?;
         let root = *document.roots().first().ok_or_else(no_draft)?;
         let child = |name| document.children(root).find(|&child| document.key(child) == name);

@@ -230,10 +230,16 @@ impl<'a> Session<'a> {
     /// Takes up the draft, or tells of those that there are.
     fn begin(&mut self, request: &Edit, keyring: &Keyring, environment: &Environment) -> Result<()> {
         let Some(draft) = &request.draft else {
-            let drafts = self.origin().drafts(environment);
-            let tell =
-                |draft: &PathBuf| format!("there is a draft of this file; to go on with it: {}", self.resume(draft));
-            self.warnings.extend(drafts.iter().map(tell).collect::<Vec<_>>());
+            self.warnings.extend(match &self.origin().drafts(environment)[..] {
+                [] => None,
+                [draft] => Some(format!("there is a draft of this file; to go on with it: {}", self.resume(draft))),
+                [newest, others @ ..] => Some(format!(
+                    "there are {} drafts of this file; to go on with the newest: {}\nthe others: {}",
+                    others.len() + 1,
+                    self.resume(newest),
+                    others.iter().map(|draft| draft.display().to_string()).collect::<Vec<_>>().join(", ")
+                )),
+            });
             return Ok(());
         };
         let (text, is_decoded) = draft::open(draft, keyring)?;
