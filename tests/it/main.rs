@@ -52,6 +52,7 @@ mod reference;
 mod registry;
 mod remote;
 mod rotate;
+mod rotate_services;
 mod safety;
 mod sealed_secret;
 mod services;
