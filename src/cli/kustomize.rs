@@ -64,7 +64,7 @@ enum Action {
 #[command(after_help = "\
 Examples:
   leafcrypt kustomize install /custom-tools                   as /custom-tools/ksops
-  leafcrypt kustomize install --with-kustomize /custom-tools  with the kustomize of the PATH beside it")]
+  leafcrypt kustomize install --with-kustomize /custom-tools  and kustomize beside it")]
 struct Install {
     /// Copy the kustomize of the PATH as well
     #[arg(long)]
