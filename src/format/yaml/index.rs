@@ -329,9 +329,7 @@ impl<'a> Indexer<'a> {
                 self.refuse("tabs indent the lines of a list or map in brackets before this value", range.start)
             );
         }
-        let at_end = block
-            && !self.source.ends_with(['\n', '\r'])
-            && self.source[range.end..].bytes().all(|byte| matches!(byte, b' ' | b'\t'));
+        let at_end = block && self.is_cut_off(&range, span.start.col());
         if block && !self.source.ends_with(['\n', '\r']) && self.source[range.end..].trim_ascii().is_empty() {
             self.builder.ends_open();
         }
@@ -548,6 +546,16 @@ impl<'a> Indexer<'a> {
         self.builder.intern(canonical)
     }
 
+    /// Whether the end of the file cuts off the last line of the block scalar at `range`.
+    fn is_cut_off(&self, range: &Range<usize>, indent: usize) -> bool {
+        let start = place::line_start(self.source, self.source.len());
+        let line = &self.source[start..];
+        // Blanks are a line of text only where they are deeper than the text, or there is no other.
+        let is_text = line.len() > indent || line.bytes().any(|byte| byte != b' ');
+        let is_last = self.source[range.end..].bytes().all(|byte| matches!(byte, b' ' | b'\t'));
+        is_last && !line.is_empty() && (is_text || place::header_end(self.source, self.at) == start)
+    }
+
     /// The lines of a block scalar: from the start of the line behind its header to the end of its last
     /// line that is not blank. The blanks of the line behind the header, when all are blank.
     fn block_content(&self, range: &Range<usize>, indent: usize) -> Range<usize> {
@@ -588,5 +596,31 @@ fn short_tag(tag: &Tag) -> String {
     match tag.suffix_in_namespace("tag:yaml.org,2002:") {
         Some(name) => format!("!!{name}"),
         None => format!("{}{}", tag.handle(), tag.suffix()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::format::{Format, yaml::Yaml};
+
+    /// What real sops 3.11 reads, seen by running it.
+    #[test]
+    fn the_end_of_the_file_cuts_off_a_line_of_text_alone() {
+        for (text, value) in [
+            ("a: |\n  x", "x"),
+            ("a: |\n  x\n ", "x\n"),
+            ("a: |\n  x\n  ", "x\n"),
+            ("a: |\r\n  x\r\n\r\n  ", "x\n"),
+            ("a: |\n  x\n   ", "x\n "),
+            ("a: |+\n  x\n\n ", "x\n\n"),
+            ("a: >\n  x\n  y\n ", "x y\n"),
+            ("a: |-\n  x\n ", "x"),
+            ("a: |+\n   ", ""),
+            ("a: |+\n  \n ", "\n"),
+        ] {
+            let document = Yaml.index(text.to_owned()).unwrap_or_else(|error| panic!("{text:?}: {error}"));
+            let last = document.scalar(document.len() - 1);
+            assert_eq!(String::from_utf8_lossy(last.bytes), value, "{text:?}");
+        }
     }
 }
