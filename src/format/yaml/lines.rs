@@ -11,6 +11,8 @@ use std::ops::Range;
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TokenKind {
+    /// The `---` before the one document.
+    DocumentStart,
     MapStart,
     /// A list that is indented deeper than its key.
     ListStart,
@@ -76,6 +78,8 @@ pub(super) struct Lines<'a> {
     /// Where the last comment is.
     comment_at: usize,
     queue: VecDeque<Token>,
+    /// Whether the `---` has been.
+    is_begun: bool,
     is_ended: bool,
 }
 
@@ -94,6 +98,7 @@ impl<'a> Lines<'a> {
             waiting: None,
             comment_at: 0,
             queue: VecDeque::new(),
+            is_begun: false,
             is_ended: false,
         })
     }
@@ -148,6 +153,11 @@ impl<'a> Lines<'a> {
             b'\n' => return Ok(()),
             b'#' => {
                 self.comment(at..end);
+                return Ok(());
+            }
+            b'-' if &self.bytes[start..end] == b"---" && self.blocks.is_empty() && !self.is_begun => {
+                self.is_begun = true;
+                self.push(TokenKind::DocumentStart, start..end);
                 return Ok(());
             }
             b'-' | b'.' if at == start && matches!(&self.bytes[at..end.min(at + 3)], b"---" | b"...") => {

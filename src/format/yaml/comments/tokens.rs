@@ -126,6 +126,7 @@ fn of_lines(lines: &mut Lines<'_>, waiting: &mut Option<Found>) -> Option<Found>
         let brackets =
             |first, last| (found(first, token.start..token.start + 1), found(last, token.start + 1..token.end));
         let kind = match token.kind {
+            L::DocumentStart => TokenKind::DocumentStart,
             L::MapStart => TokenKind::BlockMappingStart,
             L::ListStart => TokenKind::BlockSequenceStart,
             L::BlockEnd => TokenKind::BlockEnd,

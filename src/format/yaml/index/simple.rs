@@ -43,6 +43,7 @@ impl<'a> Indexer<'a> {
     fn token(&mut self, token: Token) -> Result<(), NotSimple> {
         match token.kind {
             TokenKind::Key | TokenKind::Colon | TokenKind::Dash => return Ok(()),
+            TokenKind::DocumentStart => {}
             TokenKind::MapStart => self.open(Kind::Map, StructureStyle::Block, 0, token.range())?,
             TokenKind::ListStart | TokenKind::FlatListStart => {
                 self.open(Kind::List, StructureStyle::Block, 0, token.range())?;
