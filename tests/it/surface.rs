@@ -271,3 +271,24 @@ fn no_command_flag_or_variable_of_sops_is_missing() {
     }
     assert!(missing.is_empty(), "{}", missing.join("\n"));
 }
+
+/// Whatever variable of sops the code knows is in the table, and in a test of what it does.
+#[test]
+fn every_variable_has_a_test() {
+    let read = |folder: &str, extension: &str| -> String {
+        let found = Command::new("find").args([folder, "-name", extension]).current_dir(peers::package()).output();
+        let found = String::from_utf8(found.unwrap().stdout).unwrap();
+        found.lines().map(|path| std::fs::read_to_string(peers::package().join(path)).unwrap()).collect()
+    };
+    let (sources, table) = (read("src", "*.rs"), read("docs", "sops-surface.md"));
+    let tests = read("tests/it", "*.rs") + &table;
+    let variable = regex::Regex::new(r"\bSOPS_[A-Z_]+\b").unwrap();
+    let known: BTreeSet<&str> = variable.find_iter(&sources).map(|found| found.as_str()).collect();
+    assert!(known.len() > 20, "{known:?}");
+    for name in known {
+        assert!(table.contains(name), "docs/sops-surface.md lacks {name}");
+        // In the table alone a variable is tested where it begins a line.
+        let is_set = [format!("`{name}="), format!(" {name}="), format!("(\"{name}\""), format!("${name}")];
+        assert!(is_set.iter().any(|set| tests.contains(set) || sources.contains(set)), "no test sets {name}");
+    }
+}
