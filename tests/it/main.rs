@@ -14,6 +14,7 @@ mod block_lines;
 mod builder;
 mod change;
 mod cli;
+mod completion;
 mod corpus;
 mod decode_data;
 mod edit;
