@@ -148,7 +148,10 @@ fn agreed(batch: &Batch<'_>) -> Result<bool> {
     match report::yes_or_no("Is this okay? (y/n): ") {
         Some(true) => Ok(true),
         Some(false) => {
-            batch.sources.iter().for_each(|source| report::note(&format!("{} is left as it is", source.shown())));
+            match batch.sources[..] {
+                [only] => report::note(&format!("{} is left as it is", only.shown())),
+                _ => report::note(&format!("{} files are left as they are", batch.sources.len())),
+            }
             Ok(false)
         }
         None => Err(Error::new(Kind::Generic, "nobody has said whether the recipients are to be changed")
