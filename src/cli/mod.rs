@@ -290,12 +290,10 @@ fn print_help(subcommand: &str) -> crate::Result<()> {
 
 /// Prints what clap has to say (help and version are among it) and gives the exit code of sops for it.
 fn explain_usage(mut usage: clap::Error) -> ExitCode {
-    for kind in [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue] {
-        if let Some(ContextValue::Strings(mut near)) = usage.remove(kind) {
-            // The nearest comes last there.
-            near.reverse();
-            usage.insert(kind, ContextValue::Strings(near));
-        }
+    if let Some(ContextValue::Strings(near)) = usage.get(ContextKind::SuggestedSubcommand) {
+        // The nearest comes last there.
+        let near = near.iter().rev().cloned().collect();
+        usage.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(near));
     }
     let printed = usage.print();
     ExitCode::from(match usage.kind() {

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "\
 Examples:
   leafcrypt set secrets.yaml '[\"db\"][\"password\"]' '\"text\"'
-  leafcrypt set secrets.yaml db.hosts[0] '{\"name\": \"a\", \"port\": 5432}'
+  leafcrypt set secrets.yaml 'db.hosts[0]' '{\"name\": \"a\", \"port\": 5432}'
   jq -Rs . key.pem | leafcrypt set --value-stdin secrets.yaml tls.key
   leafcrypt set --value-file secrets.yaml /db/password value.json
   leafcrypt set --document 1 stream.yaml data.token '\"text\"'

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 #[command(after_help = "\
 Examples:
   leafcrypt unset secrets.yaml '[\"db\"][\"password\"]'
-  leafcrypt unset secrets.yaml db.hosts[0]
+  leafcrypt unset secrets.yaml 'db.hosts[0]'
   leafcrypt unset --idempotent secrets.yaml /db/password    no error if it is not there")]
 pub(super) struct Args {
     /// The file, which is changed in place

@@ -33,6 +33,22 @@ fn the_old_flag_form_still_works() {
 }
 
 #[test]
+fn what_was_nearly_right_is_named() {
+    for (line, near) in [
+        ("encryt a.yaml", "'encrypt', 'decrypt'"),
+        ("decrpt a.yaml", "'decrypt', 'encrypt'"),
+        ("updatekey a.yaml", "'updatekeys'"),
+        ("exec-envs a.yaml true", "'exec-env', 'exec-file', 'exec-dir'"),
+        ("decrypt --extrct x a.yaml", "'--extract'"),
+        ("unset --idempotnt a.yaml x", "'--idempotent'"),
+        ("decrypt --output-type yml a.yaml", "'yaml'"),
+        ("groups ad", "'add'"),
+    ] {
+        test().run(line).code(1).stdout("").stderr_has("tip: ").stderr_has(near);
+    }
+}
+
+#[test]
 fn standard_input_is_a_file_too() {
     let test = test();
     for name in ["-", "/dev/stdin", ""] {

@@ -20,6 +20,7 @@ mod decode_data;
 mod edit;
 mod edit_terminal;
 mod edit_trace;
+mod examples;
 mod exec;
 mod exec_terminal;
 mod flux;
