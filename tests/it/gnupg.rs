@@ -64,6 +64,29 @@ impl Gnupg {
         self.end_agent();
     }
 
+    /// Leaves of the secret key for messages what gpg keeps of one that is on a card: that it is there, on the card 0006
+    /// 01234567. `daemon` is the program that talks to cards, or the name of none.
+    pub(crate) fn on_card(&self, daemon: &str) {
+        let list = self.gpg(&["--list-secret-keys", "--with-colons", "--with-keygrip"]);
+        let grips = list.lines().filter_map(|line| line.strip_prefix("grp:::::::::"));
+        let file = self.home().join(format!("private-keys-v1.d/{}.key", grips.last().unwrap().trim_end_matches(':')));
+        let key: String = std::fs::read_to_string(&file).unwrap().split_whitespace().collect();
+        let point = key.split("(q#").nth(1).unwrap().split('#').next().unwrap();
+        let stub = format!(
+            "Key: (shadowed-private-key (ecc (curve Curve25519)(flags djb-tweak)(q #{point}#)\n \
+             (shadowed t1-v1 (#D2760001240102010006012345670000# OPENPGP.2))))\n"
+        );
+        std::fs::write(file, stub).unwrap();
+        let path = self.home().join("gpg-agent.conf");
+        let settings = std::fs::read_to_string(&path).unwrap_or_default();
+        let kept = settings
+            .lines()
+            .filter(|line| !line.starts_with("scdaemon-program"))
+            .fold(String::new(), |text, line| text + line + "\n");
+        std::fs::write(path, format!("{kept}scdaemon-program {daemon}\n")).unwrap();
+        self.end_agent();
+    }
+
     /// Writes a shell script into the folder.
     pub(crate) fn program(&self, name: &str, script: &str) -> PathBuf {
         use std::os::unix::fs::PermissionsExt as _;

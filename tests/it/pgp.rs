@@ -169,6 +169,42 @@ fn what_keeps_gpg_from_opening_a_file_is_said() {
     missing.stderr_has("/no/such/gpg").stderr_has("SOPS_GPG_EXEC");
 }
 
+/// A key on a card, of which gpg has a note alone.
+#[test]
+fn what_keeps_a_smartcard_from_opening_a_file_is_said() {
+    let gnupg = Gnupg::new();
+    let alice = gnupg.key("alice", "");
+    let encrypted = test(&gnupg).run(&format!("encrypt --pgp {alice} a.yaml")).code(0).stdout;
+    let refused = |what: &str| {
+        let refused = test(&gnupg).file("e.yaml", &encrypted).run("decrypt e.yaml").fails().code(128).stderr_has(what);
+        refused.stderr_has(&alice).stderr_has("(card 0006 01234567; ").stderr_has("gpg --card-status")
+    };
+    gnupg.on_card("/no/such/scdaemon");
+    refused("the key is on a smartcard, and gpg has no program to talk to one").stderr_has("install scdaemon");
+
+    // A reader without a card: the agent asks for it, and somebody says no.
+    let answers =
+        "case $word in SERIALNO) echo 'ERR 100663408 Card not present <SCD>';; BYE) echo OK; exit;; *) echo OK;; esac";
+    let reader = gnupg.program("reader", &format!("echo OK\nwhile read -r word rest; do {answers}; done"));
+    gnupg.pinentry("echo OK");
+    let asked = gnupg.home().join("asked");
+    let answers = format!("case $word in SETDESC) echo \"$rest\" > {}; echo OK;;", asked.display());
+    let answers = format!(
+        "{answers} CONFIRM) echo 'ERR 83886179 Operation cancelled <Pinentry>';; BYE) echo OK; exit;; *) echo OK;; esac"
+    );
+    gnupg.program("pinentry", &format!("echo OK\nwhile read -r word rest; do {answers}; done"));
+    gnupg.on_card(reader.to_str().unwrap());
+    refused("the smartcard is not there, or its PIN was not given").stderr_has("insert the card");
+    assert!(std::fs::read_to_string(asked).unwrap().contains("insert the card"));
+
+    // A card that is there and refuses.
+    let answers = "case $word in SERIALNO) echo 'S SERIALNO D2760001240102010006012345670000'; echo OK;; \
+                   PKDECRYPT) echo 'ERR 100663404 Card error <SCD>';; BYE) echo OK; exit;; *) echo OK;; esac";
+    gnupg.program("reader", &format!("echo OK\nwhile read -r word rest; do {answers}; done"));
+    gnupg.end_agent();
+    refused("the smartcard did not do it");
+}
+
 /// Messages of gpg are told apart by their English text, whatever language its user has.
 #[test]
 fn gpg_speaks_english_to_us() {

@@ -33,6 +33,8 @@ pub(super) enum Reason {
     Refused,
     WrongPassphrase,
     Card,
+    NoCard,
+    NoCardDaemon,
     NoPublicKey,
     UnusableKey,
     NoSecretKey,
@@ -56,6 +58,9 @@ const MEANINGS: &[(&str, Reason)] = &[
     ("Timeout", Reason::Refused),
     ("Bad passphrase", Reason::WrongPassphrase),
     ("Bad PIN", Reason::WrongPassphrase),
+    ("SmartCard daemon", Reason::NoCardDaemon),
+    ("Card not present", Reason::NoCard),
+    ("Card removed", Reason::NoCard),
     ("PIN blocked", Reason::Card),
     ("Card", Reason::Card),
     ("card", Reason::Card),
@@ -141,6 +146,16 @@ fn run(environment: &Environment, arguments: &[&str], input: &[u8]) -> Result<Ze
 }
 
 impl Trouble {
+    /// The same about a key that is on a card: gpg says in the same words that a passphrase was not given, and that a
+    /// card was not inserted.
+    pub(super) fn about_card(mut self, card: &str) -> Self {
+        if self.reason == Reason::Refused {
+            self.reason = Reason::NoCard;
+        }
+        self.words = format!("card {}; {}", printable(card), self.words);
+        self
+    }
+
     pub(super) fn other(words: &str) -> Self {
         Trouble { reason: Reason::Other, words: words.to_owned() }
     }
@@ -163,6 +178,8 @@ impl Trouble {
             Reason::Refused => "the key is locked, and its passphrase was not given",
             Reason::WrongPassphrase => "the passphrase was wrong",
             Reason::Card => "the smartcard did not do it",
+            Reason::NoCard => "the smartcard is not there, or its PIN was not given",
+            Reason::NoCardDaemon => "the key is on a smartcard, and gpg has no program to talk to one",
             Reason::NoPublicKey => "gpg has no such public key",
             Reason::UnusableKey => "the key is expired or revoked, or not one to encrypt with",
             Reason::NoSecretKey => "gpg has no secret key for it",
@@ -179,6 +196,10 @@ impl Trouble {
             Reason::NoPrompt => "export GPG_TTY=$(tty), and see that a pinentry program is installed",
             Reason::Refused | Reason::WrongPassphrase => "run it again and give the key's passphrase",
             Reason::Card => "gpg --card-status",
+            Reason::NoCard => "insert the card, see whether gpg finds it (gpg --card-status), and run it again",
+            Reason::NoCardDaemon => {
+                "install scdaemon, which comes with GnuPG, and see whether it finds the card: gpg --card-status"
+            }
             Reason::NoPublicKey => "gpg --import KEYFILE, or gpg --recv-keys FINGERPRINT",
             Reason::UnusableKey => "gpg --list-keys FINGERPRINT",
             Reason::NoSecretKey => "import the secret key, if you have it elsewhere: gpg --import KEYFILE",
@@ -216,6 +237,11 @@ mod tests {
             ),
             ("gpg: no gpg-agent running in this session\ngpg: decryption failed: No secret key", Reason::NoAgent),
             ("gpg: can't connect to the agent: IPC connect call failed", Reason::NoAgent),
+            (
+                "gpg: public key decryption failed: No SmartCard daemon\ngpg: decryption failed: No secret key",
+                Reason::NoCardDaemon,
+            ),
+            ("gpg: public key decryption failed: Card not present", Reason::NoCard),
             ("gpg: public key decryption failed: Card error\ngpg: decryption failed: No secret key", Reason::Card),
             (
                 "gpg: 85D77543: skipped: No public key\ngpg: [stdin]: encryption failed: No public key",

@@ -1,6 +1,6 @@
 //! Opening messages with the secret keys of gpg.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
 use super::gpg::{self, Reason, Trouble};
@@ -27,6 +27,8 @@ struct List {
     fingerprints: Vec<String>,
     /// The ids of all keys that can be used.
     ids: HashSet<u64>,
+    /// The cards of those that are on one.
+    cards: HashMap<u64, String>,
 }
 
 impl SecretKeys {
@@ -36,6 +38,17 @@ impl SecretKeys {
 
     fn list(&self) -> &Result<List, Trouble> {
         self.list.get_or_init(|| gpg::list_secret_keys(&self.environment).map(|text| List::read(&text)))
+    }
+
+    /// What went wrong with `stanza`, and with which card, if its key is on one.
+    fn about(&self, trouble: Trouble, stanza: &Stanza) -> Trouble {
+        if trouble.reason == Reason::NoGpg {
+            return trouble;
+        }
+        match self.list().as_ref().ok().and_then(|list| list.card_of(stanza)) {
+            Some(card) => trouble.about_card(card),
+            None => trouble,
+        }
     }
 
     /// Those that gpg may be able to open.
@@ -59,7 +72,7 @@ impl Opener for SecretKeys {
             let trouble = match open(&self.environment, stanza) {
                 Ok(part) => return Answer::Here { part, by },
                 Err(trouble) if trouble.reason == Reason::NoSecretKey => continue,
-                Err(trouble) => trouble,
+                Err(trouble) => self.about(trouble, stanza),
             };
             search.failures.push(format!("{}: {}", stanza.title(), trouble.line()));
             search.hint(trouble.hint());
@@ -110,7 +123,7 @@ fn open(environment: &Environment, stanza: &Stanza) -> Result<SecretBytes, Troub
 
 impl List {
     /// Reads the records of gpg: `sec` and `ssb` are keys, the fifth field their id, the fifteenth `#` when
-    /// the secret half is elsewhere; the `fpr` behind a `sec` is its fingerprint.
+    /// the secret half is elsewhere, or the number of the card that has it; the `fpr` behind a `sec` is its fingerprint.
     fn read(text: &str) -> Self {
         let mut list = List::default();
         let mut primary = false;
@@ -120,15 +133,25 @@ impl List {
             match field(1) {
                 kind @ ("sec" | "ssb") => {
                     primary = kind == "sec";
-                    if field(15) != "#" {
-                        list.ids.extend(u64::from_str_radix(field(5), 16));
+                    let Ok(id) = u64::from_str_radix(field(5), 16) else { continue };
+                    match field(15) {
+                        "#" => continue,
+                        "" | "+" => {}
+                        card => drop(list.cards.insert(id, shown_card(card))),
                     }
+                    list.ids.insert(id);
                 }
                 "fpr" if std::mem::take(&mut primary) => list.fingerprints.push(field(10).to_owned()),
                 _ => {}
             }
         }
         list
+    }
+
+    /// The card that has the key for which the message is.
+    fn card_of(&self, stanza: &Stanza) -> Option<&str> {
+        let ids = message::recipients(stanza.text(Stanza::ENC))?;
+        ids.iter().find_map(|id| self.cards.get(id)).map(String::as_str)
     }
 
     /// Whether one of the keys may open the message, by what the message says: the fingerprint beside it
@@ -151,6 +174,16 @@ impl List {
     }
 }
 
+/// The number of a card as it stands on it: its maker and its own number, which are a part of what gpg has.
+///
+/// Source: section 4.2.1 of the specification of OpenPGP cards 3.4.
+fn shown_card(id: &str) -> String {
+    match (id.starts_with("D27600012401"), id.get(16..20), id.get(20..28)) {
+        (true, Some(maker), Some(number)) => format!("{maker} {number}"),
+        _ => id.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,7 +196,7 @@ ssb:u:255:18:0172ADE93141B884:1795332506::::::e:::+::cv25519::
 fpr:::::::::DAFD4F55A92069A601DC2AE40172ADE93141B884:
 sec:u:255:22:1111111111111111:1795332506:::u:::scaESCA:::#::ed25519:::0:
 fpr:::::::::AAAAAAAAAAAAAAAAAAAAAAAA1111111111111111:
-ssb:u:255:18:2222222222222222:1795332506::::::e:::D2760001240102010006::cv25519::
+ssb:u:255:18:2222222222222222:1795332506::::::e:::D2760001240102010006012345670000::cv25519::
 ";
 
     #[test]
@@ -175,6 +208,7 @@ ssb:u:255:18:2222222222222222:1795332506::::::e:::D2760001240102010006::cv25519:
         );
         let ids = HashSet::from([0x287E_C684_C31A_4DD3, 0x0172_ADE9_3141_B884, 0x2222_2222_2222_2222]);
         assert_eq!(list.ids, ids);
+        assert_eq!(list.cards, HashMap::from([(0x2222_2222_2222_2222, "0006 01234567".to_owned())]));
         assert_eq!(List::read("").show(), "no secret key");
     }
 }
