@@ -36,7 +36,14 @@ pub(super) struct Args {
 pub(super) fn run(args: Args) -> Result<()> {
     let failed = |error: std::io::Error| Error::new(Kind::Generic, "signals cannot be caught").because(error);
     let asked = match args.network.as_str() {
-        "unix" => Address::Unix(std::path::absolute(PathBuf::from(&args.address)).map_err(failed)?),
+        "unix" => {
+            let named = |error| {
+                Error::new(Kind::Generic, format!("the key service cannot listen at unix://{}", args.address))
+                    .because(error)
+                    .hint("name a socket: --address ~/.sops.sock")
+            };
+            Address::Unix(std::path::absolute(PathBuf::from(&args.address)).map_err(named)?)
+        }
         _ => Address::parse(&format!("tcp://{}", args.address))?,
     };
     let mut signals = Signals::catch().map_err(failed)?;

@@ -118,8 +118,18 @@ impl Publish {
             }
         }
         let address = destination.address(&name);
-        Ok(Publication { file: source.shown(), address, kept, recipients, state, warnings, name, content, destination })
+        let (file, address) = (on_one_line(source.shown()), on_one_line(address));
+        Ok(Publication { file, address, kept, recipients, state, warnings, name, content, destination })
     }
+}
+
+/// A name as it can stand in a plan: a file may be called anything, also two lines of one.
+fn on_one_line(name: String) -> String {
+    if !name.contains(char::is_control) {
+        return name;
+    }
+    let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    name.chars().map(shown).collect()
 }
 
 impl State {
@@ -268,6 +278,12 @@ fn object(document: &Document) -> Result<SecretBytes> {
 mod tests {
     use super::*;
     use crate::format::yaml::Yaml;
+
+    #[test]
+    fn a_name_is_one_line() {
+        assert_eq!(on_one_line("a\n+++ b\u{1b}[2J\u{85}\u{e9}".to_owned()), "a\\n+++ b\\u{1b}[2J\\u{85}\u{e9}");
+        assert_eq!(on_one_line("a \\ b".to_owned()), "a \\ b");
+    }
 
     #[test]
     fn names_are_paths_below_the_folder_that_was_named() {

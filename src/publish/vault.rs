@@ -43,6 +43,12 @@ pub(super) fn make(settings: &Settings, environment: &Environment) -> Result<Arc
         Ok(parts(text).collect::<Vec<_>>().join("/"))
     };
     let address = setting("vault_address").map_or_else(|| vault.default_address(), str::to_owned);
+    // It is shown, and is no place for a secret: the token says who asks.
+    if address.split_once("://").is_some_and(|(_, rest)| rest.split('/').next().is_some_and(|host| host.contains('@')))
+    {
+        return Err(Error::new(Kind::Generic, "the address of the Vault server has a user name or a password in it")
+            .hint("leave them away, and log in: vault login"));
+    }
     Ok(Arc::new(KeyValue {
         address: address.trim_end_matches('/').to_owned(),
         mount: path("vault_kv_mount_name", "secret")?,
@@ -238,6 +244,9 @@ mod tests {
         assert!(
             address(&[("vault_path", "a"), ("vault_kv_version", "3")], "x").unwrap_err().contains("must be 1 or 2")
         );
+        let user = ("vault_address", "https://me:hunter2@v:1");
+        let refused = address(&[user, ("vault_path", "a")], "x").unwrap_err();
+        assert!(refused.contains("a user name or a password") && !refused.contains("hunter2"));
         assert!(address(&[("vault_path", "../sys")], "x").unwrap_err().contains("no path of Vault"));
     }
 

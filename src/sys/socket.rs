@@ -5,7 +5,7 @@ pub use platform::{LocalIncoming, LocalListener, LocalStream};
 #[cfg(unix)]
 mod platform {
     use std::io;
-    use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+    use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
     use std::os::unix::net::{UnixListener, UnixStream};
     use std::path::{Path, PathBuf};
 
@@ -19,6 +19,8 @@ mod platform {
     pub struct LocalListener {
         listener: UnixListener,
         path: PathBuf,
+        /// Which file it is: another process may have put another one in its place.
+        file: (u64, u64),
     }
 
     impl LocalListener {
@@ -42,7 +44,9 @@ mod platform {
                 UnixListener::bind(path)
             });
             umask(before);
-            let made = LocalListener { listener: bound?, path: path.to_owned() };
+            let listener = bound?;
+            let file = identity(path)?;
+            let made = LocalListener { listener, path: path.to_owned(), file };
             // Where a folder has default permissions of its own, the mask says nothing.
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
             made.listener.set_nonblocking(true)?;
@@ -60,8 +64,14 @@ mod platform {
 
     impl Drop for LocalListener {
         fn drop(&mut self) {
-            let _ = std::fs::remove_file(&self.path);
+            if identity(&self.path).is_ok_and(|file| file == self.file) {
+                let _ = std::fs::remove_file(&self.path);
+            }
         }
+    }
+
+    fn identity(path: &Path) -> io::Result<(u64, u64)> {
+        std::fs::symlink_metadata(path).map(|found| (found.dev(), found.ino()))
     }
 
     /// Connections as they come.

@@ -211,6 +211,11 @@ fn each_refusal_has_its_own_message() {
     at(&misbehaving(Manner::Refuses(400, disabled)))
         .stderr_has("400 DisabledException: arn is disabled.")
         .stderr_has("enable-key");
+    // moto says that access is denied.
+    let other = "{\"__type\": \"IncorrectKeyException\", \"message\": \"not the key of this ciphertext\"}";
+    at(&misbehaving(Manner::Refuses(400, other)))
+        .stderr_has("400 IncorrectKeyException: not the key")
+        .stderr_has("the data key was wrapped with another key");
     at(&nobody()).stderr_has("cannot be reached").stderr_has("refused");
     at(&misbehaving(Manner::Silent)).stderr_has("did not answer in time");
     at(&misbehaving(Manner::Says("<html>hello</html>"))).stderr_has("not as KMS does: hello").stderr_lacks("<html>");

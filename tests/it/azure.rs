@@ -151,7 +151,7 @@ fn each_refusal_has_its_own_message() {
     let test = with_secret();
     let text = test.run(&format!("encrypt --azure-kv {VAULT}/keys/sops/0a a.yaml")).code(0).text();
     let test = test.file("e.yaml", text.replace("name: sops", "name: other"));
-    test.run("decrypt e.yaml").fails().code(128).stderr_has("400 BadParameter");
+    test.run("decrypt e.yaml").fails().code(128).stderr_has("400 BadParameter").stderr_has("another key");
     test.sops("decrypt e.yaml").code(128);
 }
 

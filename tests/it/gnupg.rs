@@ -68,8 +68,9 @@ impl Gnupg {
     /// 01234567. `daemon` is the program that talks to cards, or the name of none.
     pub(crate) fn on_card(&self, daemon: &str) {
         let list = self.gpg(&["--list-secret-keys", "--with-colons", "--with-keygrip"]);
-        let grips = list.lines().filter_map(|line| line.strip_prefix("grp:::::::::"));
-        let file = self.home().join(format!("private-keys-v1.d/{}.key", grips.last().unwrap().trim_end_matches(':')));
+        let mut grips = list.lines().filter_map(|line| line.strip_prefix("grp:::::::::"));
+        let file =
+            self.home().join(format!("private-keys-v1.d/{}.key", grips.next_back().unwrap().trim_end_matches(':')));
         let key: String = std::fs::read_to_string(&file).unwrap().split_whitespace().collect();
         let point = key.split("(q#").nth(1).unwrap().split('#').next().unwrap();
         let stub = format!(

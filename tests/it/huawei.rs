@@ -105,6 +105,14 @@ fn each_refusal_has_its_own_message() {
     refused(wrong, KEY).stderr_has("401 APIGW.0301").stderr_has("verify aksk signature fail").stderr_lacks("hunter2");
     refused(with_key(), "tr-west-1:denied-1").stderr_has("403 KMS.0311").stderr_has("kms:cmk:crypto");
     refused(with_key(), "tr-west-1:missing-1").stderr_has("404 KMS.0401").stderr_has("the right region");
+    // What the gateway says of a temporary key whose time is over; the stand-in has none.
+    let expired = "{\"error_msg\": \"Incorrect IAM authentication information: the security token has expired\", \"error_code\": \"APIGW.0301\"}";
+    let url = misbehaving(Manner::Refuses(401, expired));
+    let temporary = with_key().env("HUAWEICLOUD_SDK_REGION_KMS_TR_WEST_1", &url);
+    refused(temporary.env("HUAWEICLOUD_SDK_SECURITY_TOKEN", "hunter2"), KEY)
+        .stderr_has("401 APIGW.0301: Incorrect IAM authentication information: the security token has expired")
+        .stderr_has("or expired")
+        .stderr_lacks("hunter2");
     let project = with_key().env("HUAWEICLOUD_SDK_PROJECT_ID", "other");
     refused(project, KEY).stderr_has("403 KMS.0310").stderr_has("HUAWEICLOUD_SDK_PROJECT_ID");
     refused(with_key(), "nonsense").stderr_has("not the id of a Huawei Cloud KMS key").stderr_has("REGION:ID");

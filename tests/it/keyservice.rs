@@ -17,25 +17,30 @@ use std::time::{Duration, Instant};
 const PLAIN: &str = "# c\nuser: admin\nratio: 1.10\n";
 
 /// A key service in a process of its own, behind a socket of its own.
-struct Serving {
-    child: Child,
+pub(crate) struct Serving {
+    pub(crate) child: Child,
     // Short: the path of a socket may have about 100 bytes.
     folder: tempfile::TempDir,
 }
 
 impl Serving {
     /// `program` serves with the keys of `holder`.
-    fn by(program: &Path, holder: &Test) -> Self {
+    pub(crate) fn by(program: &Path, holder: &Test) -> Self {
+        Self::limited(program, holder, &[])
+    }
+
+    /// The same, by another program that runs it.
+    pub(crate) fn limited(program: &Path, holder: &Test, limit: &[&str]) -> Self {
         let folder = tempfile::Builder::new().prefix("ks").tempdir_in("/tmp").unwrap();
         let line = format!("keyservice --network unix --address {}/s", folder.path().display());
-        let mut command = by_default(holder.command(program, &line));
+        let mut command = by_default(holder.command(program, &line), limit);
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let mut serving = Serving { child, folder };
         serving.wait_until(|serving| UnixStream::connect(serving.socket()).is_ok());
         serving
     }
 
-    fn wait_until(&mut self, ready: impl Fn(&Self) -> bool) {
+    pub(crate) fn wait_until(&mut self, ready: impl Fn(&Self) -> bool) {
         let end = Instant::now() + Duration::from_secs(30);
         while !ready(self) {
             assert!(Instant::now() < end && self.child.try_wait().unwrap().is_none(), "the key service is not there");
@@ -43,7 +48,7 @@ impl Serving {
         }
     }
 
-    fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         self.folder.path().join("s")
     }
 
@@ -52,11 +57,11 @@ impl Serving {
     }
 
     /// The options by which this service alone is used.
-    fn alone(&self) -> String {
+    pub(crate) fn alone(&self) -> String {
         format!("--keyservice {} --enable-local-keyservice=false", self.uri())
     }
 
-    fn end(&mut self, signal: Signal) -> ExitStatus {
+    pub(crate) fn end(&mut self, signal: Signal) -> ExitStatus {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
         self.child.wait().unwrap()
     }
@@ -71,9 +76,9 @@ impl Drop for Serving {
 
 /// The same command with signals that do what they do by default: whoever runs the tests in the background has told
 /// them to ignore Ctrl-C.
-fn by_default(command: Command) -> Command {
+pub(crate) fn by_default(command: Command, limit: &[&str]) -> Command {
     let mut reset = Command::new("env");
-    reset.arg("--default-signal").arg(command.get_program()).args(command.get_args()).env_clear();
+    reset.arg("--default-signal").args(limit).arg(command.get_program()).args(command.get_args()).env_clear();
     reset.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     reset.current_dir(command.get_current_dir().unwrap());
     reset
@@ -81,7 +86,7 @@ fn by_default(command: Command) -> Command {
 
 /// A key service that must not come up.
 #[track_caller]
-fn refused(test: &Test, line: &str) -> Output {
+pub(crate) fn refused(test: &Test, line: &str) -> Output {
     let server = test.command(leafcrypt(), line);
     let mut command = Command::new("timeout");
     command.arg("20").arg(server.get_program()).args(server.get_args()).env_clear().current_dir(test.path(""));
@@ -90,12 +95,12 @@ fn refused(test: &Test, line: &str) -> Output {
 }
 
 /// Somebody without a single key.
-fn keyless() -> Test {
+pub(crate) fn keyless() -> Test {
     Test::new().file("a.yaml", PLAIN)
 }
 
 /// Somebody with an age identity, and its recipient.
-fn with_age() -> (Test, String) {
+pub(crate) fn with_age() -> (Test, String) {
     let test = Test::new().identity();
     let recipient = age_recipient(&test);
     (test, recipient)
@@ -169,7 +174,7 @@ fn every_kind_of_key_is_used_by_both_clients_through_both_servers() {
 }
 
 /// A file for the recipient of `recipient`.
-fn encrypted_for(test: Test, recipient: &str) -> Test {
+pub(crate) fn encrypted_for(test: Test, recipient: &str) -> Test {
     let text = test.run(&format!("encrypt --age {recipient} a.yaml")).code(0).text();
     test.file("e.yaml", text)
 }
@@ -299,7 +304,7 @@ fn the_socket_is_for_its_user_alone_and_goes_with_the_server() {
     test.run(&format!("decrypt {} e.yaml", serving.alone())).code(0).stdout(PLAIN);
     serving.end(Signal::KILL);
     assert!(serving.socket().exists());
-    serving.child = by_default(holder.command(leafcrypt(), &line)).stderr(Stdio::null()).spawn().unwrap();
+    serving.child = by_default(holder.command(leafcrypt(), &line), &[]).stderr(Stdio::null()).spawn().unwrap();
     serving.wait_until(|serving| UnixStream::connect(serving.socket()).is_ok());
     test.run(&format!("decrypt {} e.yaml", serving.alone())).code(0).stdout(PLAIN);
     let file = test.path("a.yaml");

@@ -36,6 +36,7 @@ mod helm;
 mod huawei;
 mod indent;
 mod keyservice;
+mod keyservice_bad;
 mod known;
 mod ksops;
 mod ksops_bad;

@@ -2,6 +2,7 @@
 
 use crate::builder::Test;
 use crate::gnupg::Gnupg;
+use crate::services::Servers;
 
 const PLAINTEXT: &str = "user: admin\n";
 
@@ -167,6 +168,22 @@ fn what_keeps_gpg_from_opening_a_file_is_said() {
     refused(&stranger, "no secret key").stderr_has("gpg --import");
     let missing = on(&stranger).env("SOPS_GPG_EXEC", "/no/such/gpg").run("decrypt e.yaml").fails().code(128);
     missing.stderr_has("/no/such/gpg").stderr_has("SOPS_GPG_EXEC");
+}
+
+/// In a network without a way out it works the same, and nobody was asked for: not for a key that gpg has not either.
+#[test]
+fn nobody_across_a_network_is_contacted() {
+    let (gnupg, other) = (Gnupg::new(), Gnupg::new());
+    let (alice, bob) = (gnupg.key("alice", ""), other.key("bob", ""));
+    gnupg.end_agent();
+    let servers = Servers::alone("bao");
+    let test = test(&gnupg);
+    let encrypted = servers.run(&test, &format!("encrypt --pgp {alice} a.yaml")).code(0).text();
+    let test = test.file("e.yaml", &encrypted).file("b.yaml", encrypted.replace(&alice, &bob));
+    servers.run(&test, "decrypt e.yaml").code(0).stdout(PLAINTEXT);
+    servers.run(&test, &format!("encrypt --pgp {bob} a.yaml")).fails().stderr_has("gpg has no such public key");
+    servers.run(&test, "rotate b.yaml").code(1);
+    assert_eq!(servers.strangers(), "");
 }
 
 /// A key on a card, of which gpg has a note alone.

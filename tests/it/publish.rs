@@ -1,7 +1,7 @@
 //! `publish` to Vault, with OpenBao as the server and the real sops beside us.
 
 use crate::builder::Test;
-use crate::services::{Manner, bao, file, http, misbehaving, nobody, text};
+use crate::services::{Manner, Servers, bao, file, http, misbehaving, nobody, text};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -227,6 +227,16 @@ fn each_refusal_has_its_own_message() {
     // Without an address it is the one of Vault's own client.
     let test = test(&format!("  - vault_path: {at}/default\n")).env("VAULT_ADDR", text(bao(), "address"));
     test.run("publish --yes a.yaml").code(0).stderr_has(&format!("/v1/secret/data/{at}/default/a.yaml"));
+}
+
+/// In a network without a way out it works the same, and nobody outside was asked for.
+#[test]
+fn nobody_else_is_contacted() {
+    let servers = Servers::alone("bao");
+    let address = text(servers.of("bao"), "address");
+    let test = test(&format!("  - vault_path: it\n    vault_address: {address}\n"));
+    servers.run(&test, "publish --yes a.yaml").code(0).stderr_has("is published to http://");
+    assert_eq!(servers.strangers(), "");
 }
 
 #[test]

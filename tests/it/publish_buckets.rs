@@ -1,7 +1,7 @@
 //! `publish` to buckets, with moto as S3, an emulator of Cloud Storage, and the real sops beside us.
 
-use crate::builder::Test;
-use crate::services::{Manner, clouds, gcs, http, misbehaving, moto, nobody, text};
+use crate::builder::{Output, Test, leafcrypt};
+use crate::services::{Manner, Servers, clouds, gcs, http, misbehaving, moto, nobody, text};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 const PLAIN: &str = "# top\nuser: admin\nratio: 1.10\nopen_unencrypted: x\n";
@@ -136,6 +136,61 @@ fn key_groups_and_every_format_are_encrypted_anew() {
         one.run_as(&[("SOPS_AGE_KEY", &second)], &format!("decrypt {name}")).code(0).stdout(content);
         one.sops_as(&[("SOPS_AGE_KEY", &second)], &format!("decrypt {name}")).code(0);
     }
+}
+
+/// Whatever a file is called, it is one line of the plan, steers no terminal, and leads to no other place.
+#[test]
+fn names_of_files_forge_nothing() {
+    let at = prefix();
+    let mut test = test(&rule("in/", &at, ""));
+    let text = test.read("a.yaml");
+    let names =
+        ["x\u{1b}[31m\t+++ evil.yaml", "..%2f..%2fup.yaml", "?versions&x#y.yaml", "...yaml", "a\\b.yaml", " .yaml"];
+    for name in names {
+        test = test.file(&format!("in/{name}"), &text);
+    }
+    let done = test.run("publish --yes --recursive in").code(0).stderr_lacks("\u{1b}").stdout_lacks("\u{1b}");
+    assert_eq!(done.text().lines().filter(|line| line.starts_with("+++ ")).count(), names.len(), "{done:?}");
+    assert_eq!(done.stderr.lines().count(), names.len(), "{done:?}");
+    let done = done.stdout_has("+++ in/x\\u{1b}[31m\\t+++ evil.yaml (encrypted as it is)\n");
+    drop(done);
+    for key in ["x%1B%5B31m%09%2B%2B%2B%20evil.yaml", "..%252f..%252fup.yaml", "%3Fversions%26x%23y.yaml", "...yaml"] {
+        assert_eq!(there(&format!("{at}{key}")).as_ref(), Some(&text), "{key}");
+    }
+    // Bytes that are no text have no name there.
+    use std::os::unix::ffi::OsStrExt as _;
+    let name = std::ffi::OsStr::from_bytes(b"in/\xff.yaml");
+    std::fs::write(test.path("").join(name), &text).unwrap();
+    test.run("publish --yes --recursive in").code(1).stderr_has("the name of the file is not UTF-8");
+    for prefix in ["../", "a/../../b/", "./"] {
+        let test = crate::publish_buckets::test(&rule("a", prefix, ""));
+        test.run("publish --yes a.yaml").fails().code(1).stderr_has("which is no path of a bucket");
+    }
+}
+
+/// In a network without a way out it works the same, and nobody outside was asked for: with credentials, and without.
+#[test]
+fn nobody_else_is_contacted() {
+    let test = || test("  - path_regex: s3\n    s3_bucket: secrets\n  - gcs_bucket: secrets\n");
+    let files = |test: Test| {
+        std::fs::copy(test.path("a.yaml"), test.path("s3.yaml")).unwrap();
+        test
+    };
+    let servers = Servers::alone("moto");
+    let test_s3 = files(test()).env("AWS_ENDPOINT_URL", text(servers.of("moto"), "url"));
+    let bare = [("AWS_ACCESS_KEY_ID", ""), ("AWS_SECRET_ACCESS_KEY", ""), ("AWS_EC2_METADATA_DISABLED", "")];
+    let mut without = test_s3.command(leafcrypt(), "publish --yes s3.yaml");
+    without.envs(bare);
+    Output::of("", servers.inside(&without), b"").code(1).stderr_has("no AWS credentials");
+    servers.run(&test_s3, "publish --yes s3.yaml").code(0).stderr_has("is published to s3://");
+    // Without an emulator it is Google's own host, and without credentials nobody is asked.
+    servers.run(&test_s3, "publish --yes a.yaml").code(1).stderr_has("no Google credentials");
+    assert_eq!(servers.strangers(), "");
+
+    let servers = Servers::alone("gcs");
+    let test_gcs = test().env("STORAGE_EMULATOR_HOST", text(servers.of("gcs"), "url"));
+    servers.run(&test_gcs, "publish --yes a.yaml").code(0).stderr_has("is published to gcs://");
+    assert_eq!(servers.strangers(), "");
 }
 
 #[test]

@@ -194,6 +194,7 @@ fn refused(error: &azure_core::Error) -> Refusal {
             400 | 401 if body.windows(5).any(|part| part == b"AADST") => {
                 refusal.hint("Entra does not know this application and secret: az login, or check AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET")
             }
+            400 if code == "BadParameter" => refusal.hint("was the data key wrapped with another key, or version of it?"),
             401 => refusal.hint("the token was not taken: az login"),
             403 => refusal.hint("the identity needs the role Key Vault Crypto User on the key (encrypt and decrypt)"),
             404 => refusal.hint("az keyvault key list --vault-name VAULT"),

@@ -138,16 +138,24 @@ async fn call(channel: Channel, method: &'static str, request: Request) -> Resul
     Ok(answer.into_inner())
 }
 
+const IS_IT_ONE: &str = "is that the address of a key service? leafcrypt keyservice starts one";
+
 /// What the service, or the way to it, said.
 fn refused(status: &Status) -> Refusal {
     if let Some(source) = status.source() {
         return cause(source);
     }
+    // What the library says of answers that are none.
+    if ["Missing response message", "grpc-status header missing", "protocol error"]
+        .iter()
+        .any(|said| status.message().starts_with(said))
+    {
+        return Refusal::new("its answer is none of a key service").hint(IS_IT_ONE);
+    }
     match status.code() {
         // What real sops says of everything that went wrong with a key.
         Code::Unknown => Refusal::new(format!("it answered: {}", status.message())),
-        Code::Unimplemented => Refusal::new(format!("it cannot do that: {}", status.message()))
-            .hint("is that the address of a key service? leafcrypt keyservice starts one"),
+        Code::Unimplemented => Refusal::new(format!("it cannot do that: {}", status.message())).hint(IS_IT_ONE),
         code => Refusal::new(format!("it answered {code:?}: {}", status.message())),
     }
 }

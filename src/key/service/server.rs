@@ -14,7 +14,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::body::Body;
@@ -25,6 +25,12 @@ use tonic_prost::ProstCodec;
 
 /// So many requests of one client are worked on at the same time.
 const AT_ONCE: usize = 32;
+/// The bytes with which every connection begins, and how long a client may take for them: who says nothing does not hold
+/// a place for ever.
+const PREFACE: usize = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".len();
+const UNTIL_PREFACE: Duration = Duration::from_secs(5);
+/// Later a client that is there answers when it is asked whether it is.
+const STILL_THERE: Duration = Duration::from_secs(20);
 /// The wait before a connection is taken again after the system had none to give.
 const WAIT: Duration = Duration::from_millis(100);
 
@@ -122,6 +128,7 @@ where
         loop {
             match accept().await {
                 Ok(connection) => {
+                    let connection = Begun { connection, read: 0, end: Box::pin(tokio::time::sleep(UNTIL_PREFACE)) };
                     if accepted.send(std::io::Result::Ok(connection)).await.is_err() {
                         return;
                     }
@@ -136,8 +143,58 @@ where
     let builder = tonic::transport::Server::builder();
     let serving = builder
         .concurrency_limit_per_connection(AT_ONCE)
+        .max_concurrent_streams(AT_ONCE as u32)
+        .http2_keepalive_interval(Some(STILL_THERE))
         .serve_with_incoming(Methods(served), ReceiverStream::new(connections));
     let _ = tokio::join!(accepting, serving);
+}
+
+/// A connection whose client must begin in time.
+struct Begun<C> {
+    connection: C,
+    /// So much of the preface was read.
+    read: usize,
+    end: Pin<Box<tokio::time::Sleep>>,
+}
+
+impl<C: AsyncRead + Unpin> AsyncRead for Begun<C> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.connection).poll_read(context, buffer);
+        if self.read < PREFACE {
+            self.read += buffer.filled().len() - before;
+            if polled.is_pending() && self.end.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Err(std::io::ErrorKind::TimedOut.into()));
+            }
+        }
+        polled
+    }
+}
+
+impl<C: AsyncWrite + Unpin> AsyncWrite for Begun<C> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.connection).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.connection).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.connection).poll_shutdown(context)
+    }
+}
+
+impl<C: Connected> Connected for Begun<C> {
+    type ConnectInfo = C::ConnectInfo;
+
+    fn connect_info(&self) -> Self::ConnectInfo {
+        self.connection.connect_info()
+    }
 }
 
 /// The methods of the service.
