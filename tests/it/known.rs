@@ -135,12 +135,17 @@ const KNOWN: &[Known] = &[
                         lines.push(line);
                     }
                 }
-                for (_, last) in &mut documents {
-                    *last = last.iter().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect();
-                }
                 documents
             };
-            documents(pair.sops) == documents(pair.ours)
+            let comments = |last: &[String]| -> Vec<String> {
+                last.iter().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect()
+            };
+            let (sops, ours) = (documents(pair.sops), documents(pair.ours));
+            sops.len() == ours.len()
+                && sops.iter().zip(&ours).all(|((lines, last), (our_lines, our_last))| {
+                    let same = || !comments(last).is_empty() && comments(last) == comments(our_last);
+                    lines == our_lines && (last == our_last || same())
+                })
         },
     },
     Known {
@@ -430,6 +435,7 @@ fn a_difference_of_values_is_not_known() {
     assert_eq!(last("a:\n  - b\n  # c\n", "a:\n  - b\n# c\n"), Some("Comments at the end of a document"));
     assert_eq!(last("a: b\n\n# c\n---\nb: 1\n", "a: b\n# c\n---\nb: 1\n"), Some("Comments at the end of a document"));
     assert_eq!(last("a: b\n\n# c\nb: 1\n", "a: b\n# c\nb: 1\n"), None);
+    assert_eq!(last("a: b\n\n", "a: b\n"), None);
     assert_eq!(last("a:\n  # c\n  - b\n", "a:\n# c\n  - b\n"), None);
     assert_eq!(last("a:\n  - b\n  # c\n", "a:\n  - b\n# d\n"), None);
     assert_eq!(find("a: |4-\n", "a: |2-\n"), Some("The indentation in the header of a block scalar"));
