@@ -232,10 +232,11 @@ impl<'a> Indexer<'a> {
                 let id = self.names.get(&*name).copied().unwrap_or_default();
                 self.alias(id, range.clone())?;
             }
-            Event::DocumentStart(..) => {
+            Event::DocumentStart(is_explicit, _) => {
                 let is_first = self.builder.so_far().roots().is_empty();
                 let start = if is_first { 0 } else { self.at };
                 strict::before_document(self.source, start, range.start.max(start), is_first)
+                    .and_then(|()| strict::document_start(range.start, is_first || is_explicit))
                     .map_err(|refused| refuse(self.source, refused))?;
             }
             Event::DocumentEnd | Event::StreamStart | Event::StreamEnd => {}
@@ -349,8 +350,14 @@ impl<'a> Indexer<'a> {
         })?;
         // To sops, a `?` ends a plain text between brackets, and may begin a key; a `:` at its beginning ends one.
         let misread_text = plain && self.in_flow() && (value.contains('?') || value.starts_with(':'));
+        let has_control = !plain && !block && strict::has_control(&self.source[range.clone()]);
         let misread_anchor = self.misread_anchor(anchor, range.start);
         if self.expects_key() {
+            if has_control {
+                return Err(self
+                    .refuse("this key has a control character in it, which sops does not read", range.start)
+                    .hint(r"write it as an escape, such as `\x7f`"));
+            }
             let misread = misread_anchor.as_ref().map(|anchor| anchor.start).or(misread_text.then_some(range.start));
             if let Some(start) = misread {
                 self.builder.odd_key(start..range.end, None);
@@ -373,7 +380,8 @@ impl<'a> Indexer<'a> {
             ScalarStyle::Literal => (self.block_content(&range, span.start.col()), Style::Literal),
             ScalarStyle::Folded => (self.block_content(&range, span.start.col()), Style::Folded),
         };
-        let mut flags = Flags::NONE.with_if(self.in_flow(), Flags::IN_FLOW).with_if(misread_text, Flags::REWRITTEN);
+        let mut flags =
+            Flags::NONE.with_if(self.in_flow(), Flags::IN_FLOW).with_if(misread_text || has_control, Flags::REWRITTEN);
         let null_document = self.frames.is_empty() && self.builder.so_far().roots().is_empty();
         // A tag that only fits the value of now goes with it; `!!str` and an application's own stay.
         if short.as_deref().is_some_and(|tag| tag.starts_with("!!") && tag != "!!str")
@@ -431,11 +439,11 @@ impl<'a> Indexer<'a> {
                 let colon = place::skip_to_mark(self.source, range.end);
                 if self.source.as_bytes().get(colon) == Some(&b':') {
                     strict::flow_key(&self.source[range.start..colon], range.start)?;
-                    if style == ScalarStyle::Plain && colon == range.end {
-                        // Of a pair in a list, the key is where its map begins.
-                        let so_far = self.builder.so_far();
-                        let is_pair = so_far.entry(so_far.len() - 1).span().start == range.start;
-                        strict::flow_colon(&self.source[colon + 1..], colon, is_pair)?;
+                    // Of a pair in a list, the key is where its map begins.
+                    let so_far = self.builder.so_far();
+                    let is_pair = so_far.entry(so_far.len() - 1).span().start == range.start;
+                    if is_pair && style == ScalarStyle::Plain && colon == range.end {
+                        strict::pair_colon(&self.source[colon + 1..], colon)?;
                     }
                 }
             }
@@ -525,6 +533,7 @@ impl<'a> Indexer<'a> {
 
     fn refuse_anchor(&self, at: usize) -> Error {
         self.refuse("the name of this anchor has characters that sops does not know in one", at)
+            .because("the name ends before them for sops, and what follows is no longer YAML, or another text")
             .hint("use letters, digits, `_` and `-`")
     }
 

@@ -50,6 +50,20 @@ pub(super) fn before_document(source: &str, start: usize, end: usize, is_first: 
     Ok(())
 }
 
+/// Checks the beginning of a document: `is_marked` is whether it has a `---`, or needs none.
+pub(super) fn document_start(at: usize, is_marked: bool) -> Result<(), Refused> {
+    if is_marked {
+        return Ok(());
+    }
+    Err(Refused::new(at, "sops wants a `---` before another document", "put a line `---` behind the `...`"))
+}
+
+/// Whether a text in quotes has a character that go-yaml reads only as an escape.
+pub(super) fn has_control(text: &str) -> bool {
+    let is_control = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}');
+    text.chars().any(|c| is_control(c) || matches!(c, '\u{fffe}' | '\u{ffff}'))
+}
+
 fn is_known_directive(line: &str) -> bool {
     let mark = if line.starts_with("%YAML") { "#" } else { " #" };
     let line = line.split_once(mark).map_or(line, |(line, _)| line);
@@ -81,9 +95,9 @@ pub(super) fn flow_key(key: &str, at: usize) -> Result<(), Refused> {
     Ok(())
 }
 
-/// Checks what follows a plain key between brackets: `rest` begins behind its colon. `is_pair` is whether it is a key in a list.
-pub(super) fn flow_colon(rest: &str, at: usize, is_pair: bool) -> Result<(), Refused> {
-    if rest.starts_with(['[', '{']) || is_pair && rest.starts_with([',', ']']) {
+/// Checks what follows the colon at `at`, behind the plain key of a pair in a list.
+pub(super) fn pair_colon(rest: &str, at: usize) -> Result<(), Refused> {
+    if rest.starts_with([',', ']']) {
         return Err(Refused::new(at, "sops takes the colon here for a part of the text", "put a space behind it"));
     }
     Ok(())
@@ -229,6 +243,35 @@ mod tests {
         {
             let error = Yaml.index(format!("x: 1\n---\n{text}")).map(drop).unwrap_err();
             assert!(error.to_string().contains("for a line break"), "{text:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn control_characters_are_those_of_go_yaml() {
+        for text in ["\0", "a\u{7f}", "\u{80}", "\u{9f}", "\u{fffe}", "\u{ffff}", "\u{1b}"] {
+            assert!(has_control(text), "{text:?}");
+        }
+        assert!(!has_control("\t\r\n\u{85}\u{a0}\u{d7ff}\u{fffd}\u{10ffff}\u{2028} ~"));
+    }
+
+    #[test]
+    fn another_document_has_a_marker() {
+        assert!(Yaml.index("a: 1\n...\n# c\n".to_owned()).is_ok());
+        assert!(Yaml.index("a: 1\n...\n# c\n--- {b: 1}\n".to_owned()).is_ok());
+        let error = Yaml.index("a: 1\n...\n# c\nb: 1\n".to_owned()).map(drop).unwrap_err();
+        assert!(error.to_string().contains("4:1: sops wants a `---`"), "{error}");
+    }
+
+    #[test]
+    fn colons_in_brackets_are_where_both_read_the_same() {
+        for text in
+            ["a: [b: , c]\n", "a: {b:, c: 1}\n", "a: [\"b\":, c]\n", "a: [b: [c]]\n", "a: [:b, ::1]\n", "a: [b:c]\n"]
+        {
+            assert!(Yaml.index(text.to_owned()).is_ok(), "{text:?}");
+        }
+        for text in ["a: [b:]\n", "a: [c, b:, d]\n"] {
+            let error = Yaml.index(text.to_owned()).map(drop).unwrap_err();
+            assert!(error.to_string().contains("colon here"), "{text:?}: {error}");
         }
     }
 
