@@ -190,6 +190,25 @@ fn every_back_end_is_in_the_decryption_order_and_in_completions() {
     }
 }
 
+/// What a build can leave out is said, and CI tries a build without all of it.
+#[test]
+fn every_feature_is_in_the_docs() {
+    let read = |name: &str| std::fs::read_to_string(package().join(name)).unwrap();
+    let (manifest, keys) = (read("Cargo.toml"), read("docs/keys.md"));
+    let defaults = manifest.lines().find_map(|line| line.strip_prefix("default = [")).unwrap().trim_end_matches(']');
+    let defaults: Vec<&str> = defaults.split(", ").map(|name| name.trim_matches('"')).collect();
+    for feature in &defaults {
+        assert!(keys.contains(&format!("`{feature}`")), "docs/keys.md: the feature {feature}");
+    }
+    // None is left out by default but what the others share.
+    let (_, section) = manifest.split_once("[features]\n").unwrap();
+    let section = section.split_once("\n[").unwrap().0;
+    let named = section.lines().filter_map(|line| line.split_once(" = [")).map(|(name, _)| name);
+    for name in named.filter(|name| !["default", "client", "network"].contains(name)) {
+        assert!(defaults.contains(&name), "{name}");
+    }
+}
+
 #[test]
 fn every_back_end_is_in_the_docs() {
     let read = |name: &str| std::fs::read_to_string(package().join(name)).unwrap();

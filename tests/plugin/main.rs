@@ -5,14 +5,20 @@
 //!     age-plugin-pocket NUMBER [WORD]
 //!
 //! prints such a key: `open` opens, `pin` asks for the secret `1234`, `name` for a name that is no secret, `confirm`
-//! asks whether it may, `refuse` complains, `die` ends in the middle, `slow` takes its time. Each start is written down
-//! in the file that `POCKET_LOG` names.
+//! asks whether it may, `refuse` complains, `die` ends in the middle, `slow` takes its time. The key of `tag` is one as
+//! hardware has them, for which age encrypts without a plugin (`age1tag1…`). Each start is written down in the file that
+//! `POCKET_LOG` names.
 
 use age_core::format::{FileKey, Stanza};
+use age_core::primitives::{bech32_encode, hpke_open};
 use age_core::secrecy::ExposeSecret as _;
 use age_plugin::identity::{self, IdentityPluginV1};
 use age_plugin::recipient::{self, RecipientPluginV1};
 use age_plugin::{Callbacks, PluginHandler, print_new_identity, run_state_machine};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use hpke::kem::{DhP256HkdfSha256, Kem};
+use hpke::{Deserializable as _, Serializable as _};
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Write as _};
 use std::{env, fs};
@@ -32,6 +38,30 @@ impl PluginHandler for Plugin {
     fn identity_v1(self) -> io::Result<Identities> {
         Ok(Identities(Vec::new()))
     }
+}
+
+/// The pair of keys with a number.
+fn pair(number: u8) -> (<DhP256HkdfSha256 as Kem>::PrivateKey, <DhP256HkdfSha256 as Kem>::PublicKey) {
+    DhP256HkdfSha256::derive_keypair(&[number; 32])
+}
+
+/// The recipient of [`pair`]: the point in its short form.
+///
+/// Source: <https://c2sp.org/age#the-p256tag-recipient-type>.
+fn tagged_recipient(number: u8) -> String {
+    let point = pair(number).1.to_bytes();
+    let short = [&[2 + (point[64] & 1)], &point[1..33]].concat();
+    bech32_encode(bech32::Hrp::parse_unchecked("age1tag"), &short)
+}
+
+/// Opens a stanza that age made for [`tagged_recipient`].
+fn open_tagged(number: u8, stanza: &Stanza) -> Option<FileKey> {
+    let [_, point] = stanza.args.as_slice() else { return None };
+    let point = STANDARD_NO_PAD.decode(point).ok()?;
+    let point = <DhP256HkdfSha256 as Kem>::EncappedKey::from_bytes(&point).ok()?;
+    let key =
+        hpke_open::<DhP256HkdfSha256>(&point, &pair(number).0, b"age-encryption.org/p256tag", &stanza.body).ok()?;
+    Some(FileKey::init_with_mut(|to| to.copy_from_slice(&key)))
 }
 
 struct Recipients(Vec<u8>);
@@ -86,6 +116,12 @@ impl IdentityPluginV1 for Identities {
     ) -> io::Result<HashMap<usize, Result<FileKey, Vec<identity::Error>>>> {
         let mut keys = HashMap::new();
         for (file, stanzas) in files.iter().enumerate() {
+            let mut tagged = self.0.iter().filter(|(_, word)| word == "tag").map(|(number, _)| *number);
+            let open = |number| stanzas.iter().filter(|it| it.tag == "p256tag").find_map(|it| open_tagged(number, it));
+            if let Some(key) = tagged.find_map(open) {
+                keys.insert(file, Ok(key));
+                continue;
+            }
             let matching = |stanza: &&Stanza| stanza.tag == NAME;
             let found = stanzas.iter().filter(matching).find_map(|stanza| {
                 let (number, word) = self.0.iter().find(|(number, _)| stanza.args[0] == number.to_string())?;
@@ -135,6 +171,9 @@ fn main() -> io::Result<()> {
     }
     let number = args[0].parse().map_err(io::Error::other)?;
     let word = args.get(1).map_or("open", String::as_str);
+    if word == "tag" {
+        io::stdout().write_all(format!("# recipient: {}\n", tagged_recipient(number)).as_bytes())?;
+    }
     print_new_identity(NAME, &[&[number], word.as_bytes()].concat(), &[number]);
     Ok(())
 }
