@@ -15,6 +15,7 @@ mod builder;
 mod change;
 mod cli;
 mod completion;
+mod convert;
 mod corpus;
 mod decode_data;
 mod edit;
