@@ -119,6 +119,20 @@ const KNOWN: &[Known] = &[
         },
     },
     Known {
+        name: "The indentation in the header of a block scalar",
+        // sops reads the lines below its own header as comments, so the text is empty.
+        is: |pair| {
+            let lost = |text: &str| {
+                let emptied = |line: &str| {
+                    let mark = line.trim_end_matches(['-', '+']);
+                    mark.strip_suffix(" |4").map_or(line.trim().to_owned(), |rest| format!("{} \"\"", rest.trim()))
+                };
+                text.lines().filter(|line| !line.trim().is_empty()).map(emptied).collect::<Vec<_>>()
+            };
+            pair.both_by_sops && pair.ours.contains(" |4") && lost(pair.sops) == lost(pair.ours)
+        },
+    },
+    Known {
         name: "Comments at the end of a document",
         is: |pair| {
             // The last comments of a document, one indented less, or with a blank line before them.
@@ -431,6 +445,9 @@ fn a_difference_of_values_is_not_known() {
         behind("a: {}\n# c\nx: 1\n# c\nb: 1\n", "a: {\n # d\n}\n# c\nx: 1\nb: 1\n", "a: {} # d\n# c\nx: *y\nb: 1\n"),
         Some("Comments in what an alias repeats")
     );
+    let header = Some("The indentation in the header of a block scalar");
+    assert_eq!(behind("a:\n  - \"\"\n  # b\n", "a:\n  - |4+\n\n   # b\n", "a:\n- |\n\n  # b\n"), header);
+    assert_eq!(behind("a:\n  - \"\"\n  # b\n", "a:\n  - |4+\n\n   # c\n", "a:\n- |\n\n  # b\n"), None);
     let last = |sops: &str, ours: &str| super::known::find(&Yaml, sops.as_bytes(), ours.as_bytes(), b"", true);
     assert_eq!(last("a:\n  - b\n  # c\n", "a:\n  - b\n# c\n"), Some("Comments at the end of a document"));
     assert_eq!(last("a: b\n\n# c\n---\nb: 1\n", "a: b\n# c\n---\nb: 1\n"), Some("Comments at the end of a document"));
