@@ -207,7 +207,8 @@ impl<'a> Indexer<'a> {
                 self.names.insert(name.clone().into_owned(), anchor);
                 // What sops takes for a name ends before any other character. It refuses what follows, but for the two
                 // that a value can begin with: see `misread_anchor`.
-                if name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | ':' | '?')) {
+                let is_apart = !self.source[range.end..].starts_with(['[', '{']);
+                if is_apart && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | ':' | '?')) {
                     return Ok(());
                 }
                 return Err(self.refuse_anchor(range.start));
