@@ -129,7 +129,8 @@ const KNOWN: &[Known] = &[
                 };
                 text.lines().filter(|line| !line.trim().is_empty()).map(emptied).collect::<Vec<_>>()
             };
-            pair.both_by_sops && pair.ours.contains(" |4") && lost(pair.sops) == lost(pair.ours)
+            let headers = |text: &str| text.matches(" |4").count();
+            headers(pair.ours) > headers(pair.sops) && lost(pair.sops) == lost(pair.ours)
         },
     },
     Known {
