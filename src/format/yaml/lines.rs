@@ -34,8 +34,9 @@ pub(super) enum TokenKind {
         indent: u32,
         keep: bool,
     },
-    /// `[]` or `{}`: two tokens each, so that the text of one is one bracket.
+    /// `[]`, which is two tokens of the parser.
     EmptyList,
+    /// `{}`, likewise.
     EmptyMap,
     /// A value that is not there.
     Absent,
