@@ -108,6 +108,18 @@ impl<'a> Token<'a> {
         known.into_iter().find(|&kind| type_name(kind).as_bytes() == self.kind).unwrap_or(Kind::Str)
     }
 
+    /// So many bytes its value takes at most, while it is decrypted and after.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        const LONGEST_FLOAT: usize = 327; // the smallest, without an exponent
+        let rewritten = match self.kind {
+            b"float" => LONGEST_FLOAT,
+            b"bool" => "False".len(),
+            _ => 0,
+        };
+        rewritten + (self.data.len().div_ceil(4) + self.tag.len().div_ceil(4)) * 3
+    }
+
     /// The nonce, when it has the usual length.
     #[must_use]
     pub fn nonce(&self) -> Option<Nonce> {
@@ -172,8 +184,8 @@ impl Cipher {
         Ok((decrypted?, value))
     }
 
-    /// Decrypts a token and appends its value to `out`, in canonical bytes; nothing when it fails. `out` grows for a moment
-    /// by up to 19 bytes more than the value has.
+    /// Decrypts a token and appends its value to `out`, in canonical bytes; nothing when it fails. `out` does not move
+    /// when it has [`Token::room`].
     ///
     /// # Errors
     /// Says which part does not fit.
@@ -387,5 +399,9 @@ mod tests {
         {
             assert_eq!(canonical_float(text).unwrap(), canonical);
         }
+        let longest = token(Kind::Float, b"-5e-324", b"a:");
+        let longest = Token::parse(longest.as_bytes()).unwrap();
+        let (_, value) = Cipher::new(&key()).decrypt(&longest, b"a:").ok().unwrap();
+        assert!(value.expose().len() == 327 && longest.room() >= 327);
     }
 }

@@ -12,9 +12,6 @@ use crate::secret::DataKey;
 use std::collections::HashMap;
 use zeroize::Zeroize;
 
-/// What the last value needs while it is decrypted, besides itself.
-const ONE_MORE: usize = 32;
-
 /// The decrypted values of a document, wiped when dropped.
 pub(super) struct Opened {
     bytes: Vec<u8>,
@@ -39,11 +36,21 @@ impl Opened {
         token: &Token<'_>,
         additional: &[u8],
     ) -> std::result::Result<Scalar<'_>, Rejected> {
+        self.make_room(token.room());
         let start = self.bytes.len();
         let kind = cipher.decrypt_onto(token, additional, &mut self.bytes)?;
         let bytes = &self.bytes[start..];
         self.values.push((id as u32, kind, start as u32, bytes.len() as u32));
         Ok(Scalar { kind, bytes })
+    }
+
+    /// Makes room for so many bytes more. A vector that grew by itself would leave a copy of the values behind.
+    fn make_room(&mut self, more: usize) {
+        if self.bytes.capacity() - self.bytes.len() < more {
+            let mut larger = Vec::with_capacity(2 * self.bytes.len() + more);
+            larger.extend_from_slice(&self.bytes);
+            std::mem::replace(&mut self.bytes, larger).zeroize();
+        }
     }
 
     pub(super) fn get(&self, id: EntryId) -> Option<Scalar<'_>> {
@@ -100,11 +107,11 @@ impl<'a> Opener<'a> {
     pub(super) fn open(&mut self, document: &Document, data: &[u32]) -> Result<Opened> {
         event::decrypting()?;
         let selected = select(document, &self.metadata.selection)?;
-        // Large enough, so that no copy of plaintext stays behind in memory that grew; and not larger, since all
-        // of it is wiped. The marks, nonce and tag around a value are more than 100 bytes.
+        // Enough for the tokens that leafcrypt and sops write, and not more, since all of it is wiped: the marks, nonce and
+        // tag around a value are more than 100 bytes. The last value needs room for its tag while it is decrypted.
         let room: usize = data.iter().map(|&id| document.scalar(id as usize).bytes.len().saturating_sub(100)).sum();
         let mut opened = Opened {
-            bytes: Vec::with_capacity(room + ONE_MORE),
+            bytes: Vec::with_capacity(room + 32),
             values: Vec::with_capacity(data.len()),
             elsewhere: HashMap::new(),
         };
