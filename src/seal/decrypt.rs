@@ -58,7 +58,10 @@ impl<'a> Verified<'a> {
     ) -> Result<Self> {
         let data = data_entries(format, document);
         let mut opener = Opener::new(data_key, metadata);
-        let opened = open_verified(&mut opener, document, &data, ignore_mac)?;
+        let clock = trace::clock();
+        let opened = opener.open(document, &data)?;
+        opener.verify(ignore_mac)?;
+        clock.done(|| format!("decrypted {} values and comments and compared the MAC", opened.count()));
         Ok(Verified { format, document, opener, data, opened })
     }
 
@@ -81,10 +84,15 @@ impl<'a> Verified<'a> {
     /// When the values do not fit there.
     pub fn write(mut self) -> Result<Decrypted> {
         let clock = trace::clock();
-        let layout = self.opener.layout();
-        let plaintext = write(self.format, self.document, &self.data, &self.opened, layout, None)?;
+        let plaintext = self.plaintext(None)?;
         clock.done(|| format!("put them in their places, {} bytes", plaintext.len()));
         Ok(Decrypted { plaintext, warnings: self.opener.warnings })
+    }
+
+    /// The plaintext. `pieces` takes up what was replaced.
+    pub(super) fn plaintext(&mut self, pieces: Option<&mut Vec<Piece>>) -> Result<Vec<u8>> {
+        let layout = self.opener.layout();
+        write(self.format, self.document, &self.data, &self.opened, layout, pieces)
     }
 
     /// The values alone, for those who write none. They have the types under which they were encrypted, which a text
@@ -99,8 +107,8 @@ impl<'a> Verified<'a> {
 pub struct Values {
     /// What the user should know though nothing failed.
     pub warnings: Vec<String>,
-    data: Vec<u32>,
-    opened: Opened,
+    pub(super) data: Vec<u32>,
+    pub(super) opened: Opened,
 }
 
 impl Values {
@@ -126,20 +134,6 @@ pub fn decrypt(
     ignore_mac: bool,
 ) -> Result<Decrypted> {
     Verified::open(format, document, data_key, metadata, ignore_mac)?.write()
-}
-
-/// Opens and verifies.
-pub(super) fn open_verified(
-    opener: &mut Opener<'_>,
-    document: &Document,
-    data: &[u32],
-    ignore_mac: bool,
-) -> Result<Opened> {
-    let clock = trace::clock();
-    let opened = opener.open(document, data)?;
-    opener.verify(ignore_mac)?;
-    clock.done(|| format!("decrypted {} values and comments and compared the MAC", opened.count()));
-    Ok(opened)
 }
 
 /// Decrypts a file of about `len` bytes from its pieces, so that it is never in memory as a whole. `None`
@@ -183,7 +177,7 @@ pub fn decrypt_pieces(
 
 /// Writes the plaintext. What the layout record says is believed only if the result reads as the
 /// decrypted values; each text that does not is left out. `pieces` takes up what was replaced.
-pub(super) fn write(
+fn write(
     format: &dyn Format,
     document: &Document,
     data: &[u32],

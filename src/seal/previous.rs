@@ -5,9 +5,8 @@
 //! were not are put back as they were: every token, and every other byte, of an unchanged part is the one of before.
 
 use super::AdditionalData;
-use super::data_entries;
-use super::decrypt::{open_verified, write};
-use super::open::{Opened, Opener};
+use super::decrypt::{Values, Verified};
+use super::open::Opened;
 use super::restore::Piece;
 use crate::crypto::{Nonce, Token};
 use crate::document::{Document, EntryId, Flags, Hunk, Kind, Scalar, diff};
@@ -48,14 +47,12 @@ impl Previous {
         metadata: &Metadata,
         ignore_mac: bool,
     ) -> Result<(Self, Vec<String>)> {
-        let data = data_entries(format, &document);
-        let mut opener = Opener::new(data_key, metadata);
-        let opened = open_verified(&mut opener, &document, &data, ignore_mac)?;
-        let layout = opener.layout();
-        let mut pieces = Vec::with_capacity(data.len());
-        let plaintext = write(format, &document, &data, &opened, layout, Some(&mut pieces))?;
+        let mut verified = Verified::open(format, &document, data_key, metadata, ignore_mac)?;
+        let mut pieces = Vec::new();
+        let plaintext = verified.plaintext(Some(&mut pieces))?;
+        let Values { warnings, data, opened } = verified.into_values();
         let data_key = digest_of(data_key);
-        Ok((Previous { document, data, opened, pieces, plaintext, data_key }, opener.warnings))
+        Ok((Previous { document, data, opened, pieces, plaintext, data_key }, warnings))
     }
 
     /// The plaintext.
