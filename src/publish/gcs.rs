@@ -2,13 +2,12 @@
 //!
 //! Source: <https://cloud.google.com/storage/docs/json_api/v1/objects>.
 
-use super::{Destination, Kept, Settings, There};
+use super::{Destination, Kept, Settings, There, was};
 use crate::error::{Error, Kind, Result};
 use crate::key::gcp_kms::{Found, find};
 use crate::key::remote::{Http, Limits, Refusal, Reply, cause, client_builder, wait_for, words};
 use crate::secret::SecretBytes;
 use crate::sys::Environment;
-use crate::trace;
 use google_cloud_auth::credentials::{CacheableResource, Credentials};
 use reqwest::Url;
 use reqwest::header::HeaderMap;
@@ -148,8 +147,7 @@ impl Bucket {
             // What reads an object is told in plain text, or in none.
             Err(_) if !status.is_success() && !reply.body.starts_with(b"<") => words(&reply.body),
             Err(_) => {
-                let said = words(&reply.body);
-                return Refusal::new(format!("it answered {status}, but not as Cloud Storage does: {said}"))
+                return Refusal::strange("Cloud Storage", status, &reply.body)
                     .with(&session.identity)
                     .hint(format!("do {EMULATOR} and the proxy variables lead to Cloud Storage?"));
             }
@@ -191,32 +189,30 @@ impl Destination for Bucket {
         format!("gcs://{}/{}", self.bucket, self.object(name))
     }
 
-    fn fetch(&self, name: &str) -> Result<There> {
-        let cannot = || Error::new(Kind::Generic, format!("{} cannot be read", self.address(name)));
-        let (reply, session) = self.ask(&self.object(name), None).map_err(|refusal| refusal.explain(cannot()))?;
+    fn read(&self, name: &str) -> Result<There, Refusal> {
+        let (reply, session) = self.ask(&self.object(name), None)?;
         match reply.status.as_u16() {
             // A page of somebody else's is what is never called an object.
             200 if !is_page(&reply) => {
-                trace::note(|| format!("{}: with {}, it was read", self.address(name), session.identity));
+                was("read", &self.address(name), &session.identity);
                 Ok(There::This(SecretBytes::from(reply.body.to_vec())))
             }
             404 if !is_page(&reply) => Ok(There::Nothing),
             403 if !is_page(&reply) => Ok(There::Unreadable(self.refused(&reply, &session).why().to_owned())),
-            _ => Err(self.refused(&reply, &session).explain(cannot())),
+            _ => Err(self.refused(&reply, &session)),
         }
     }
 
-    fn put(&self, name: &str, content: &[u8]) -> Result<()> {
-        let cannot = || Error::new(Kind::Generic, format!("{} cannot be written", self.address(name)));
+    fn write(&self, name: &str, content: &[u8]) -> Result<(), Refusal> {
         let object = self.object(name);
-        let (reply, session) = self.ask(&object, Some(content)).map_err(|refusal| refusal.explain(cannot()))?;
+        let (reply, session) = self.ask(&object, Some(content))?;
         // What was written is told.
         let told: Option<serde_json::Value> = serde_json::from_slice(&reply.body).ok();
         if reply.status.is_success() && told.is_some_and(|told| told["name"] == object.as_str()) {
-            trace::note(|| format!("{}: with {}, it was written", self.address(name), session.identity));
+            was("written", &self.address(name), &session.identity);
             return Ok(());
         }
-        Err(self.refused(&reply, &session).explain(cannot()))
+        Err(self.refused(&reply, &session))
     }
 }
 

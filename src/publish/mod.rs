@@ -15,8 +15,10 @@ mod s3;
 mod vault;
 
 use crate::error::{Error, Kind, Result};
+use crate::key::remote::Refusal;
 use crate::secret::SecretBytes;
 use crate::sys::Environment;
+use crate::trace;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -55,7 +57,7 @@ pub struct Secret {
 }
 
 /// A place that files are published to, under names with slashes in them.
-pub trait Destination: Send + Sync {
+pub(crate) trait Destination: Send + Sync {
     /// What it keeps.
     fn keeps(&self) -> Kept;
 
@@ -67,22 +69,50 @@ pub trait Destination: Send + Sync {
         None
     }
 
-    /// Fetches what is at `name`.
+    /// Asks for what is at `name`.
     ///
     /// # Errors
     /// When the place cannot be asked, or refuses for another reason than that it may not be read.
-    fn fetch(&self, name: &str) -> Result<There>;
+    fn read(&self, name: &str) -> Result<There, Refusal>;
+
+    /// Has `content` written at `name`.
+    ///
+    /// # Errors
+    /// When the place cannot be asked, or refuses.
+    fn write(&self, name: &str, content: &[u8]) -> Result<(), Refusal>;
 
     /// Whether what was fetched is the same as `content`.
     fn is_same(&self, fetched: &[u8], content: &[u8]) -> bool {
         fetched == content
     }
+}
+
+impl dyn Destination {
+    /// Fetches what is at `name`.
+    ///
+    /// # Errors
+    /// When [`Destination::read`] does not say.
+    pub(crate) fn fetch(&self, name: &str) -> Result<There> {
+        self.read(name).map_err(|refusal| refusal.explain(self.cannot_be("read", name)))
+    }
 
     /// Puts `content` at `name`.
     ///
     /// # Errors
-    /// When the place cannot be asked, or refuses.
-    fn put(&self, name: &str, content: &[u8]) -> Result<()>;
+    /// When [`Destination::write`] fails.
+    pub(crate) fn put(&self, name: &str, content: &[u8]) -> Result<()> {
+        self.write(name, content).map_err(|refusal| refusal.explain(self.cannot_be("written", name)))
+    }
+
+    fn cannot_be(&self, what: &str, name: &str) -> Error {
+        Error::new(Kind::Generic, format!("{} cannot be {what}", self.address(name)))
+    }
+}
+
+/// Says, for `--verbose`, what was done at `address` and with which identity.
+#[cfg(any(feature = "hc-vault", feature = "s3", feature = "gcs"))]
+fn was(what: &str, address: &str, identity: &str) {
+    trace::note(|| format!("{address}: with {identity}, it was {what}"));
 }
 
 /// A kind of place.
@@ -142,7 +172,7 @@ impl Destinations {
     ///
     /// # Errors
     /// When they name none or several, or make no sense.
-    pub fn of(&self, settings: &Settings) -> Result<Arc<dyn Destination>> {
+    pub(crate) fn of(&self, settings: &Settings) -> Result<Arc<dyn Destination>> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(destination) = made.get(settings) {
             return Ok(Arc::clone(destination));

@@ -3,10 +3,10 @@
 //! Sources: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html>, and for addresses
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html>.
 
-use super::{Destination, Kept, Settings, There};
+use super::{Destination, Kept, Settings, There, was};
 use crate::error::{Error, Kind, Result};
 use crate::key::aws_kms::{Account, Wanted, configured_region, hint_for};
-use crate::key::remote::{Http, Limits, Refusal, Reply, client_builder, wait_for, words};
+use crate::key::remote::{Http, Limits, Refusal, Reply, client_builder, wait_for};
 use crate::secret::SecretBytes;
 use crate::sys::Environment;
 use crate::trace;
@@ -186,29 +186,27 @@ impl Destination for Bucket {
         format!("s3://{}/{}", self.bucket, self.key(name))
     }
 
-    fn fetch(&self, name: &str) -> Result<There> {
-        let cannot = || Error::new(Kind::Generic, format!("{} cannot be read", self.address(name)));
-        let (reply, session) = self.ask(&self.key(name), None).map_err(|refusal| refusal.explain(cannot()))?;
+    fn read(&self, name: &str) -> Result<There, Refusal> {
+        let (reply, session) = self.ask(&self.key(name), None)?;
         if did(&reply) {
-            trace::note(|| format!("{}: with {}, it was read", self.address(name), session.account.identity));
+            was("read", &self.address(name), &session.account.identity);
             return Ok(There::This(SecretBytes::from(reply.body.to_vec())));
         }
         match (reply.status.as_u16(), code(&reply.body).as_deref()) {
             (404, Some("NoSuchKey")) => Ok(There::Nothing),
             // To whoever may not list the bucket, what is not there is forbidden.
             (403, Some("AccessDenied")) => Ok(There::Unreadable(self.refused(&reply, &session).why().to_owned())),
-            _ => Err(self.refused(&reply, &session).explain(cannot())),
+            _ => Err(self.refused(&reply, &session)),
         }
     }
 
-    fn put(&self, name: &str, content: &[u8]) -> Result<()> {
-        let cannot = || Error::new(Kind::Generic, format!("{} cannot be written", self.address(name)));
-        let (reply, session) = self.ask(&self.key(name), Some(content)).map_err(|refusal| refusal.explain(cannot()))?;
+    fn write(&self, name: &str, content: &[u8]) -> Result<(), Refusal> {
+        let (reply, session) = self.ask(&self.key(name), Some(content))?;
         if did(&reply) {
-            trace::note(|| format!("{}: with {}, it was written", self.address(name), session.account.identity));
+            was("written", &self.address(name), &session.account.identity);
             return Ok(());
         }
-        Err(self.refused(&reply, &session).explain(cannot()))
+        Err(self.refused(&reply, &session))
     }
 }
 
@@ -218,7 +216,7 @@ impl Bucket {
         let status = reply.status;
         let identity = &session.account.identity;
         let Some(code) = code(&reply.body) else {
-            return Refusal::new(format!("it answered {status}, but not as S3 does: {}", words(&reply.body)))
+            return Refusal::strange("S3", status, &reply.body)
                 .with(identity)
                 .hint("do AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_S3 and the proxy variables lead to S3?");
         };

@@ -2,14 +2,14 @@
 //!
 //! Source: <https://developer.hashicorp.com/vault/api-docs/secret/kv>.
 
-use super::{Destination, Kept, Secret, Settings, There};
+use super::{Destination, Kept, Secret, Settings, There, was};
 use crate::document::{Document, EntryId, Kind as Type};
 use crate::error::{Error, Kind, Result};
 use crate::format::{self, Format, json::Json};
 use crate::key::hc_vault::{Asked, Vault, VaultAnswer, no_vault};
+use crate::key::remote::Refusal;
 use crate::secret::SecretBytes;
 use crate::sys::Environment;
-use crate::trace;
 use std::collections::HashMap;
 use std::sync::Arc;
 use zeroize::{Zeroize, Zeroizing};
@@ -94,23 +94,21 @@ impl Destination for KeyValue {
         Some(Secret { server: self.address.clone(), mount: self.mount.clone(), version: self.version, path })
     }
 
-    fn fetch(&self, name: &str) -> Result<There> {
-        let address = self.address(name);
-        let cannot = || Error::new(Kind::Generic, format!("{address} cannot be read"));
+    fn read(&self, name: &str) -> Result<There, Refusal> {
         let Asked { answer, identity } = match self.ask(name, None) {
             Ok(asked) => asked,
             Err(refusal) if refusal.is_denied() => return Ok(There::Unreadable(refusal.why().to_owned())),
-            Err(refusal) => return Err(refusal.explain(cannot())),
+            Err(refusal) => return Err(refusal),
         };
         let body = match answer {
             VaultAnswer::Nothing => return Ok(There::Nothing),
             VaultAnswer::Body(mut body) => std::mem::take(&mut *body),
         };
         let text = SecretBytes::from(body);
-        let strange = || no_vault("200 OK", &self.address).with(&identity).explain(cannot());
+        let strange = || no_vault("200 OK", &self.address).with(&identity);
         let reply = indexed(text.expose()).ok_or_else(strange)?;
         let data = reply.values(self.version).map(|id| SecretBytes::from(reply.text(id)));
-        trace::note(|| format!("{address}: with {identity}, it was read"));
+        was("read", &self.address(name), &identity);
         match data {
             Some(data) => Ok(There::This(data)),
             // The last version is deleted.
@@ -126,16 +124,13 @@ impl Destination for KeyValue {
         fetched.zip(content).is_some_and(|(fetched, content)| are_same(&fetched.0, &content.0))
     }
 
-    fn put(&self, name: &str, content: &[u8]) -> Result<()> {
+    fn write(&self, name: &str, content: &[u8]) -> Result<(), Refusal> {
         let content = content.trim_ascii();
         let (before, after): (&[u8], &[u8]) = if self.version == 2 { (b"{\"data\":", b"}") } else { (b"", b"") };
         // Of its full length from the beginning, so that no copy is left behind.
         let mut body = Zeroizing::new(Vec::with_capacity(before.len() + content.len() + after.len()));
         [before, content, after].iter().for_each(|part| body.extend_from_slice(part));
-        let address = self.address(name);
-        let asked = self
-            .ask(name, Some(&body))
-            .map_err(|refusal| refusal.explain(Error::new(Kind::Generic, format!("{address} cannot be written"))))?;
+        let asked = self.ask(name, Some(&body))?;
         let told = match &asked.answer {
             VaultAnswer::Body(body) if self.version == 2 => indexed(body).is_some_and(|reply| {
                 let data = reply.member(reply.root(), "data");
@@ -148,10 +143,9 @@ impl Destination for KeyValue {
             VaultAnswer::Nothing => false,
         };
         if !told {
-            let cannot = Error::new(Kind::Generic, format!("{address} cannot be written"));
-            return Err(no_vault("200 OK", &self.address).with(&asked.identity).explain(cannot));
+            return Err(no_vault("200 OK", &self.address).with(&asked.identity));
         }
-        trace::note(|| format!("{address}: with {}, it was written", asked.identity));
+        was("written", &self.address(name), &asked.identity);
         Ok(())
     }
 }
