@@ -3,7 +3,7 @@
 use super::account::{Account, Wanted};
 use super::{ARN, CONTEXT, PROFILE, ROLE, Refusal, arn};
 use crate::document::Value;
-use crate::key::remote::{Service, answered, cause, is_unconnected, wait_for, words};
+use crate::key::remote::{Service, answered, cause, is_unconnected, wait_for};
 use crate::key::{Environment, Stanza};
 use crate::secret::SecretBytes;
 use aws_sdk_kms::config::interceptors::InterceptorContext;
@@ -130,8 +130,7 @@ where
         SdkError::ServiceError(answer) => {
             let status = answer.raw().status().as_u16();
             let Some(code) = answer.err().code() else {
-                let said = words(answer.raw().body().bytes().unwrap_or_default());
-                return Refusal::new(format!("it answered {status}, but not as KMS does: {said}"))
+                return Refusal::strange("KMS", status, answer.raw().body().bytes().unwrap_or_default())
                     .hint("do AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_KMS and the proxy variables lead to KMS?");
             };
             let message = answer.err().message().unwrap_or("no reason was given");

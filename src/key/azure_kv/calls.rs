@@ -2,7 +2,7 @@
 
 use super::credential::{self, Found};
 use super::{NAME, Refusal, VAULT, VERSION, url};
-use crate::key::remote::{Limits, Service, answered, cause, client_builder, wait_for, words};
+use crate::key::remote::{Limits, Service, answered, cause, client_builder, wait_for};
 use crate::key::{Environment, Stanza};
 use crate::secret::SecretBytes;
 use azure_core::error::ErrorKind;
@@ -186,8 +186,7 @@ fn refused(error: &azure_core::Error) -> Refusal {
         let code = error_code.clone().unwrap_or_default();
         let status = u16::from(*status);
         let Some(message) = message else {
-            let why = format!("it answered {status}, but not as Key Vault does: {}", words(&body));
-            return Refusal::new(why).hint(WAY);
+            return Refusal::strange("Key Vault", status, &body).hint(WAY);
         };
         let refusal = Refusal::new(format!("it answered {status} {code}: {message}"));
         return match status {

@@ -59,11 +59,10 @@ impl Kms {
         let request = client.service.encrypt().set_name(stanza.text(RESOURCE)).set_plaintext(part.to_vec());
         let response = self.ask(request.with_idempotency(true).send(), &client, stanza)?;
         // What the answer lacks is empty to the library.
-        let missing = || none_of_kms().with(&client.identity);
-        Some(response.ciphertext)
-            .filter(|bytes| !bytes.is_empty())
-            .map(|bytes| STANDARD.encode(bytes))
-            .ok_or_else(missing)
+        match response.ciphertext {
+            none if none.is_empty() => Err(none_of_kms().with(&client.identity)),
+            wrapped => Ok(STANDARD.encode(wrapped)),
+        }
     }
 
     fn client(&self) -> Result<Arc<Client>, Refusal> {
@@ -135,9 +134,10 @@ impl Service for Kms {
         let client = self.client()?;
         let request = client.service.decrypt().set_name(stanza.text(RESOURCE)).set_ciphertext(wrapped);
         let response = self.ask(request.with_idempotency(true).send(), &client, stanza)?;
-        let missing = || none_of_kms().with(&client.identity);
-        let part = Some(response.plaintext).filter(|bytes| !bytes.is_empty());
-        part.map(|bytes| SecretBytes::from(bytes.to_vec())).ok_or_else(missing)
+        match response.plaintext {
+            none if none.is_empty() => Err(none_of_kms().with(&client.identity)),
+            part => Ok(SecretBytes::from(part.to_vec())),
+        }
     }
 }
 
@@ -163,8 +163,8 @@ fn refused(error: &Error) -> Refusal {
             .hint("gcloud auth application-default login");
     }
     if let Some(status) = error.http_status_code() {
-        let said = words(error.http_payload().map(|payload| payload.as_ref()).unwrap_or_default());
-        return Refusal::new(format!("it answered {status}, but not as KMS does: {said}")).hint(WAY);
+        let body = error.http_payload().map(|payload| payload.as_ref()).unwrap_or_default();
+        return Refusal::strange("KMS", status, body).hint(WAY);
     }
     if error.is_deserialization() {
         return none_of_kms();

@@ -2,7 +2,7 @@
 
 use super::settings::{self, Route};
 use super::{ADDRESS, ENGINE, KEY, Refusal, token};
-use crate::key::remote::{Reply, Service, answered, secret_text, wait_for, words};
+use crate::key::remote::{Reply, Service, answered, secret_text, wait_for};
 use crate::key::{Environment, Stanza};
 use crate::secret::SecretBytes;
 use base64::Engine as _;
@@ -143,8 +143,7 @@ impl Vault {
             return Ok(Asked { answer: Answer::Nothing, identity });
         }
         if parsed.is_none() {
-            let why = format!("it answered {status}, but not as Vault does: {}", words(&reply.body));
-            return Err(Refusal::new(why).with(&identity).hint(is_it_vault(address)));
+            return Err(Refusal::strange("Vault", status, &reply.body).with(&identity).hint(is_it_vault(address)));
         }
         let mut said =
             if said.is_empty() { format!("it answered {status}") } else { format!("it answered {status}: {said}") };

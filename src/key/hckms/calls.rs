@@ -3,7 +3,7 @@
 use super::credentials::{self, Credentials};
 use super::sign::{self, Request};
 use super::{KEY, Refusal, split};
-use crate::key::remote::{Http, Limits, Service, answered, client_builder, secret_text, wait_for, words};
+use crate::key::remote::{Http, Limits, Service, answered, client_builder, secret_text, wait_for};
 use crate::key::{Environment, Stanza};
 use crate::secret::SecretBytes;
 use base64::Engine as _;
@@ -87,7 +87,7 @@ impl Kms {
         let plain_text = Zeroizing::new(STANDARD.encode(part));
         let request = Encrypt { key_id, plain_text: &plain_text, encryption_algorithm: ALGORITHM };
         let response = region.call("encrypt-data", &request, stanza)?;
-        let missing = || Refusal::new("its answer is none of KMS").hint(WAY).with(&region.credentials.identity);
+        let missing = || none_of_kms().with(&region.credentials.identity);
         response.cipher_text.filter(|text| !text.is_empty()).ok_or_else(missing)
     }
 
@@ -129,7 +129,7 @@ impl Service for Kms {
         let request = Decrypt { cipher_text: stanza.text(Stanza::ENC), encryption_algorithm: ALGORITHM, key_id };
         let response = region.call("decrypt-data", &request, stanza)?;
         let part = response.plain_text.and_then(|text| STANDARD.decode(text.as_bytes()).ok());
-        let missing = || Refusal::new("its answer is none of KMS").hint(WAY).with(&region.credentials.identity);
+        let missing = || none_of_kms().with(&region.credentials.identity);
         part.map(SecretBytes::from).ok_or_else(missing)
     }
 }
@@ -192,10 +192,14 @@ fn send(
     Ok((reply.status.as_u16(), reply.body))
 }
 
+fn none_of_kms() -> Refusal {
+    Refusal::new("its answer is none of KMS").hint(WAY)
+}
+
 /// What an answer says.
 fn understood(status: u16, body: &[u8]) -> Result<Response, Refusal> {
     let Ok(response) = serde_json::from_slice::<Response>(body) else {
-        return Err(Refusal::new(format!("it answered {status}, but not as KMS does: {}", words(body))).hint(WAY));
+        return Err(Refusal::strange("KMS", status, body).hint(WAY));
     };
     if (200..300).contains(&status) {
         return Ok(response);

@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::key::stanza::printable_within;
 use crate::key::{Search, Stanza};
 use std::error::Error as StdError;
+use std::fmt::Display;
 
 /// So much of what a server said is shown.
 const LONGEST: usize = 500;
@@ -33,6 +34,11 @@ impl Refusal {
             denied: false,
             hung_up: false,
         }
+    }
+
+    /// The answer is none that `service` gives: that of somebody else on the way, or in its place.
+    pub(crate) fn strange(service: &str, status: impl Display, body: &[u8]) -> Self {
+        Refusal::new(format!("it answered {status}, but not as {service} does: {}", words(body)))
     }
 
     /// There is no identity to ask with, so that nobody was asked.
