@@ -63,12 +63,14 @@ impl Token {
 pub(super) struct NotSimple;
 
 /// An open map or list.
+#[derive(Clone)]
 struct Block {
     column: usize,
     kind: TokenKind,
 }
 
 /// The walk over a text.
+#[derive(Clone)]
 pub(super) struct Lines<'a> {
     bytes: &'a [u8],
     /// The beginning of the line that comes next.

@@ -20,14 +20,12 @@ impl<'a> Indexer<'a> {
     pub(super) fn run_simple(source: &'a str, builder: Builder) -> Result<Builder, Builder> {
         let Some(lines) = Lines::of(source) else { return Err(builder) };
         let mut indexer = Indexer::new(source, source, builder);
-        let result = indexer.lines(lines);
+        let result = indexer.lines(lines.clone());
         let Indexer { mut builder, value_nodes, comments, .. } = indexer;
         if result.is_err() {
             return Err(builder);
         }
-        if !comments.is_empty()
-            && let Some(lines) = Lines::of(source)
-        {
+        if !comments.is_empty() {
             comments::place(comments::Tokens::of_lines(source, lines), &mut builder, &comments, &value_nodes);
         }
         Ok(builder)
