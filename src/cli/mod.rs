@@ -2,7 +2,8 @@
 //!
 //! Owns: every word the user types and reads, and the mapping of failures to exit codes. Must not know:
 //! how anything is done; each subcommand turns its arguments into a request for [`crate::ops`] and
-//! prints the outcome. A subcommand is one file and one line of [`Command`].
+//! prints the outcome. A subcommand is one file, and a line each of [`Command`], its `run` and
+//! [`SUBCOMMANDS`].
 //!
 //! What goes where: documents and what was asked for to the standard output, everything else to the
 //! standard error, so that a pipe never carries a message.

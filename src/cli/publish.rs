@@ -2,7 +2,6 @@
 
 use super::args::{ConfigArgs, KeyArgs};
 use super::files::Teller;
-use super::report::harmless;
 use super::{files, output, plan, report};
 use crate::error::{Error, Kind, Result};
 use crate::ops::Rules;
@@ -216,7 +215,7 @@ fn show(due: &[Publication], beside: bool) -> Result<()> {
             (Kept::File, None) => "encrypted as it is",
             (Kept::File, Some(_)) => "encrypted anew, for others",
         };
-        text.push_str(&format!("{mark} {} ({what})\n    to {}\n", harmless(&one.file), harmless(&one.address)));
+        text.push_str(&format!("{mark} {} ({what})\n    to {}\n", one.file, one.address));
         if let Some(plan) = &one.recipients {
             text.push_str(&plan::render(plan));
         }

@@ -72,19 +72,20 @@ pub(super) fn run(args: Args) -> Result<()> {
         batches.iter().flat_map(|batch| batch.sources.iter().map(|source| (*source).clone())).collect();
     let keyring = if changing.len() > 1 { keyring.expecting(crate::ops::stanzas_of(changing)) } else { keyring };
     for batch in batches {
-        // Who is not asked is shown what was done, and no plan that fails.
-        if args.yes {
-            let done = carry_out(&request, &batch, &keyring, &mut teller);
-            removed |= !done.is_empty() && batch.plan.removes();
-            if !done.is_empty() {
-                show(&Batch { plan: batch.plan, sources: done })?;
+        if !args.yes {
+            show(&batch)?;
+            if !agreed(&batch)? {
+                continue;
             }
+        }
+        let done = carry_out(&request, &batch, &keyring, &mut teller);
+        if done.is_empty() {
             continue;
         }
-        show(&batch)?;
-        if agreed(&batch)? {
-            let done = carry_out(&request, &batch, &keyring, &mut teller);
-            removed |= !done.is_empty() && batch.plan.removes();
+        removed |= batch.plan.removes();
+        // Who is not asked is shown what was done, and no plan that fails.
+        if args.yes {
+            show(&Batch { plan: batch.plan, sources: done })?;
         }
     }
     if removed {

@@ -61,27 +61,26 @@ impl Origin<'_> {
         self.version.map_or_else(|| "new".to_owned(), hash)
     }
 
-    /// Where there is a draft when there is no place for it where drafts belong.
-    fn beside(&self, name: &str) -> PathBuf {
-        self.path.parent().unwrap_or(Path::new("")).join(format!(".{name}"))
+    /// Where it is; a draft is beside it, with a dot before its name, when there is no place where drafts belong.
+    fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new(""))
     }
 
     /// The drafts of it that are kept on a disk, the newest first.
     pub(super) fn drafts(&self, environment: &Environment) -> Vec<PathBuf> {
         let prefix = self.prefix();
         let mut drafts = Vec::new();
-        for start in folder(environment).map(|folder| folder.join(&prefix)).into_iter().chain([self.beside(&prefix)]) {
-            let (Some(folder), Some(name)) = (start.parent(), start.file_name()) else { continue };
-            let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-            let is_one = |found: &std::ffi::OsStr| {
-                let (found, name) = (found.to_string_lossy(), name.to_string_lossy());
-                found.starts_with(&*name) && found.ends_with(".json")
-            };
-            let entries = std::fs::read_dir(here).into_iter().flatten().flatten();
-            drafts.extend(entries.filter(|entry| is_one(&entry.file_name())).map(|entry| {
-                let written = entry.metadata().and_then(|facts| facts.modified()).ok();
-                (std::cmp::Reverse(written), folder.join(entry.file_name()))
-            }));
+        let own = folder(environment).map(|folder| (folder, prefix.clone()));
+        for (folder, prefix) in own.into_iter().chain([(self.folder().to_owned(), format!(".{prefix}"))]) {
+            let here = if folder.as_os_str().is_empty() { Path::new(".") } else { &folder };
+            for entry in std::fs::read_dir(here).into_iter().flatten().flatten() {
+                let name = entry.file_name();
+                let shown = name.to_string_lossy();
+                if shown.starts_with(&prefix) && shown.ends_with(".json") {
+                    let written = entry.metadata().and_then(|facts| facts.modified()).ok();
+                    drafts.push((std::cmp::Reverse(written), folder.join(&name)));
+                }
+            }
         }
         drafts.sort();
         drafts.into_iter().map(|(_, draft)| draft).collect()
@@ -131,7 +130,7 @@ pub(super) fn keep(
     }
     let places = [
         folder(environment).map(|folder| folder.join(&name)),
-        Some(origin.beside(&name)),
+        Some(origin.folder().join(format!(".{name}"))),
         Some(memory.join(format!("leafcrypt-draft-{name}"))),
     ];
     for place in places.into_iter().flatten() {
