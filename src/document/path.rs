@@ -231,7 +231,8 @@ impl Document {
     }
 
     /// How far `path` leads below `root`, and the steps that are left.
-    pub(super) fn reach<'p>(&self, root: EntryId, path: &'p [Step]) -> (EntryId, &'p [Step]) {
+    #[must_use]
+    pub fn reach<'p>(&self, root: EntryId, path: &'p [Step]) -> (EntryId, &'p [Step]) {
         let mut at = root;
         let mut rest = path;
         while let Some((step, beyond)) = rest.split_first() {

@@ -3,7 +3,7 @@
 use super::manifest;
 use super::rules::Rules;
 use super::secret_data::View;
-use super::source::{Opened, Source};
+use super::source::{Large, Opened, Source};
 use super::unsealed::read_metadata;
 use crate::document::{self, Document, Indent, KeyPath};
 use crate::error::{Error, Result};
@@ -12,9 +12,6 @@ use crate::key::Keyring;
 use crate::metadata::Metadata;
 use crate::seal;
 use crate::secret::{DataKey, SecretBytes};
-use crate::sys;
-use std::fs::File;
-use std::io::Seek;
 use std::sync::Arc;
 use zeroize::Zeroize;
 
@@ -89,9 +86,9 @@ fn unseal(request: &Decrypt, keyring: &Keyring) -> Result<Decrypted> {
     let in_file = |error: Error| error.in_file(request.source.shown());
     let mut data_key = None;
     request.source.announce();
-    if let Some(large) = Large::of(request) {
-        let known = large.metadata.unwrap(keyring).map_err(in_file)?;
-        if let Some(decrypted) = large.decrypt(&known, request.ignore_mac) {
+    if let Some((large, metadata)) = large(request) {
+        let known = metadata.unwrap(keyring).map_err(in_file)?;
+        if let Some(decrypted) = in_pieces(request, large, &known, &metadata) {
             return Ok(decrypted);
         }
         data_key = Some(known); // Whoever was asked for it is not asked again.
@@ -100,39 +97,27 @@ fn unseal(request: &Decrypt, keyring: &Keyring) -> Result<Decrypted> {
     unseal_text(request, opened, keyring, data_key).map_err(in_file)
 }
 
-/// A file that is so large that it is better decrypted in pieces.
-struct Large {
-    format: &'static dyn Format,
-    file: File,
-    len: usize,
-    metadata: Metadata,
+/// The file of `request`, if it can be worked on in pieces, and its metadata.
+fn large(request: &Decrypt) -> Option<(Large, Metadata)> {
+    let mut large = Large::of(&request.source).filter(|_| !request.decode_data && request.document == 0)?;
+    let format = large.format;
+    let mut pieces = large.pieces()?;
+    let piece = pieces.find(|piece| piece.as_ref().is_none_or(|piece| piece.has_metadata))??;
+    drop(pieces);
+    let document = format.index(piece.text).ok()?;
+    let metadata = read_metadata(format, &document, request.ignore_mac).ok()?;
+    Some((large, metadata))
 }
 
-impl Large {
-    const LEN: u64 = 1 << 20;
-    const PIECE: usize = 256 << 10;
-
-    /// The file of `request`, if it is one and all of it is wanted.
-    fn of(request: &Decrypt) -> Option<Self> {
-        let (format, output) = request.source.formats();
-        if !request.extract.steps().is_empty() || request.decode_data || format.name() != output.name() {
-            return None;
-        }
-        let (file, len) = sys::open_large(&request.source.path, Self::LEN)?;
-        let mut pieces = format.pieces(Box::new(&file), Self::PIECE)?;
-        let piece = pieces.find(|piece| piece.as_ref().is_none_or(|piece| piece.has_metadata))??;
-        drop(pieces);
-        let document = format.index(piece.text).ok()?;
-        let metadata = read_metadata(format, &document, request.ignore_mac).ok()?;
-        Some(Large { format, file, len, metadata })
+fn in_pieces(request: &Decrypt, mut large: Large, data_key: &DataKey, metadata: &Metadata) -> Option<Decrypted> {
+    let (format, len, path) = (large.format, large.len, request.extract.steps());
+    let pieces = large.pieces()?;
+    if path.is_empty() {
+        let decrypted = seal::decrypt_pieces(format, pieces, len, data_key, metadata, request.ignore_mac)?;
+        return Some(whole(format, decrypted));
     }
-
-    fn decrypt(mut self, data_key: &DataKey, ignore_mac: bool) -> Option<Decrypted> {
-        self.file.rewind().ok()?;
-        let pieces = self.format.pieces(Box::new(&self.file), Self::PIECE)?;
-        let decrypted = seal::decrypt_pieces(self.format, pieces, self.len, data_key, &self.metadata, ignore_mac)?;
-        Some(whole(self.format, decrypted))
-    }
+    let (plaintext, warnings) = seal::text_in_pieces(format, pieces, path, data_key, metadata, request.ignore_mac)?;
+    Some(Decrypted { plaintext, warnings })
 }
 
 /// All of a plaintext, with what to say of it.
@@ -236,7 +221,7 @@ mod tests {
     fn a_large_file_is_decrypted_in_pieces() {
         let format = format::by_name("json").unwrap();
         let members: Vec<String> = (0..9_000).map(|n| format!("\"key{n}\": [\"value {n}\", {n}.0]")).collect();
-        let text = format!("{{\n  {}\n}}\n", members.join(",\n  "));
+        let text = format!("{{\n  {},\n  \"text\": \"a text\"\n}}\n", members.join(",\n  "));
         let data_key = DataKey::generate().unwrap();
         let recipient = [("recipient", "age1nobody"), ("enc", "nothing")];
         let recipient = recipient.map(|(field, text)| (field.to_owned(), Value::Str(text.to_owned()))).to_vec();
@@ -250,14 +235,25 @@ mod tests {
             let source = Source::at(path);
             Decrypt::whole(source)
         };
-        let large = Large::of(&request("large.json", &sealed)).unwrap();
-        assert!(large.len > 1 << 20 && large.metadata.layout.is_some());
-        assert!(large.decrypt(&data_key, false).unwrap().plaintext.expose() == text.as_bytes());
+        let part = |path: &str| Decrypt { extract: KeyPath::parse(path).unwrap(), ..request("large.json", &sealed) };
+        let opened = |request: &Decrypt| {
+            let (large, metadata) = large(request)?;
+            assert!(large.len > 1 << 20 && metadata.layout.is_some());
+            in_pieces(request, large, &data_key, &metadata).map(|opened| opened.plaintext.expose().to_vec())
+        };
+        assert!(opened(&request("large.json", &sealed)).unwrap() == text.as_bytes());
+        assert_eq!(opened(&part("[\"text\"]")).unwrap(), b"a text");
+        for other in ["[\"key1\"][0]", "[\"key1\"]", "[\"none\"]"] {
+            assert!(opened(&part(other)).is_none(), "{other}");
+        }
+        let damaged = sealed.replacen("\"key7\"", "\"key_\"", 1);
+        assert!(opened(&Decrypt { ..request("damaged.json", &damaged) }).is_none());
+        assert!(
+            opened(&Decrypt { extract: KeyPath::parse("[\"text\"]").unwrap(), ..request("damaged.json", &damaged) })
+                .is_none()
+        );
 
-        let cut = &sealed[..sealed.len() - 3];
-        assert!(Large::of(&request("cut.json", cut)).is_none());
-        assert!(Large::of(&request("small.json", "{}")).is_none());
-        let part = Decrypt { extract: KeyPath::parse("[0]").unwrap(), ..request("large.json", &sealed) };
-        assert!(Large::of(&part).is_none());
+        assert!(large(&request("cut.json", &sealed[..sealed.len() - 3])).is_none());
+        assert!(large(&request("small.json", "{}")).is_none());
     }
 }

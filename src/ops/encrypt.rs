@@ -3,10 +3,11 @@
 use super::manifest;
 use super::recipients::Given;
 use super::rules::Rules;
-use super::source::{Opened, Source};
+use super::source::{Large, Opened, Source};
 use crate::document::{self, Document, EntryId, Flags, Indent};
 use crate::error::{Error, Kind, Result};
-use crate::format::{Format, json::Json};
+use crate::event;
+use crate::format::{Format, Piece, json::Json};
 use crate::key::Keyring;
 use crate::metadata::{Metadata, Selection};
 use crate::seal;
@@ -45,49 +46,88 @@ pub struct Encrypted {
 pub fn encrypt(source: &Source, request: &Encrypt, keyring: &Keyring) -> Result<Encrypted> {
     let shown = source.shown();
     source.require_type()?;
-    let opened = source.open()?;
+    source.announce();
+    let large = Large::of(source);
+    let opened = if large.is_none() { Some(source.read()?) } else { None };
     let mut warnings = Vec::new();
     // What is odd about the rules may be why they do not fit.
     let metadata = metadata(source, request, &mut warnings)
         .map_err(|error| warnings.iter().fold(error, |error, warning| error.because(warning)))?;
-    let indent = request.rules.indent(source.name(), written_as(opened.input, opened.output), &mut warnings)?;
-    let text = seal_text(opened, metadata, indent, keyring, &mut warnings).map_err(|error| error.in_file(shown))?;
-    Ok(Encrypted { text, warnings })
+    let (input, output) = source.formats();
+    let indent = request.rules.indent(source.name(), written_as(input, output), &mut warnings)?;
+    let mut job = Job { metadata, data_key: None, indent, warnings };
+    let in_file = |error: Error| error.in_file(&shown);
+    let in_pieces = large.map(|large| job.seal_large(large, keyring)).transpose().map_err(in_file)?;
+    let text = match in_pieces.flatten() {
+        Some(text) => text,
+        None => {
+            let opened = opened.map_or_else(|| source.read(), Ok)?;
+            job.seal(opened, keyring).map_err(in_file)?
+        }
+    };
+    if !has_token(&text, &job.metadata) && !matches!(job.metadata.selection, Selection::Implied) {
+        let (field, text) = (job.metadata.selection.field(), job.metadata.selection.text());
+        job.warnings.push(format!("no value was encrypted: {field} {text:?} leaves none to encrypt"));
+    }
+    Ok(Encrypted { text, warnings: job.warnings })
 }
 
-fn seal_text(
-    opened: Opened,
-    mut metadata: Metadata,
+/// The sealing of a document.
+struct Job {
+    metadata: Metadata,
+    /// The data key, once it is wrapped for the recipients.
+    data_key: Option<DataKey>,
     indent: Indent,
-    keyring: &Keyring,
-    warnings: &mut Vec<String>,
-) -> Result<String> {
-    let Opened { bytes, input, output } = opened;
-    let mut document = input.index_plaintext(bytes)?;
-    if document.roots().is_empty() {
-        return Err(Error::new(Kind::NoDocument, "there is no document in the file"));
+    warnings: Vec<String>,
+}
+
+impl Job {
+    /// Seals a large file in pieces, when that does.
+    fn seal_large(&mut self, mut large: Large, keyring: &Keyring) -> Result<Option<String>> {
+        // Of a manifest more is to be said, which needs all of it.
+        let is_manifest = |piece: &Piece| memchr::memmem::find(piece.text.as_bytes(), b"\"apiVersion\"").is_some();
+        let does = |piece: Option<Piece>| piece.is_some_and(|piece| !piece.has_metadata && !is_manifest(&piece));
+        if !large.pieces().is_some_and(|mut pieces| pieces.all(does)) {
+            return Ok(None);
+        }
+        let format = large.format;
+        let Some(pieces) = large.pieces() else { return Ok(None) };
+        let data_key = DataKey::generate()?;
+        self.metadata.wrap(&data_key, keyring)?;
+        let text = seal::encrypt_pieces(format, pieces, self.indent, &data_key, &mut self.metadata)?;
+        self.data_key = Some(data_key);
+        Ok(text)
     }
-    if !input.metadata_entries(&document).is_empty() {
-        return Err(already_encrypted());
-    }
-    let output = written_as(input, output);
-    if input.name() != output.name() {
-        let converted = convert(&document, output, indent);
+
+    fn seal(&mut self, opened: Opened, keyring: &Keyring) -> Result<String> {
+        let Opened { bytes, input, output } = opened;
+        let mut document = input.index_plaintext(bytes)?;
+        if document.roots().is_empty() {
+            return Err(Error::new(Kind::NoDocument, "there is no document in the file"));
+        }
+        if !input.metadata_entries(&document).is_empty() {
+            return Err(already_encrypted());
+        }
+        let output = written_as(input, output);
+        if input.name() != output.name() {
+            let converted = convert(&document, output, self.indent);
+            document.into_bytes().zeroize();
+            document = converted?;
+        }
+        document.block_indent = self.indent;
+        self.warnings.extend(manifest::before_encryption(&document, &self.metadata.selection)?);
+        let sealed = match self.data_key.take() {
+            // Who keeps watch was told of it before the pieces.
+            Some(key) => event::unheard(|| seal::encrypt(output, &document, &key, &mut self.metadata, None)),
+            None => {
+                let key = DataKey::generate()?;
+                self.metadata.wrap(&key, keyring)?;
+                seal::encrypt(output, &document, &key, &mut self.metadata, None)
+            }
+        };
         document.into_bytes().zeroize();
-        document = converted?;
+        sealed
     }
-    document.block_indent = indent;
-    warnings.extend(manifest::before_encryption(&document, &metadata.selection)?);
-    let data_key = DataKey::generate()?;
-    metadata.wrap(&data_key, keyring)?;
-    let sealed = seal::encrypt(output, &document, &data_key, &mut metadata, None);
-    document.into_bytes().zeroize();
-    let text = sealed?;
-    if !has_token(&text, &metadata) && !matches!(metadata.selection, Selection::Implied) {
-        let (field, text) = (metadata.selection.field(), metadata.selection.text());
-        warnings.push(format!("no value was encrypted: {field} {text:?} leaves none to encrypt"));
-    }
-    Ok(text)
 }
 
 /// The format of the encrypted file. That of a binary file is JSON, whatever is in it.
@@ -188,5 +228,37 @@ fn select(given: Option<Selection>, ruled: Option<Selection>) -> Result<Selectio
         }
         (Some(selection), _) | (None, Some(selection)) => Ok(selection),
         (None, None) => Ok(Selection::default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::Stanza;
+
+    #[test]
+    fn a_large_file_is_encrypted_in_pieces_if_it_can_be() {
+        let members: Vec<String> = (0..40_000).map(|n| format!("\"key{n}\": [\"value {n}\", {n}.0]")).collect();
+        let text = format!("{{\n  {}\n}}\n", members.join(",\n  "));
+        let folder = tempfile::tempdir().unwrap();
+        let sealed = |text: &str| {
+            let path = folder.path().join("large.json");
+            std::fs::write(&path, text).unwrap();
+            let nobody = Stanza::new("none", Vec::new());
+            let metadata = Metadata::new(vec![vec![nobody]], 0, Selection::default(), false);
+            let mut job = Job { metadata, data_key: None, indent: Indent::OfSops, warnings: Vec::new() };
+            let sealed = job.seal_large(Large::of(&Source::at(path)).unwrap(), &Keyring::of_process());
+            sealed.map_err(|error| error.to_string())
+        };
+        let wrapped = sealed(&text).unwrap_err();
+        assert!(wrapped.contains("none"), "{wrapped}");
+        for other in [
+            text.replacen("key39999", "sops", 1),
+            text.replacen("key39999", "apiVersion", 1),
+            text.replacen("key39999", "\\u0061", 1),
+            text.replacen("key39999", "key1", 1),
+        ] {
+            assert_eq!(sealed(&other), Ok(None), "nobody is asked for anything");
+        }
     }
 }

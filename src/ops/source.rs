@@ -2,9 +2,11 @@
 
 use super::unsealed::read_metadata;
 use crate::error::{Error, Kind, Result};
-use crate::format::{self, Format, binary::Binary};
+use crate::format::{self, Format, Pieces, binary::Binary};
 use crate::key::Others;
 use crate::{config, event, sys};
+use std::fs::File;
+use std::io::Seek;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -97,6 +99,31 @@ impl Source {
         let bytes = sys::read_input(&self.path)?;
         let (input, output) = self.formats();
         Ok(Opened { bytes, input, output })
+    }
+}
+
+/// A file that is so large that it is better worked on in pieces.
+pub(super) struct Large {
+    pub(super) format: &'static dyn Format,
+    file: File,
+    pub(super) len: usize,
+}
+
+impl Large {
+    const LEN: u64 = 1 << 20;
+    const PIECE: usize = 256 << 10;
+
+    /// The file of `source`, if it is one and stays in its format.
+    pub(super) fn of(source: &Source) -> Option<Self> {
+        let (format, output) = source.formats();
+        let (file, len) = sys::open_large(&source.path, Self::LEN).filter(|_| format.name() == output.name())?;
+        Some(Large { format, file, len })
+    }
+
+    /// Its pieces, from the beginning. Nothing for a format that has none.
+    pub(super) fn pieces(&mut self) -> Option<Pieces<'_>> {
+        self.file.rewind().ok()?;
+        self.format.pieces(Box::new(&self.file), Self::PIECE)
     }
 }
 

@@ -3,13 +3,14 @@
 use super::data_entries;
 use super::layout::Layout;
 use super::open::{Opened, Opener};
-use super::restore::{Piece, Source, restore};
-use crate::document::{Document, EntryId, Flags, Kind, Scalar, Splicer, Style};
+use super::restore::{Piece as Replaced, Source, restore};
+use crate::document::{Document, EntryId, Flags, Kind, Scalar, Splicer, Step, Style};
 use crate::error::{Error, Kind as Failure, Result};
-use crate::format::{Format, Pieces};
+use crate::format::{Format, Piece, Pieces};
 use crate::metadata::Metadata;
-use crate::secret::DataKey;
+use crate::secret::{DataKey, SecretBytes};
 use crate::trace;
+use std::ops::Range;
 use zeroize::Zeroize;
 
 /// What came out of [`decrypt`].
@@ -90,7 +91,7 @@ impl<'a> Verified<'a> {
     }
 
     /// The plaintext. `pieces` takes up what was replaced.
-    pub(super) fn plaintext(&mut self, pieces: Option<&mut Vec<Piece>>) -> Result<Vec<u8>> {
+    pub(super) fn plaintext(&mut self, pieces: Option<&mut Vec<Replaced>>) -> Result<Vec<u8>> {
         let layout = self.opener.layout();
         write(self.format, self.document, &self.data, &self.opened, layout, pieces)
     }
@@ -153,26 +154,79 @@ pub fn decrypt_pieces(
     // Growing would leave copies of plaintext behind, and memory that is not written to costs nothing.
     let mut decrypted = Decrypted { plaintext: Vec::with_capacity(len), warnings: Vec::new() };
     let mut position = 0;
-    for piece in pieces {
-        let piece = piece?;
-        let behind = piece.text.len() - piece.own.end;
-        let document = format.index(piece.text).ok()?;
-        let data = data_entries(format, &document);
-        let opened = opener.open(&document, &data).ok()?;
-        let layout = layout.part(position as u32, piece.depth as u32, data.len() as u32);
-        let mut bytes = write(format, &document, &data, &opened, layout, None).ok()?;
+    open_pieces(format, pieces, &mut opener, ignore_mac, |OpenedPiece { document, data, opened, own, depth }| {
+        let behind = document.bytes().len() - own.end;
+        let layout = layout.part(position as u32, depth as u32, data.len() as u32);
+        let mut bytes = write(format, document, data, opened, layout, None).ok()?;
         if !decrypted.plaintext.is_empty() {
             decrypted.plaintext.push(b',');
         }
-        decrypted.plaintext.extend_from_slice(&bytes[piece.own.start..bytes.len() - behind]);
+        decrypted.plaintext.extend_from_slice(&bytes[own.start..bytes.len() - behind]);
         bytes.zeroize();
-        position += data.len() - piece.depth;
-    }
-    opener.verify(ignore_mac).ok()?;
+        position += data.len() - depth;
+        Some(())
+    })?;
     decrypted.plaintext.shrink_to_fit();
     clock.done(|| format!("decrypted all in pieces and compared the MAC, {} bytes", decrypted.plaintext.len()));
     decrypted.warnings = std::mem::take(&mut opener.warnings);
     Some(decrypted)
+}
+
+/// The one text to which `path`, of keys alone, leads in a file, from its pieces, all of which are verified; and what
+/// the user should know. `None` when something else is there, or that does not do; [`Verified::open`] then says more.
+#[must_use]
+pub fn text_in_pieces(
+    format: &dyn Format,
+    pieces: Pieces<'_>,
+    path: &[Step],
+    data_key: &DataKey,
+    metadata: &Metadata,
+    ignore_mac: bool,
+) -> Option<(SecretBytes, Vec<String>)> {
+    // A list that is cut does not begin with its first item.
+    if !path.iter().all(|step| matches!(step, Step::Key(_))) {
+        return None;
+    }
+    let clock = trace::clock();
+    let mut opener = Opener::new(data_key, metadata);
+    let mut text = None;
+    open_pieces(format, pieces, &mut opener, ignore_mac, |OpenedPiece { document, opened, .. }| {
+        if let (id, []) = document.reach(*document.roots().first()?, path) {
+            let value = opened.get(id).filter(|value| value.kind == Kind::Str)?;
+            text = Some(SecretBytes::from(value.bytes.to_vec()));
+        }
+        Some(())
+    })?;
+    clock.done(|| "decrypted all in pieces and compared the MAC".to_owned());
+    Some((text?, opener.warnings))
+}
+
+/// A piece of a file, with its values.
+struct OpenedPiece<'a> {
+    document: &'a Document,
+    data: &'a [u32],
+    opened: &'a Opened,
+    /// What of its text stands in the file, and how many containers are opened before that.
+    own: Range<usize>,
+    depth: usize,
+}
+
+/// Has `each` see all pieces of a file, and verifies them.
+fn open_pieces(
+    format: &dyn Format,
+    pieces: Pieces<'_>,
+    opener: &mut Opener<'_>,
+    ignore_mac: bool,
+    mut each: impl FnMut(OpenedPiece<'_>) -> Option<()>,
+) -> Option<()> {
+    for piece in pieces {
+        let Piece { text, own, depth, .. } = piece?;
+        let document = format.index(text).ok()?;
+        let data = data_entries(format, &document);
+        let opened = opener.open(&document, &data).ok()?;
+        each(OpenedPiece { document: &document, data: &data, opened: &opened, own, depth })?;
+    }
+    opener.verify(ignore_mac).ok()
 }
 
 /// Writes the plaintext. What the layout record says is believed only if the result reads as the
@@ -183,7 +237,7 @@ fn write(
     data: &[u32],
     opened: &Opened,
     mut layout: Layout,
-    mut pieces: Option<&mut Vec<Piece>>,
+    mut pieces: Option<&mut Vec<Replaced>>,
 ) -> Result<Vec<u8>> {
     let value = |id| opened.get(id).map_or(Source::Clear, Source::Sealed);
     let in_block = |id| matches!(document.entry(id).style(), Style::Literal | Style::Folded);

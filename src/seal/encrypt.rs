@@ -8,10 +8,10 @@ use super::select::select;
 use super::twins::Twins;
 use super::{AdditionalData, data_entries};
 use crate::crypto::{Cipher, Mac, Token};
-use crate::document::{Document, EntryId, Flags, Kind, OddKey, Scalar, Splicer};
+use crate::document::{Document, EntryId, Flags, Indent, Kind, OddKey, Scalar, Splicer};
 use crate::error::{self, Error, Result};
 use crate::event::{self, Action};
-use crate::format::Format;
+use crate::format::{Format, Pieces};
 use crate::key::Stanza;
 use crate::metadata::{Metadata, Selection};
 use crate::secret::DataKey;
@@ -59,6 +59,44 @@ pub fn encrypt(
     outcome
 }
 
+/// Encrypts a document from its pieces, so that its plaintext is never in memory as a whole: what [`encrypt`] would
+/// give, where nothing was before. `None` when that does not do, for whatever reason; [`encrypt`] then says more.
+///
+/// # Errors
+/// When it must not be done, says who keeps watch.
+pub fn encrypt_pieces(
+    format: &dyn Format,
+    pieces: Pieces<'_>,
+    indent: Indent,
+    data_key: &DataKey,
+    metadata: &mut Metadata,
+) -> Result<Option<String>> {
+    event::doing(Action::Encrypt, || metadata.stanzas().map(Stanza::title).collect())?;
+    let clock = trace::clock();
+    metadata.last_modified = now();
+    let mut joint = Joint::of(metadata);
+    let mut pieces = pieces.peekable();
+    let mut text = String::new();
+    while let Some(piece) = pieces.next() {
+        let Some(piece) = piece.filter(|piece| !piece.has_metadata) else { return Ok(None) };
+        let part = Part { depth: piece.depth, is_last: pieces.peek().is_none() };
+        let behind = piece.text.len() - piece.own.end;
+        let Ok(mut document) = format.index(piece.text) else { return Ok(None) };
+        document.block_indent = indent;
+        let way = Way { previous: None, keeps: false };
+        let sealer = Sealer::new(format, &document, data_key, metadata, way);
+        let sealed = sealer.and_then(|mut sealer| sealer.attempt(part, &mut joint, metadata));
+        document.into_bytes().zeroize();
+        let Ok(Some(sealed)) = sealed else { return Ok(None) };
+        if !text.is_empty() {
+            text.push(',');
+        }
+        text.push_str(&sealed[piece.own.start..sealed.len() - behind]);
+    }
+    clock.done(|| format!("encrypted the values in pieces, {} bytes", text.len()));
+    Ok(Some(text))
+}
+
 fn unplaced() -> Error {
     Error::new(error::Kind::EncryptTree, "the comments of this file cannot be placed")
         .because("each way to encrypt them changes which values they belong to")
@@ -78,6 +116,27 @@ struct Way<'a> {
     previous: Option<&'a Previous>,
     /// Whether it is put back where nothing changed; else only its nonces are used again.
     keeps: bool,
+}
+
+/// What the parts of a document have in common when it is sealed part by part. Most are sealed as one part.
+struct Joint {
+    mac: Mac,
+    layout: Layout,
+    /// How many data entries stand in the parts before.
+    position: usize,
+}
+
+impl Joint {
+    fn of(metadata: &Metadata) -> Self {
+        Joint { mac: Mac::new(metadata.mac_only_encrypted), layout: Layout::default(), position: 0 }
+    }
+}
+
+/// A part of a document: how many containers are opened before it, and whether the `sops` blocks are in it.
+#[derive(Clone, Copy)]
+struct Part {
+    depth: usize,
+    is_last: bool,
 }
 
 struct Sealer<'a> {
@@ -100,7 +159,6 @@ struct Sealed {
     replaced: Vec<(u32, u32, u32)>,
     /// The comments whose tokens hold another text than their place in the document tells.
     texts: HashMap<EntryId, Vec<u8>>,
-    mac: String,
 }
 
 impl Sealed {
@@ -118,9 +176,13 @@ impl Sealed {
     /// Puts the blocks at their marks. Takes the body: a large file is then not in memory twice.
     fn assemble(&mut self, blocks: &[Block]) -> Result<String> {
         let mut text = std::mem::take(&mut self.body);
-        if let (&[mark], [(_, block)]) = (self.marks.as_slice(), blocks) {
-            text.insert_str(mark, block);
-            return Ok(text);
+        match (self.marks.as_slice(), blocks) {
+            ([], []) => return Ok(text),
+            (&[mark], [(_, block)]) => {
+                text.insert_str(mark, block);
+                return Ok(text);
+            }
+            _ => {}
         }
         let mut splicer = Splicer::new(&text, blocks.iter().map(|(_, block)| block.len()).sum());
         for (&mark, (_, block)) in self.marks.iter().zip(blocks) {
@@ -169,29 +231,34 @@ impl<'a> Sealer<'a> {
     /// them in the file that is written, so that is looked at, and the file written anew if it differs.
     fn run(&mut self, metadata: &mut Metadata) -> Result<String> {
         for _ in 0..4 {
-            if let Some(text) = self.attempt(metadata)? {
+            metadata.layout = None;
+            metadata.mac.clear();
+            let whole = Part { depth: 0, is_last: true };
+            if let Some(text) = self.attempt(whole, &mut Joint::of(metadata), metadata)? {
                 return Ok(text);
             }
         }
         Err(unplaced())
     }
 
-    /// Encrypts once. `None`: sops would see some comment elsewhere; try again.
-    fn attempt(&mut self, metadata: &mut Metadata) -> Result<Option<String>> {
-        metadata.layout = None;
-        metadata.mac.clear();
+    /// Encrypts a part once. `None`: sops would see some comment elsewhere; try again.
+    fn attempt(&mut self, part: Part, joint: &mut Joint, metadata: &mut Metadata) -> Result<Option<String>> {
         let Way { previous, keeps } = self.way;
         let mut kept = previous.map(|previous| previous.kept(self.document, keeps));
         let places = match (previous, &kept) {
             (Some(previous), Some(kept)) if keeps => Blocks::edited(self.format, self.document, previous, kept),
             _ => Blocks::new(self.format, self.document),
         };
-        let targets: Vec<_> = places.texts(metadata)?.into_iter().map(|(target, _)| target).collect();
-        let mut sealed = self.seal(&targets, metadata.mac_only_encrypted, kept.as_mut())?;
-        let mut mac = Vec::new();
-        self.cipher.encrypt(Kind::Str, sealed.mac.as_bytes(), metadata.last_modified.as_bytes(), None, &mut mac)?;
-        metadata.mac = String::from_utf8(mac).unwrap_or_default();
-        let blocks = places.texts(metadata)?;
+        let texts = |metadata: &Metadata| if part.is_last { places.texts(metadata) } else { Ok(Vec::new()) };
+        let targets: Vec<_> = texts(metadata)?.into_iter().map(|(target, _)| target).collect();
+        let mut sealed = self.seal(&targets, metadata.mac_only_encrypted, &mut joint.mac, kept.as_mut())?;
+        if part.is_last {
+            let digest = std::mem::replace(&mut joint.mac, Mac::new(false)).finish();
+            let mut mac = Vec::new();
+            self.cipher.encrypt(Kind::Str, digest.as_bytes(), metadata.last_modified.as_bytes(), None, &mut mac)?;
+            metadata.mac = String::from_utf8(mac).unwrap_or_default();
+        }
+        let blocks = texts(metadata)?;
         let text = sealed.assemble(&blocks)?;
 
         let written = self.format.index(text).map_err(|error| self.unprovable(None).because(error))?;
@@ -201,27 +268,29 @@ impl<'a> Sealer<'a> {
             return Ok(None);
         }
         let layout = self.prove(&sealed, &written, &data, &twins)?;
-        if layout.is_empty() {
+        joint.layout.join(layout, joint.position as u32, part.depth as u32);
+        joint.position += data.len() - part.depth;
+        if !part.is_last || joint.layout.is_empty() {
             return Ok(Some(written.into_text()));
         }
-        metadata.layout = Some(layout.seal(&mut self.cipher, &metadata.last_modified)?);
-        let with_layout = places.texts(metadata)?;
+        metadata.layout = Some(joint.layout.seal(&mut self.cipher, &metadata.last_modified)?);
+        let with_layout = texts(metadata)?;
         sealed.exchange(written.into_text(), &blocks, &with_layout).map(Some)
     }
 
-    /// Replaces the selected values by tokens; computes the MAC over all in the order of the text. What is `kept`
+    /// Replaces the selected values by tokens; adds all to the MAC in the order of the text. What is `kept`
     /// is put back as it was.
     fn seal(
         &mut self,
         places: &[Range<usize>],
         only_encrypted: bool,
+        mac: &mut Mac,
         mut kept: Option<&mut Kept<'_>>,
     ) -> Result<Sealed> {
         let Sealer { format, document, same_key, cipher, selected, moved, .. } = self;
         let (format, document) = (*format, *document);
         let mut splicer = Splicer::new(document.bytes(), document.len() * 100);
         let mut additional = AdditionalData::new(document);
-        let mut mac = Mac::new(only_encrypted);
         let mut token: Vec<u8> = Vec::new();
         let mut text: Vec<u8> = Vec::new();
         let mut marks = Vec::with_capacity(places.len());
@@ -341,7 +410,7 @@ impl<'a> Sealer<'a> {
             id += 1;
         }
         marks.extend(places.map(|place| splicer.replace(place).len()));
-        Ok(Sealed { body: into_text(splicer.finish())?, marks, replaced, texts, mac: mac.finish() })
+        Ok(Sealed { body: into_text(splicer.finish())?, marks, replaced, texts })
     }
 
     /// Takes over where sops will see the comments in what was written, and what the rule selects there.

@@ -66,6 +66,12 @@ impl Layout {
         Layout { texts: part(0).chain(part(Self::KEY)).collect() }
     }
 
+    /// Takes up what is said of such a part: the counterpart of [`Self::part`].
+    pub(super) fn join(&mut self, mut part: Layout, position: u32, before: u32) {
+        let own = std::mem::take(&mut part.texts).into_iter();
+        self.texts.extend(own.map(|(at, text)| (at - before + position, text)));
+    }
+
     /// Forgets the texts of `position`; whether there was one.
     pub(super) fn remove(&mut self, position: u32) -> bool {
         let key = self.texts.remove(&(position | Self::KEY)).is_some();

@@ -17,8 +17,8 @@ mod select;
 mod tests;
 mod twins;
 
-pub use decrypt::{Decrypted, Values, Verified, decrypt, decrypt_pieces};
-pub use encrypt::{encrypt, now};
+pub use decrypt::{Decrypted, Values, Verified, decrypt, decrypt_pieces, text_in_pieces};
+pub use encrypt::{encrypt, encrypt_pieces, now};
 pub use placeholder::placeholder;
 pub use previous::Previous;
 pub use select::select;

@@ -1,7 +1,7 @@
 //! What sealing promises, on documents small enough to read.
 
 use super::*;
-use crate::document::{KeyPath, Value};
+use crate::document::{Indent, KeyPath, Value};
 use crate::format::{json::Json, yaml::Yaml};
 use crate::key::Stanza;
 use crate::metadata::{Metadata, Selection};
@@ -102,6 +102,36 @@ fn pieces_come_back_as_the_whole_does() {
     assert!(decrypt(&changed, 100).is_none(), "the MAC does not match");
     let changed = sealed.replacen("\"c\"", "\"d\"", 1);
     assert!(decrypt(&changed, 100).is_none(), "a token does not open");
+}
+
+#[test]
+fn what_is_sealed_in_pieces_is_what_is_sealed_as_a_whole() {
+    let texts = [
+        "{\"a\": {\"b\": [1.10, 2, [{\"c\": true}, \"\\u0041\"], 4e2], \"d_unencrypted\": 1.50}, \"e\": null ,\n\"f\":\"\"}\n",
+        "{\n  \"a\": {\n    \"b\": [\n      1.10,\n      2\n    ]\n  }\n}",
+        "{\"a\":{\"b\":[1.10,2,3],\"c\":[]}}",
+    ];
+    let masked = |sealed: &str| {
+        let tokens = regex::Regex::new(r"ENC\[[^\]]*\]|[0-9-]+T[0-9:]+Z").unwrap();
+        tokens.replace_all(sealed, "ENC").into_owned()
+    };
+    for (text, selection) in
+        texts.into_iter().flat_map(|text| [(text, everything()), (text, Selection::EncryptedRegex("^b$".to_owned()))])
+    {
+        let whole = encrypt_with(&Json, text, selection.clone()).unwrap();
+        for size in 1..text.len() + 1 {
+            let mut metadata = metadata(selection.clone());
+            let pieces = Json.pieces(Box::new(text.as_bytes()), size).unwrap();
+            let sealed = encrypt_pieces(&Json, pieces, Indent::OfSops, &key(), &mut metadata).unwrap().unwrap();
+            assert_eq!(masked(&sealed), masked(&whole), "{size}");
+            assert_eq!(decrypt_text(&Json, &sealed).unwrap().plaintext, text.as_bytes(), "{size}: {sealed}");
+        }
+    }
+    for text in ["{\"a\": [1, 2], \"a\": 3}", "[1, 2", "{\"a\": [1, 2], \"sops\": {}}"] {
+        let pieces = Json.pieces(Box::new(text.as_bytes()), 5).unwrap();
+        let sealed = encrypt_pieces(&Json, pieces, Indent::OfSops, &key(), &mut metadata(everything()));
+        assert!(sealed.unwrap().is_none(), "{text}");
+    }
 }
 
 /// The beginnings of the lines in which two files differ.

@@ -1,14 +1,17 @@
 //! A large text in pieces, each a JSON text of its own.
 //!
 //! A piece ends before a comma, wherever that stands. The brackets that are open there are closed at its
-//! end, and opened again, with the keys that lead to them, at the beginning of the next piece: so every
-//! value keeps its path, and no piece needs another. What this walk does not understand it leaves as it
-//! stands, for the index of the piece to refuse.
+//! end, and opened again, as they and the keys that lead to them stand in the text, at the beginning of the next
+//! piece: so every value keeps its path, and no piece needs another. What this walk does not understand it leaves
+//! as it stands, for the index of the piece to refuse.
 
 use crate::format::{METADATA_KEY, Piece};
 use std::hash::{BuildHasher, RandomState};
 use std::io::Read;
-use std::ops::Range;
+use zeroize::Zeroize;
+
+/// How many bytes are read at a time.
+const STEP: usize = 64 << 10;
 
 /// Cuts what `source` gives into pieces of `size` bytes, or a little more.
 pub(super) struct Pieces<'a> {
@@ -18,7 +21,7 @@ pub(super) struct Pieces<'a> {
     buffer: Vec<u8>,
     at: usize,
     open: Vec<Open>,
-    /// The brackets of `open`, each with its key before it.
+    /// The brackets of `open`, each with what stands between it and the one before: white space and its key.
     path: Vec<u8>,
     /// What `path` was where the buffer begins, and how many brackets are in it.
     head: Vec<u8>,
@@ -39,10 +42,17 @@ struct Open {
     /// Where it begins in `path` and its keys in `keys`.
     path: usize,
     keys: usize,
-    /// Where the key of the member at hand stands in the buffer, with its quotes; of no use once that is cut.
-    key: Option<Range<usize>>,
+    /// Where the member or item at hand begins in the buffer, and whether its key was there.
+    member: usize,
+    has_key: bool,
     /// Whether a piece has ended in it: then no piece sees all of its keys.
     is_cut: bool,
+}
+
+impl Drop for Pieces<'_> {
+    fn drop(&mut self) {
+        self.buffer.zeroize();
+    }
 }
 
 /// The walk met something that only a look at the whole text can judge.
@@ -66,7 +76,8 @@ impl<'a> Pieces<'a> {
         Pieces {
             source,
             size,
-            buffer: Vec::new(),
+            // Growing would leave copies behind, and what is read may be plaintext.
+            buffer: Vec::with_capacity(size + 4 * STEP),
             at: 0,
             open: Vec::new(),
             path: Vec::new(),
@@ -92,10 +103,10 @@ impl<'a> Pieces<'a> {
             text.extend(self.open.iter().rev().map(|open| if open.is_map { b'}' } else { b']' }));
             self.head.clone_from(&self.path);
             self.depth = self.open.len();
-            self.open.iter_mut().for_each(|open| open.is_cut = true);
             // The comma is nobody's.
             self.buffer.drain(..=self.at);
             self.at = 0;
+            self.open.iter_mut().for_each(|open| (open.is_cut, open.member) = (true, 0));
         }
         self.is_done = !is_cut;
         let text = String::from_utf8(text).map_err(|_| Unclear)?;
@@ -116,7 +127,7 @@ impl<'a> Pieces<'a> {
                     let in_metadata = self.in_metadata;
                     self.in_metadata &= self.open.len() > 1;
                     if let Some(open) = self.open.last_mut() {
-                        open.key = None;
+                        (open.member, open.has_key) = (self.at + 1, false);
                     }
                     if self.at >= enough && !in_metadata && self.may_cut()? {
                         return Ok(true);
@@ -130,13 +141,12 @@ impl<'a> Pieces<'a> {
 
     fn open(&mut self, bracket: u8) {
         let (path, keys) = (self.path.len(), self.keys.len());
-        if let Some(key) = self.open.last().and_then(|open| open.key.clone()) {
-            self.path.extend_from_slice(&self.buffer[key]);
-            self.path.push(b':');
+        if let Some(open) = self.open.last() {
+            self.path.extend_from_slice(&self.buffer[open.member..self.at]);
         }
         self.path.push(bracket);
-        self.open.push(Open { is_map: bracket == b'{', path, keys, key: None, is_cut: false });
         self.at += 1;
+        self.open.push(Open { is_map: bracket == b'{', path, keys, member: self.at, has_key: false, is_cut: false });
     }
 
     fn close(&mut self) -> Result<(), Unclear> {
@@ -151,6 +161,9 @@ impl<'a> Pieces<'a> {
         self.keys.truncate(open.keys);
         self.path.truncate(open.path);
         self.at += 1;
+        if let Some(around) = self.open.last_mut() {
+            around.member = self.at;
+        }
         Ok(())
     }
 
@@ -175,7 +188,7 @@ impl<'a> Pieces<'a> {
             }
         }
         let is_at_top = self.open.len() == 1;
-        let Some(open) = self.open.last_mut().filter(|open| open.is_map && open.key.is_none()) else { return Ok(()) };
+        let Some(open) = self.open.last_mut().filter(|open| open.is_map && !open.has_key) else { return Ok(()) };
         if has_escapes {
             return Err(Unclear); // The same key may be written in another way.
         }
@@ -184,7 +197,7 @@ impl<'a> Pieces<'a> {
         if is_at_top && key == METADATA_KEY.as_bytes() {
             (self.in_metadata, self.has_metadata) = (true, true);
         }
-        open.key = Some(start..self.at);
+        open.has_key = true;
         Ok(())
     }
 
@@ -210,9 +223,8 @@ impl<'a> Pieces<'a> {
 
     /// Reads on; whether there was more.
     fn read(&mut self) -> Result<bool, Unclear> {
-        const STEP: u64 = 64 << 10;
         if !self.is_read {
-            let read = self.source.by_ref().take(STEP).read_to_end(&mut self.buffer).map_err(|_| Unclear)?;
+            let read = self.source.by_ref().take(STEP as u64).read_to_end(&mut self.buffer).map_err(|_| Unclear)?;
             self.is_read = read == 0;
         }
         Ok(!self.is_read)
