@@ -84,6 +84,13 @@ pub trait Format: Sync {
         None
     }
 
+    /// The metadata of a text that ends with `tail`, as a text of its own, if it stands there as sops and leafcrypt
+    /// write it. That is a guess: something further inside may be called the same.
+    fn metadata_in_tail(&self, tail: &[u8]) -> Option<String> {
+        let _ = tail;
+        None
+    }
+
     /// Appends what to write over `span` of entry `id`, so that a string value `token` stands there in
     /// the style of the value that stood there.
     fn write_token(&self, document: &Document, id: EntryId, token: &str, out: &mut Vec<u8>);

@@ -31,7 +31,7 @@ pub const FORMAT_VERSION: &str = "3.11.0";
 const RECIPIENTS_LISTED: usize = 50;
 
 /// The `sops` block of a file.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Metadata {
     /// The key groups; one, unless the data key is split. Within a group, in the order of the file.
     pub key_groups: Vec<Vec<Stanza>>,

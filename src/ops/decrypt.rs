@@ -101,12 +101,15 @@ fn unseal(request: &Decrypt, keyring: &Keyring) -> Result<Decrypted> {
 fn large(request: &Decrypt) -> Option<(Large, Metadata)> {
     let mut large = Large::of(&request.source).filter(|_| !request.decode_data && request.document == 0)?;
     let format = large.format;
+    let read = |text| read_metadata(format, &format.index(text).ok()?, request.ignore_mac).ok();
+    // Whether it is the one that counts is seen when the pieces are opened.
+    if let Some(metadata) = large.metadata_in_tail().and_then(read) {
+        return Some((large, metadata));
+    }
     let mut pieces = large.pieces()?;
     let piece = pieces.find(|piece| piece.as_ref().is_none_or(|piece| piece.has_metadata))??;
     drop(pieces);
-    let document = format.index(piece.text).ok()?;
-    let metadata = read_metadata(format, &document, request.ignore_mac).ok()?;
-    Some((large, metadata))
+    read(piece.text).map(|metadata| (large, metadata))
 }
 
 fn in_pieces(request: &Decrypt, mut large: Large, data_key: &DataKey, metadata: &Metadata) -> Option<Decrypted> {

@@ -6,7 +6,7 @@ use crate::format::{self, Format, Pieces, binary::Binary};
 use crate::key::Others;
 use crate::{config, event, sys};
 use std::fs::File;
-use std::io::Seek;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -112,12 +112,21 @@ pub(super) struct Large {
 impl Large {
     const LEN: u64 = 1 << 20;
     const PIECE: usize = 256 << 10;
+    const TAIL: i64 = 64 << 10;
 
     /// The file of `source`, if it is one and stays in its format.
     pub(super) fn of(source: &Source) -> Option<Self> {
         let (format, output) = source.formats();
         let (file, len) = sys::open_large(&source.path, Self::LEN).filter(|_| format.name() == output.name())?;
         Some(Large { format, file, len })
+    }
+
+    /// The metadata at its end, as a text of its own; a guess of its format.
+    pub(super) fn metadata_in_tail(&mut self) -> Option<String> {
+        let mut tail = Vec::with_capacity(Self::TAIL as usize);
+        self.file.seek(SeekFrom::End(-Self::TAIL)).ok()?;
+        self.file.read_to_end(&mut tail).ok()?;
+        self.format.metadata_in_tail(&tail)
     }
 
     /// Its pieces, from the beginning. Nothing for a format that has none.

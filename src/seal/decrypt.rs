@@ -219,14 +219,18 @@ fn open_pieces(
     ignore_mac: bool,
     mut each: impl FnMut(OpenedPiece<'_>) -> Option<()>,
 ) -> Option<()> {
+    let mut has_metadata = false;
     for piece in pieces {
-        let Piece { text, own, depth, .. } = piece?;
+        let Piece { text, own, depth, has_metadata: has_it } = piece?;
         let document = format.index(text).ok()?;
+        if has_it {
+            has_metadata = opener.is_of(&format.metadata(&document)?, ignore_mac);
+        }
         let data = data_entries(format, &document);
         let opened = opener.open(&document, &data).ok()?;
         each(OpenedPiece { document: &document, data: &data, opened: &opened, own, depth })?;
     }
-    opener.verify(ignore_mac).ok()
+    opener.verify(ignore_mac).ok().filter(|()| has_metadata)
 }
 
 /// Writes the plaintext. What the layout record says is believed only if the result reads as the

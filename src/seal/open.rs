@@ -4,7 +4,7 @@ use super::AdditionalData;
 use super::layout::Layout;
 use super::select::select;
 use crate::crypto::{Cipher, Mac, Rejected, Token};
-use crate::document::{Document, EntryId, Flags, Kind, Scalar};
+use crate::document::{Document, EntryId, Flags, Kind, Scalar, Value};
 use crate::error::{self, Error, Result};
 use crate::event;
 use crate::metadata::Metadata;
@@ -98,6 +98,12 @@ impl<'a> Opener<'a> {
     pub(super) fn new(data_key: &DataKey, metadata: &'a Metadata) -> Self {
         let mac = Mac::new(metadata.mac_only_encrypted);
         Opener { metadata, cipher: Cipher::new(data_key), mac, warnings: Vec::new() }
+    }
+
+    /// Whether `block` says what it opens by.
+    pub(super) fn is_of(&self, block: &Value, ignore_mac: bool) -> bool {
+        let read = if ignore_mac { Metadata::from_value_ignoring_mac } else { Metadata::from_value };
+        read(block).is_ok_and(|metadata| metadata == *self.metadata)
     }
 
     /// Opens the tokens of `document`, whose data entries are `data`.

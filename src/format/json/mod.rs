@@ -52,6 +52,10 @@ impl Format for Json {
         Some(Box::new(pieces::Pieces::new(source, size)))
     }
 
+    fn metadata_in_tail(&self, tail: &[u8]) -> Option<String> {
+        pieces::metadata_in_tail(tail)
+    }
+
     fn write_token(&self, _document: &Document, _id: EntryId, token: &str, out: &mut Vec<u8>) {
         write::string(token, out);
     }

@@ -36,6 +36,13 @@ pub(super) struct Pieces<'a> {
     is_done: bool,
 }
 
+/// The last member of a text that ends with `tail`, in an object of its own, if it is the metadata.
+pub(super) fn metadata_in_tail(tail: &[u8]) -> Option<String> {
+    let key = format!("\"{METADATA_KEY}\"");
+    let member = &tail[memchr::memmem::rfind(tail, key.as_bytes())?..];
+    Some(format!("{{{}", std::str::from_utf8(member).ok()?))
+}
+
 /// An open container.
 struct Open {
     is_map: bool,

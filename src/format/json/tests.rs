@@ -347,6 +347,17 @@ fn metadata_is_taken_out_wherever_it_stands() {
 }
 
 #[test]
+fn metadata_at_the_end_is_found_where_it_is_a_member_of_the_whole() {
+    let found = |text: &str| Json.metadata_in_tail(text.as_bytes()).filter(|found| Json.index(found.clone()).is_ok());
+    assert_eq!(found("3, \"sops\": {\"mac\": 1}\n}\n").as_deref(), Some("{\"sops\": {\"mac\": 1}\n}\n"));
+    for other in
+        ["{\"a\": {\"sops\": {}}}", "[{\"sops\": {}}]", "{\"sops\": {\"sops\": {}}}", "{\"a\": \"\\\"sops\\\"\"}", "{}"]
+    {
+        assert_eq!(found(other), None, "{other}");
+    }
+}
+
+#[test]
 fn pieces_of_what_is_no_document_do_not_index() {
     let index = |text: &str| {
         let mut pieces = Json.pieces(Box::new(text.as_bytes()), 1).unwrap();
