@@ -15,12 +15,25 @@ mod s3;
 mod vault;
 
 use crate::error::{Error, Kind, Result};
+#[cfg(feature = "network")]
 use crate::key::remote::Refusal;
 use crate::secret::SecretBytes;
 use crate::sys::Environment;
+#[cfg(any(feature = "hc-vault", feature = "s3", feature = "gcs"))]
 use crate::trace;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// Why a place refuses, in a build without any.
+#[cfg(not(feature = "network"))]
+pub(crate) enum Refusal {}
+
+#[cfg(not(feature = "network"))]
+impl Refusal {
+    fn explain(self, _: Error) -> Error {
+        match self {}
+    }
+}
 
 /// The settings of a destination rule by their names in `.sops.yaml`, such as `s3_bucket`.
 pub type Settings = BTreeMap<String, String>;
