@@ -269,6 +269,8 @@ fn type_name(kind: Kind) -> &'static str {
 fn canonical(kind: &[u8], out: &mut Vec<u8>, start: usize) -> Result<Kind, Rejected> {
     let text = || std::str::from_utf8(&out[start..]).map_err(|_| Rejected::Type);
     let (kind, rewritten) = match kind {
+        b"int" | b"int64" if is_canonical_int(&out[start..]) => return Ok(Kind::Int),
+        b"bool" if matches!(&out[start..], b"True" | b"False") => return Ok(Kind::Bool),
         b"str" | b"bytes" => return Ok(Kind::Str),
         b"comment" => return Ok(Kind::Comment),
         b"time" => return Ok(Kind::Time),
@@ -291,6 +293,15 @@ fn canonical(kind: &[u8], out: &mut Vec<u8>, start: usize) -> Result<Kind, Rejec
         out.extend_from_slice(rewritten.expose());
     }
     Ok(kind)
+}
+
+/// Whether it is an integer as it is printed, of a size that surely fits; most are.
+fn is_canonical_int(text: &[u8]) -> bool {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    let is_zero = text == b"0";
+    (is_zero || digits.first().is_some_and(|&first| first != b'0'))
+        && digits.len() < 19
+        && digits.iter().all(u8::is_ascii_digit)
 }
 
 /// A float as Go's `FormatFloat(v, 'f', -1, 64)` prints it: the shortest digits, never an exponent.

@@ -211,8 +211,10 @@ impl Indexer {
             let bytes = self.builder.text().as_bytes();
             let plain = memchr::memchr2(b'"', b'\\', &bytes[at..]);
             let end = plain.map_or(bytes.len(), |len| at + len);
-            if let Some(control) = bytes[at..end].iter().position(|&byte| byte < 0x20) {
-                return Err(fault::control_character(bytes[at + control], at + control));
+            // All at once is many times faster than one after the other.
+            if bytes[at..end].iter().fold(false, |found, &byte| found | (byte < 0x20)) {
+                let control = at + bytes[at..end].iter().take_while(|&&byte| byte >= 0x20).count();
+                return Err(fault::control_character(bytes[control], control));
             }
             if plain.is_none() {
                 return Err(fault::unclosed_string(open));

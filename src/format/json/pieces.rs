@@ -125,6 +125,9 @@ impl<'a> Pieces<'a> {
         // Long paths are repeated less often.
         let enough = self.size.max(4 * self.head.len());
         loop {
+            let is_mark = |byte: &u8| matches!(byte, b'"' | b'{' | b'[' | b'}' | b']' | b',');
+            let rest = self.buffer.get(self.at..).unwrap_or_default();
+            self.at += rest.iter().position(is_mark).unwrap_or(rest.len());
             let Some(byte) = self.byte(self.at)? else { return Ok(false) };
             match byte {
                 b'"' => self.string()?,
