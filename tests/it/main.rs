@@ -43,6 +43,7 @@ mod ksops;
 mod ksops_bad;
 mod kubectl;
 mod kustomize;
+mod large;
 mod law3;
 mod layers;
 mod many;
