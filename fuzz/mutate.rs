@@ -1,6 +1,6 @@
 //! Real files, changed at random, through the law of the fuzz targets.
 //!
-//!     cargo run --release --manifest-path fuzz/Cargo.toml --bin mutate -- --cases 100000 FILE|FOLDER…
+//!     cargo run --release --manifest-path fuzz/Cargo.toml --example mutate -- --cases 100000 FILE|FOLDER…
 //!
 //! Each document is saved before it is tried, and tried for at most `--limit` seconds, so that one that never
 //! comes back, overflows the stack or ends the process is kept as well as one that panics. The documents of the
