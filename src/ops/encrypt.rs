@@ -86,8 +86,12 @@ impl Job {
     fn seal_large(&mut self, mut large: Large, keyring: &Keyring) -> Result<Option<String>> {
         // Of a manifest more is to be said, which needs all of it.
         let is_manifest = |piece: &Piece| memchr::memmem::find(piece.text.as_bytes(), b"\"apiVersion\"").is_some();
-        let does = |piece: Option<Piece>| piece.is_some_and(|piece| !piece.has_metadata && !is_manifest(&piece));
-        if !large.pieces().is_some_and(|mut pieces| pieces.all(does)) {
+        let does = |mut piece: Piece| {
+            let does = !piece.has_metadata && !is_manifest(&piece);
+            piece.text.zeroize();
+            does
+        };
+        if !large.pieces().is_some_and(|mut pieces| pieces.all(|piece| piece.is_some_and(does))) {
             return Ok(None);
         }
         let format = large.format;
