@@ -388,7 +388,9 @@ impl<'a> Sealer<'a> {
                 let noted = noted.get_or_insert_with(|| sealed_comments(document, selected));
                 let has_comment =
                     noted.get(noted.partition_point(|&id| id < target.start)).is_some_and(|id| *id < target.end);
-                if has_comment || subtree.clone().any(sealed) || target.clone().any(sealed) {
+                // What it repeats may be a document, which has the `sops` block then.
+                let is_root = entry.parent().is_none();
+                if is_root || has_comment || subtree.clone().any(sealed) || target.clone().any(sealed) {
                     let out = splicer.replace(span.clone());
                     format.write_copy(document, id, &mut |id, out| leaf(id, out, true).map(drop), out)?;
                     replaced.push((id as u32, span.start as u32, span.end as u32));

@@ -75,9 +75,10 @@ pub(super) fn indent(document: &Document, blocks: &[EntryId]) -> Indent {
 pub(super) fn insertions(document: &Document, metadata: &Value) -> Vec<(usize, String)> {
     let has_room = |&root: &EntryId| {
         let entry = document.entry(root);
-        // A null that is written out leaves none; the block is read from the first document anyway, and there
-        // it takes the null's place.
-        entry.kind() == Kind::Map || entry.span().is_empty() || entry.is(Flags::REWRITTEN)
+        // A null that is written out leaves none, and an alias is replaced as a whole; the block is read from the first
+        // document anyway, and there it takes the null's place.
+        let is_map = entry.kind() == Kind::Map && !entry.is(Flags::ALIAS);
+        is_map || entry.span().is_empty() || entry.is(Flags::REWRITTEN)
     };
     document.roots().iter().copied().filter(has_room).map(|root| insertion(document, root, metadata)).collect()
 }
@@ -133,7 +134,7 @@ fn last_key(document: &Document, root: EntryId) -> usize {
     }
 }
 
-/// Where the document that has its last value before `from` ends: before the next `---` or `...`.
+/// Where the document that has its last value before `from` ends: before the next `---`, `...` or directive.
 pub(super) fn document_end(text: &str, from: usize) -> usize {
     let mut at = from;
     // `from` may be at the start of a line already: behind a block scalar, or in an empty document.
@@ -142,7 +143,7 @@ pub(super) fn document_end(text: &str, from: usize) -> usize {
         if at_line_start {
             let line = &text[at..];
             let marker = line.starts_with("---") || line.starts_with("...");
-            if marker && line[3..].chars().next().is_none_or(char::is_whitespace) {
+            if line.starts_with('%') || marker && line[3..].chars().next().is_none_or(char::is_whitespace) {
                 return at;
             }
         }

@@ -5,9 +5,11 @@
 //! with the place.
 
 mod again;
+mod anchors;
 mod keys;
 mod simple;
 
+use self::anchors::Anchored;
 use self::keys::MapFrame;
 use super::comments::Tokens;
 use super::resolve::{self, Resolved};
@@ -17,7 +19,9 @@ use crate::error::{self, Error, Result};
 use granit_parser::{Event, Parser, ScalarStyle, Span, StructureStyle, Tag, options};
 use std::collections::HashMap;
 use std::hash::RandomState;
+use std::iter::Peekable;
 use std::ops::Range;
+use std::vec::IntoIter;
 use zeroize::Zeroize;
 
 /// As deep as sops' own parser goes (`max_indents`, `max_flow_level` of go-yaml).
@@ -101,17 +105,11 @@ struct Indexer<'a> {
     /// The entry of each node that is no key, in the order of the events.
     value_nodes: Vec<EntryId>,
     comments: Vec<EntryId>,
+    /// The comments that the parser does not see and that have not come yet.
+    hidden: Peekable<IntoIter<Range<usize>>>,
     /// The end of what has been seen; where the search for a block scalar's header begins.
     at: usize,
     hasher: RandomState,
-}
-
-#[derive(Clone, Copy)]
-enum Anchored {
-    Entry(EntryId),
-    Key(Text),
-    /// Something whose anchor sops reads otherwise.
-    Misread,
 }
 
 struct Leaf {
@@ -135,10 +133,17 @@ impl<'a> Indexer<'a> {
     /// Fills `builder`, which is one over `source`, by what the parser says of `parsed`.
     fn run(source: &'a str, parsed: &'a str, builder: Builder) -> (Builder, Result<(), Stop>) {
         let mut indexer = Indexer::new(source, parsed, builder);
+        let is_changed = !std::ptr::eq(source, parsed);
+        if is_changed {
+            indexer.hidden = again::hidden_comments(source, parsed).into_iter().peekable();
+        }
         let result = indexer.events();
         let Indexer { mut builder, value_nodes, comments, .. } = indexer;
         if result.is_ok() && !comments.is_empty() {
-            comments::place(Tokens::of_parser(source, parsed), &mut builder, &comments, &value_nodes);
+            let mut scanned = if is_changed { again::with_versions(source, parsed) } else { None };
+            let tokens = Tokens::of_parser(source, scanned.as_deref().unwrap_or(parsed));
+            comments::place(tokens, &mut builder, &comments, &value_nodes);
+            scanned.zeroize();
         }
         (builder, result)
     }
@@ -155,6 +160,7 @@ impl<'a> Indexer<'a> {
             pending: None,
             value_nodes: Vec::new(),
             comments: Vec::new(),
+            hidden: Vec::new().into_iter().peekable(),
             at: 0,
             hasher: RandomState::new(),
         }
@@ -170,6 +176,21 @@ impl<'a> Indexer<'a> {
         };
         for event in Parser::new_from_str_with_options(self.parsed, options) {
             let (event, span) = event.map_err(|error| self.stop(&error))?;
+            let start = span.byte_range().unwrap_or_default().start;
+            if matches!(event, Event::DocumentStart(..))
+                && let Some(stop) = self.mark_between(self.at, start)
+            {
+                return Err(stop);
+            }
+            // The header of a block scalar is found from what is before it, comments and all.
+            let is_block = matches!(event, Event::Scalar(_, ScalarStyle::Literal | ScalarStyle::Folded, ..));
+            let is_end =
+                matches!(event, Event::MappingEnd | Event::SequenceEnd | Event::DocumentEnd | Event::StreamEnd);
+            while let Some(comment) =
+                self.hidden.next_if(|comment| !is_block && comment.start < start + usize::from(is_end))
+            {
+                self.comment(comment)?;
+            }
             self.event(event, span)?;
         }
         Ok(())
@@ -178,31 +199,7 @@ impl<'a> Indexer<'a> {
     fn event(&mut self, event: Event<'_>, span: Span) -> Result<()> {
         let range = span.byte_range().unwrap_or_default();
         match event {
-            Event::Comment(..) => {
-                let start = self.comment_start(range.start);
-                match &mut self.pending {
-                    // Behind the header of a block scalar with a tag, which goes with the value.
-                    Some(leaf) if leaf.span.contains(&range.start) => {
-                        leaf.flags = leaf.flags.with(Flags::REWRITTEN);
-                        return Ok(());
-                    }
-                    Some(leaf) if leaf.span.start < range.start => self.flush(),
-                    _ => {}
-                }
-                if self.pending.is_none() && range.start < self.at {
-                    return Err(self.refuse_inner_comment(range.start));
-                }
-                let comment = &self.source[start..range.end];
-                strict::separators(comment, start).map_err(|refused| refuse(self.source, refused))?;
-                let end = start + comment.find(quoted::SEPARATORS).unwrap_or(comment.len());
-                let text = self.builder.slice(start + 1..end);
-                let id = self.builder.comment(start..end, text);
-                self.comments.push(id);
-                if self.pending.is_none() {
-                    self.at = range.end;
-                }
-                return Ok(());
-            }
+            Event::Comment(..) => return self.comment(self.comment_start(range.start)..range.end),
             Event::Anchor(anchor, name) => {
                 self.names.insert(name.clone().into_owned(), anchor);
                 // What sops takes for a name ends before any other character. It refuses what follows, but for the two
@@ -214,6 +211,10 @@ impl<'a> Indexer<'a> {
                 return Err(self.refuse_anchor(range.start));
             }
             _ => self.flush(),
+        }
+        if let Some(tag) = span.tag_span().and_then(|tag| tag.byte_range()) {
+            strict::tag(&self.source[tag.clone()], &self.source[tag.end..], tag.start, self.in_flow())
+                .map_err(|refused| refuse(self.source, refused))?;
         }
         match event {
             Event::Scalar(value, style, anchor, tag) => self.scalar(&value, style, anchor, tag.as_deref(), &span)?,
@@ -244,6 +245,32 @@ impl<'a> Indexer<'a> {
             _ => return Err(self.refuse("this YAML construct is not known", range.start)),
         }
         self.at = self.at.max(range.end);
+        Ok(())
+    }
+
+    fn comment(&mut self, range: Range<usize>) -> Result<()> {
+        let start = range.start;
+        match &mut self.pending {
+            // Behind the header of a block scalar with a tag, which goes with the value.
+            Some(leaf) if leaf.span.contains(&start) => {
+                leaf.flags = leaf.flags.with(Flags::REWRITTEN);
+                return Ok(());
+            }
+            Some(leaf) if leaf.span.start < start => self.flush(),
+            _ => {}
+        }
+        if self.pending.is_none() && start < self.at {
+            return Err(self.refuse_inner_comment(start));
+        }
+        let comment = &self.source[range.clone()];
+        strict::separators(comment, start).map_err(|refused| refuse(self.source, refused))?;
+        let end = start + comment.find(quoted::SEPARATORS).unwrap_or(comment.len());
+        let text = self.builder.slice(start + 1..end);
+        let id = self.builder.comment(start..end, text);
+        self.comments.push(id);
+        if self.pending.is_none() {
+            self.at = range.end;
+        }
         Ok(())
     }
 
@@ -335,7 +362,7 @@ impl<'a> Indexer<'a> {
         if block && !self.source.ends_with(['\n', '\r']) && self.source[range.end..].trim_ascii().is_empty() {
             self.builder.ends_open();
         }
-        let own = self.check_scalar(value, style, tag.is_some(), span)?;
+        let own = self.check_scalar(value, style, span)?;
         let value = own.as_deref().unwrap_or(value);
         // go-yaml gives a block scalar that the end of the file cuts off no newline.
         let value = if at_end { value.strip_suffix('\n').unwrap_or(value) } else { value };
@@ -420,16 +447,10 @@ impl<'a> Indexer<'a> {
     }
 
     /// Refuses a scalar that sops does not read. Its value, where go-yaml has another than the parser.
-    fn check_scalar(&self, value: &str, style: ScalarStyle, is_tagged: bool, span: &Span) -> Result<Option<String>> {
+    fn check_scalar(&self, value: &str, style: ScalarStyle, span: &Span) -> Result<Option<String>> {
         let range = span.byte_range().unwrap_or_default();
         let raw = &self.source[range.clone()];
         let check = || {
-            if is_tagged
-                && self.in_flow()
-                && let Some(tag) = span.tag_span().and_then(|tag| tag.byte_range())
-            {
-                strict::flow_tag(&self.source[tag.end..], tag.start)?;
-            }
             if !matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted) {
                 strict::separators(raw, range.start)?;
             }
@@ -464,78 +485,6 @@ impl<'a> Indexer<'a> {
         }
         let refused = || self.refuse("sops does not read this text in quotes", range.start);
         quoted::value(raw).map(Some).ok_or_else(refused)
-    }
-
-    /// The anchor of the node at `node`, when sops reads it as one of another name and a value behind it. `anchor` is
-    /// the number of the node's anchor.
-    fn misread_anchor(&self, anchor: usize, node: usize) -> Option<Range<usize>> {
-        if anchor == 0 {
-            return None;
-        }
-        let mut at = self.at;
-        while at < node {
-            at = place::skip_to_mark(self.source, at);
-            let rest = self.source.get(at..node)?;
-            let len = rest.find(char::is_whitespace).unwrap_or(rest.len());
-            if rest.starts_with('&') {
-                return rest[..len].contains([':', '?']).then_some(at..at + len);
-            }
-            at += if rest.starts_with('!') { len } else { 1 };
-        }
-        None
-    }
-
-    fn alias(&mut self, id: usize, range: Range<usize>) -> Result<()> {
-        let target = self.anchors.get(id).copied().flatten();
-        if self.expects_key() {
-            let name = match target {
-                Some(Anchored::Key(text)) => text,
-                Some(Anchored::Entry(entry)) if self.builder.so_far().entry(entry).kind() == Kind::Str => {
-                    let bytes = self.builder.so_far().scalar(entry).bytes.to_vec();
-                    self.builder.odd_key(range.clone(), Some(entry));
-                    self.builder.intern(&bytes)
-                }
-                _ => return Err(self.refuse("this key is an alias of something that is not a string", range.start)),
-            };
-            return self.set_key(name, range.start);
-        }
-        let key = self.take_key();
-        let flags = Flags::NONE.with_if(self.in_flow(), Flags::IN_FLOW);
-        match target {
-            Some(Anchored::Entry(target)) => {
-                if self.frames.is_empty() {
-                    return Err(self
-                        .refuse("this document is an alias", range.start)
-                        .because("there is no map in it that could hold the `sops` block"));
-                }
-                let id = self.builder.alias(target, range, key, flags)?;
-                self.value_nodes.push(id);
-            }
-            Some(Anchored::Key(text)) => {
-                let bytes = self.builder.resolve(text).to_vec();
-                let value = self.builder.intern(&bytes);
-                let flags = flags.with(Flags::ALIAS);
-                let id = self.builder.leaf(Kind::Str, range, key, value, Style::Plain, flags);
-                self.value_nodes.push(id);
-            }
-            Some(Anchored::Misread) => {
-                return Err(self
-                    .refuse("this alias is of an anchor that sops does not know by its name", range.start)
-                    .hint("use letters, digits, `_` and `-` for the name"));
-            }
-            None => {
-                return Err(self
-                    .refuse("this alias refers to nothing", range.start)
-                    .because("no anchor of its name stands before it"));
-            }
-        }
-        Ok(())
-    }
-
-    fn refuse_anchor(&self, at: usize) -> Error {
-        self.refuse("the name of this anchor has characters that sops does not know in one", at)
-            .because("the name ends before them for sops, and what follows is no longer YAML, or another text")
-            .hint("use letters, digits, `_` and `-`")
     }
 
     fn refuse_inner_comment(&self, at: usize) -> Error {
@@ -595,10 +544,7 @@ impl<'a> Indexer<'a> {
 }
 
 fn refuse(source: &str, refused: strict::Refused) -> Error {
-    Error::new(error::Kind::Format, refused.what)
-        .at(source, refused.at)
-        .because("sops could not read the encrypted file")
-        .hint(refused.hint)
+    Error::new(error::Kind::Format, refused.what).at(source, refused.at).because(refused.why).hint(refused.hint)
 }
 
 /// The tag in go-yaml's short form: `!!int`, `!local`, or a full URI.

@@ -6,27 +6,28 @@
 use super::quoted::SEPARATORS;
 use crate::document::{Document, EntryId, Flags, Kind, Style};
 
-/// What go-yaml refuses: where, what it is, and what to do.
+/// What go-yaml refuses, or reads as something else: where, what it is, why that matters, and what to do.
 pub(super) struct Refused {
     pub(super) at: usize,
     pub(super) what: &'static str,
+    pub(super) why: &'static str,
     pub(super) hint: &'static str,
 }
 
 impl Refused {
+    /// Of what sops refuses.
     fn new(at: usize, what: &'static str, hint: &'static str) -> Self {
-        Refused { at, what, hint }
+        Refused { at, what, why: "sops could not read the encrypted file", hint }
+    }
+
+    /// Of what sops takes for something else than YAML 1.2 says.
+    fn misread(at: usize, what: &'static str, hint: &'static str) -> Self {
+        Refused { at, what, why: "YAML 1.2 does not, so what it means to sops is not what it says", hint }
     }
 }
 
 /// Checks what stands between `start` and the beginning of the next document.
 pub(super) fn before_document(source: &str, start: usize, end: usize, is_first: bool) -> Result<(), Refused> {
-    const MARK: char = '\u{feff}';
-    let source_mark = usize::from(source.starts_with(MARK)) * MARK.len_utf8();
-    if let Some(found) = source.get(start.max(source_mark)..end).and_then(|text| text.find(MARK)) {
-        let at = start.max(source_mark) + found;
-        return Err(Refused::new(at, "sops takes a byte order mark at the beginning of a file alone", "remove it"));
-    }
     let mut at = start;
     for line in source[start..end].split_inclusive(['\n', '\r']) {
         let begins_line = at == 0 || source[..at].ends_with(['\n', '\r', '\u{feff}']);
@@ -50,6 +51,25 @@ pub(super) fn before_document(source: &str, start: usize, end: usize, is_first: 
     Ok(())
 }
 
+/// Where a byte order mark stands before a document, behind the one that a file may begin with. In a comment it is a
+/// letter like others.
+pub(super) fn mark_before_document(source: &str, start: usize, end: usize) -> Option<usize> {
+    let mut at = start;
+    for line in source.get(start..end)?.split_inclusive(['\n', '\r']) {
+        let text = line.split_once('#').map_or(line, |(text, _)| text);
+        if let Some((found, _)) = text.match_indices('\u{feff}').find(|(found, _)| at + found > 0) {
+            return Some(at + found);
+        }
+        at += line.len();
+    }
+    None
+}
+
+/// Refuses such a mark.
+pub(super) fn second_mark(at: usize) -> Refused {
+    Refused::new(at, "sops takes a byte order mark at the beginning of a file alone", "remove it")
+}
+
 /// Checks the beginning of a document: `is_marked` is whether it has a `---`, or needs none.
 pub(super) fn document_start(at: usize, is_marked: bool) -> Result<(), Refused> {
     if is_marked {
@@ -64,11 +84,15 @@ pub(super) fn has_control(text: &str) -> bool {
     text.chars().any(|c| is_control(c) || matches!(c, '\u{fffe}' | '\u{ffff}'))
 }
 
-fn is_known_directive(line: &str) -> bool {
+/// Whether sops reads the directive that `line` is.
+pub(super) fn is_known_directive(line: &str) -> bool {
     let mark = if line.starts_with("%YAML") { "#" } else { " #" };
     let line = line.split_once(mark).map_or(line, |(line, _)| line);
     let words: Vec<&str> = line.split([' ', '\t']).filter(|word| !word.is_empty()).collect();
-    matches!(words.as_slice(), ["%YAML", "1.1"] | ["%TAG", _, _])
+    match words.as_slice() {
+        ["%TAG", _, prefix] => !prefix.contains('#'),
+        words => words == ["%YAML", "1.1"],
+    }
 }
 
 /// Checks a text that is not in double or single quotes: a comment, or the raw text of a value or key.
@@ -77,7 +101,7 @@ pub(super) fn separators(text: &str, at: usize) -> Result<(), Refused> {
     let is_comment_end = |rest: &str| text.starts_with('#') && rest.trim_end_matches(SEPARATORS).trim().is_empty();
     let found = if text.is_ascii() { None } else { text.find(SEPARATORS) };
     match found {
-        Some(found) if !is_comment_end(&text[found..]) => Err(Refused::new(
+        Some(found) if !is_comment_end(&text[found..]) => Err(Refused::misread(
             at + found,
             "sops takes the character here for a line break",
             r"remove it, or write it in double quotes: \N is U+0085, \L is U+2028, \P is U+2029",
@@ -98,15 +122,18 @@ pub(super) fn flow_key(key: &str, at: usize) -> Result<(), Refused> {
 /// Checks what follows the colon at `at`, behind the plain key of a pair in a list.
 pub(super) fn pair_colon(rest: &str, at: usize) -> Result<(), Refused> {
     if rest.starts_with([',', ']']) {
-        return Err(Refused::new(at, "sops takes the colon here for a part of the text", "put a space behind it"));
+        return Err(Refused::misread(at, "sops takes the colon here for a part of the text", "put a space behind it"));
     }
     Ok(())
 }
 
-/// Checks what follows a tag between brackets.
-pub(super) fn flow_tag(rest: &str, at: usize) -> Result<(), Refused> {
-    if rest.starts_with([',', ']', '}']) {
-        return Err(Refused::new(
+/// Checks the tag `tag` and what follows it.
+pub(super) fn tag(tag: &str, rest: &str, at: usize, in_flow: bool) -> Result<(), Refused> {
+    if let Some(found) = tag.find('#') {
+        return Err(Refused::new(at + found, "sops takes no `#` in a tag", "write it as %23"));
+    }
+    if in_flow && rest.starts_with([',', ']', '}']) {
+        return Err(Refused::misread(
             at,
             "sops takes the character behind this tag for a part of it",
             "put a space between them",
@@ -281,6 +308,7 @@ mod tests {
             ("%YAML 1.1", true),
             ("%YAML   1.1 # c", true),
             ("%TAG ! tag:x,2000:", true),
+            ("%TAG ! tag:x,2000:#x", false),
             ("%YAML 1.2", false),
             ("%YAML 1.1 1.1", false),
             ("%YAML", false),

@@ -3,8 +3,8 @@
 //! No position is another in such a text. Whoever handles the event for the place that was changed takes the value from the
 //! source.
 
-use super::super::{place, quoted, tabs};
-use super::{Indexer, Stop};
+use super::super::{place, quoted, strict, tabs};
+use super::{Indexer, Stop, refuse};
 use crate::error::{self, Error, Result};
 use granit_parser::{ErrorKind, ScanError};
 use std::ops::Range;
@@ -26,9 +26,13 @@ impl Indexer<'_> {
         };
         let own = || match error.kind() {
             ErrorKind::TabInBlockIndentation => tab_in().map(|start| tabs::spaced(self.parsed, start)),
-            ErrorKind::CommentNotSeparated => apart(self.parsed, offset),
+            ErrorKind::CommentNotSeparated => without_comment(self.parsed, offset),
             ErrorKind::InvalidBlockScalarIndent => at_line_start(self.parsed, offset),
             ErrorKind::BomInsideDocument => with_letter(self.parsed, offset),
+            ErrorKind::MissingDocumentEndBeforeDirective => without_version(self.parsed, offset),
+            ErrorKind::SimpleKeyExpected => behind_key(self.source, self.parsed, offset),
+            ErrorKind::PlainScalarStartsWithDashFlowIndicator => exchanged(self.parsed, offset, "-", "x"),
+            ErrorKind::InvalidTagTerminator => plain_tag(self.parsed, offset),
             _ => None,
         };
         // Without a change it would go on for ever.
@@ -43,33 +47,128 @@ impl Indexer<'_> {
         Stop { error: stop.because(error.info()).hint(hint), again }
     }
 
-    /// Where the comment begins that the parser has at `start`: see [`apart`] and [`at_line_start`].
-    pub(super) fn comment_start(&self, start: usize) -> usize {
-        let (source, parsed) = (self.source.as_bytes(), self.parsed.as_bytes());
-        match start.checked_sub(1) {
-            Some(before) if source[before] == b'#' && parsed[before] != b'#' => before,
-            _ => start + source[start..].iter().take_while(|&&byte| byte == b' ').count(),
-        }
+    /// Another text than the parser's for a byte order mark between two documents, which the parser passes over.
+    pub(super) fn mark_between(&self, start: usize, end: usize) -> Option<Stop> {
+        let at = strict::mark_before_document(self.source, start, end)?;
+        let error = refuse(self.source, strict::second_mark(at));
+        let is_second = self.source[..at].ends_with(MARK);
+        Some(Stop { error, again: with_letter(self.parsed, at).filter(|_| !is_second) })
     }
 
-    /// The value that the plain scalar at `range` has, where the parser read something else: see [`with_letter`].
+    /// Where the comment begins that the parser has at `start`: see [`at_line_start`].
+    pub(super) fn comment_start(&self, start: usize) -> usize {
+        let source = self.source.as_bytes();
+        start + source[start..].iter().take_while(|&&byte| byte == b' ').count()
+    }
+
+    /// The value that the plain scalar at `range` has, where the parser read something else.
     pub(super) fn plain_value(&self, value: &str, range: Range<usize>) -> Result<String> {
-        if self.source[range.clone()].contains(LETTER) {
+        let raw = &self.source[range.clone()];
+        if raw.contains(LETTER) {
             return Err(self.refuse("a byte order mark stands within a document", range.start));
         }
-        Ok(value.replace(LETTER, "\u{feff}"))
+        let is_joined = |(source, parsed): (u8, u8)| parsed == b' ' && matches!(source, b'\n' | b'\r');
+        if raw.bytes().zip(self.parsed[range.clone()].bytes()).any(is_joined) {
+            return Err(self
+                .refuse("this is not valid YAML", range.start)
+                .because("a `|` or `>` begins no value here"));
+        }
+        Ok(if raw == "-" { raw.to_owned() } else { value.replace(LETTER, "\u{feff}") })
     }
+}
+
+/// The comments of `text` that have blanks for them in `parsed`.
+pub(super) fn hidden_comments(text: &str, parsed: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let (source, parsed) = (text.as_bytes(), parsed.as_bytes());
+    let mut at = 0;
+    while let Some(mark) = memchr::memchr(b'#', &source[at..]).map(|mark| at + mark) {
+        at = mark + 1;
+        if parsed[mark] == b' ' && parsed[place::line_start(text, mark)] != b'#' {
+            at = memchr::memchr2(b'\n', b'\r', &source[mark..]).map_or(source.len(), |end| mark + end);
+            found.push(mark..at);
+        }
+    }
+    found
+}
+
+/// `parsed` with the directives of `source` that it has the end of a document for; nothing when there are none.
+pub(super) fn with_versions(source: &str, parsed: &str) -> Option<String> {
+    let mut found =
+        source.match_indices(VERSION).map(|(at, _)| at).filter(|&at| parsed[at..].starts_with(END)).peekable();
+    found.peek()?;
+    let (mut text, mut from) = (String::with_capacity(parsed.len()), 0);
+    for at in found {
+        text.push_str(&parsed[from..at]);
+        text.push_str(&source[at..at + END.len()]);
+        from = at + END.len();
+    }
+    text.push_str(&parsed[from..]);
+    Some(text)
 }
 
 /// Stands for a byte order mark: as many bytes, and of no meaning either.
 const LETTER: char = '\u{e000}';
 
-/// `text` with a blank for the mark of the comment at `at`, and the mark behind it: go-yaml takes a comment right behind
-/// a quote, a bracket, or the header of a block scalar.
-fn apart(text: &str, at: usize) -> Option<String> {
-    let comment = text.get(at..)?.strip_prefix('#')?;
-    let first = comment.chars().next().filter(|first| !matches!(first, '\n' | '\r'))?.len_utf8();
-    Some(format!("{} #{}{}", &text[..at], &"   "[..first - 1], &comment[first..]))
+const MARK: char = '\u{feff}';
+
+/// How a directive begins that says which version of YAML this is, and what ends a document.
+const VERSION: &str = "%YAML";
+const END: &str = "...";
+
+/// `text` with `new`, which is as long, in the place of the `old` at `at`.
+fn exchanged(text: &str, at: usize, old: &str, new: &str) -> Option<String> {
+    let rest = text.get(at..)?.strip_prefix(old)?;
+    Some(format!("{}{new}{rest}", &text[..at]))
+}
+
+/// `text` with blanks for the comment at `at`: go-yaml takes one right behind a quote, a bracket, or the header of a
+/// block scalar.
+fn without_comment(text: &str, at: usize) -> Option<String> {
+    let rest = text.get(at..).filter(|rest| rest.starts_with('#'))?;
+    let len = rest.find(['\n', '\r']).unwrap_or(rest.len());
+    exchanged(text, at, &rest[..len], &" ".repeat(len))
+}
+
+/// `text` with the end of a document for the directive at `at`, which go-yaml takes right behind a document. One that
+/// says which version this is changes nothing.
+fn without_version(text: &str, at: usize) -> Option<String> {
+    let line = text.get(at..)?.split(['\n', '\r']).next().filter(|line| line.starts_with(VERSION))?;
+    let next = &text[place::skip_to_mark(text, at + line.len())..];
+    let is_read = strict::is_known_directive(line) && (next.starts_with("---") || next.starts_with("%TAG"));
+    let directive = line.split('#').next().filter(|_| is_read)?;
+    exchanged(text, at, directive, &format!("{END:width$}", width = directive.len()))
+}
+
+/// `parsed` with the header of the block scalar at `at` on the line of its key or dash: go-yaml takes one that is as deep
+/// as the key. What stands between them, comments alone, becomes blanks.
+fn behind_key(source: &str, parsed: &str, at: usize) -> Option<String> {
+    parsed.get(at..).filter(|rest| rest.starts_with(['|', '>']))?;
+    let mut line = place::line_start(source, at);
+    let mut from = line;
+    let mut is_between = source[line..at].bytes().all(|byte| byte == b' ');
+    while is_between && line > 0 {
+        let end = line;
+        let above = source[..end].trim_end_matches(['\n', '\r']).len();
+        line = place::line_start(source, above);
+        let text = &source[line..above];
+        let is_comment = |found: &usize| quoted::around(source, line, line + found + 1).is_none();
+        let comment = text.match_indices(" #").map(|(found, _)| found).find(is_comment);
+        from = line + text[..comment.unwrap_or(text.len())].trim_end_matches(' ').len();
+        is_between = text.trim_start_matches(' ').starts_with('#');
+    }
+    exchanged(parsed, from, &parsed[from..at], &" ".repeat(at - from))
+}
+
+/// `text` with a tag at `at` of characters that all tags may have: go-yaml knows more. No tag that means something has
+/// any of them.
+fn plain_tag(text: &str, at: usize) -> Option<String> {
+    let rest = text.get(at..)?.strip_prefix('!')?;
+    let len = rest.find([' ', '\t', '\n', '\r']).unwrap_or(rest.len());
+    let handle = rest.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_'));
+    let name = handle.filter(|&end| rest[end..].starts_with('!')).map_or(0, |end| end + 1);
+    let other = rest[..len].get(name..)?.replace(['!', ',', '[', ']'], "_");
+    exchanged(text, at + 1 + name, &rest[name..len], &other)
 }
 
 /// `text` with the mark of the comment at `at`, the first on its line, at the beginning of that: go-yaml takes a comment
@@ -83,8 +182,7 @@ fn at_line_start(text: &str, at: usize) -> Option<String> {
 
 /// `text` with a letter for the byte order mark at `at`, which is a letter like others to go-yaml.
 fn with_letter(text: &str, at: usize) -> Option<String> {
-    let rest = text.get(at..)?.strip_prefix('\u{feff}')?;
-    Some(format!("{}{LETTER}{rest}", &text[..at]))
+    exchanged(text, at, "\u{feff}", "\u{e000}")
 }
 
 #[cfg(test)]
@@ -122,7 +220,10 @@ mod tests {
         are("a: |#\u{1f511}\n  x\n", &[("#\u{1f511}", "#\u{1f511}"), ("x\n", "  x")]);
         are("a: >-# > 9\n  x\nb: \"y\"#d", &[("# > 9", "# > 9"), ("#d", "#d"), ("x", "  x"), ("y", "\"y\"")]);
         are("a: |+#c\n", &[("", ""), ("#c", "#c")]);
-        assert!(Yaml.index("a: x\nb: [1]#\n".to_owned()).is_err(), "a comment without text");
+        are(
+            "a: \"x\"#\nb: [1,'y'#\n]#",
+            &[("#", "#"), ("#", "#"), ("#", "#"), ("1", "1"), ("x", "\"x\""), ("y", "'y'")],
+        );
     }
 
     #[test]
@@ -139,9 +240,53 @@ mod tests {
         are("a: [\u{feff}x\n  y]\n", &[("\u{feff}x y", "\u{feff}x\n  y")]);
         let document = Yaml.index("a: 1\n\u{feff}b: 2\n".to_owned()).unwrap();
         assert_eq!(document.key(document.len() - 1), "\u{feff}b");
-        for text in ["a: \u{feff}\u{e000}\n", "a: 1\n...\n\u{feff}b: 2\n", "\u{feff}\u{feff}a: 1\n"] {
+        are("# \u{feff}c\n\u{feff}a: 1\n", &[("# \u{feff}c", "# \u{feff}c"), ("1", "1")]);
+        for (text, what) in [
+            ("a: \u{feff}\u{e000}\n", "byte order mark"),
+            ("\u{feff}\u{feff}a: 1\n", "byte order mark"),
+            ("a: 1\n...\n\u{feff}b: 2\n", "wants a `---`"),
+            ("# c\n\u{feff}\na: 1\n", "a single value"),
+        ] {
             let error = Yaml.index(text.to_owned()).map(drop).unwrap_err();
-            assert!(error.to_string().contains("byte order mark"), "{text:?}: {error}");
+            assert!(error.to_string().contains(what), "{text:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_version_needs_no_end_before_it() {
+        are("a: 1\n%YAML 1.1 # c\n# d\n---\nb: 2\n", &[("# c", "# c"), ("# d", "# d"), ("1", "1"), ("2", "2")]);
+        are("a: 1\r\n%YAML 1.1\r\n%TAG ! tag:x,2000:\r\n---\r\nb: !y 2", &[("1", "1"), ("2", "2")]);
+        for text in
+            ["a: 1\n%YAML 1.2\n---\nb: 2\n", "a: 1\n%YAML 1.1\n", "a: 1\n%YAML 1.1\nb: 2\n", "a: 1\n%TAG ! !x\n---\n"]
+        {
+            assert!(Yaml.index(text.to_owned()).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_block_scalar_may_be_as_deep_as_its_key() {
+        are("a:\n>\n  x\n", &[("x\n", "  x")]);
+        are(
+            "a:\r\n- b: # c # d\r\n\r\n  # \"e\r\n  |#f\r\n   x",
+            &[("# \"e", "# \"e"), ("# c # d", "# c # d"), ("#f", "#f"), ("x", "   x")],
+        );
+        are("\"a # b\": # c\n|\n x\n", &[("# c", "# c"), ("x\n", " x")]);
+        for text in ["a:\n  b:\n |\n  x\n", "a\n>\n x\n", ">\n|\n x\n", "a: b\n>\n x\n", "a: b # c\n>\n x\n"] {
+            assert!(Yaml.index(text.to_owned()).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_dash_between_brackets_is_a_text() {
+        are("a: [-, -,{b: -, -: 1}]\n", &[("-", "-"), ("-", "-"), ("-", "-"), ("1", "1")]);
+        assert!(Yaml.index("a: [- x]\n".to_owned()).is_err());
+    }
+
+    #[test]
+    fn tags_have_the_characters_of_go_yaml() {
+        are("a: !!s!x 1\nb: !y,[z] 2\nc: !!int 3\n", &[("1", "!!s!x 1"), ("2", "2"), ("3", "!!int 3")]);
+        for text in ["a: !é 1\n", "a: !e!x 1\n", "a: !x#y 1\n", "a: !x#y [1]\n", "a: [!x, 1]\n"] {
+            assert!(Yaml.index(text.to_owned()).is_err(), "{text:?}");
         }
     }
 
@@ -149,7 +294,8 @@ mod tests {
     fn an_anchor_is_one_for_the_rest_of_the_stream() {
         are("a: &x 1\n---\nb: *x\n", &[("1", "*x"), ("1", "1")]);
         are("a: &x 1\n---\na: &x 2\n---\nb: *x\n", &[("1", "1"), ("2", "*x"), ("2", "2")]);
-        for text in ["a: *x\n---\nb: &x 1\n", "a: &x {b: 1}\n---\n*x\n"] {
+        are("a: &x {b: 1}\n--- *x\n", &[("1", "*x"), ("1", "1")]);
+        for text in ["a: *x\n---\nb: &x 1\n", "a: &x [1]\n---\n*x\n"] {
             assert!(Yaml.index(text.to_owned()).is_err(), "{text:?}");
         }
     }
