@@ -16,10 +16,12 @@ pub(crate) struct Servers {
     child: Child,
     folder: PathBuf,
     found: Value,
+    /// The namespaces that commands go into.
+    enter: &'static [&'static str],
 }
 
 impl Servers {
-    fn start(names: &[&str], unshare: &[&str]) -> Self {
+    fn start(names: &[&str], unshare: &[&str], enter: &'static [&'static str]) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!(
@@ -46,12 +48,18 @@ impl Servers {
             child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
             panic!("{names:?} did not start:\n{said}")
         });
-        Servers { child, folder, found }
+        Servers { child, folder, found, enter }
     }
 
     /// Servers in a network of their own, which has no way out. Commands go in with [`Self::inside`].
     pub(crate) fn alone(name: &str) -> Self {
-        Self::start(&[name], &["unshare", "--user", "--map-root-user", "--net", "--kill-child"])
+        const USER: [&str; 2] = ["--preserve-credentials", "--user"];
+        Self::start(&[name], &["unshare", "--user", "--map-root-user", "--net", "--kill-child"], &USER)
+    }
+
+    /// The same for servers that refuse to be root, whom only the real root can start as somebody else.
+    pub(crate) fn alone_for_root(name: &str) -> Self {
+        Self::start(&[name], &["unshare", "--net", "--kill-child"], &[])
     }
 
     /// What serve.py says of `name`.
@@ -67,7 +75,7 @@ impl Servers {
         // Found by our PATH: that of the command may lead nowhere.
         let nsenter = leafcrypt::sys::find_program("nsenter", &leafcrypt::sys::Environment::of_process());
         let mut inside = Command::new(nsenter.expect("nsenter, of util-linux"));
-        inside.args(["--preserve-credentials", "--user", "--net", "--target"]).arg(pid).arg("--");
+        inside.args(self.enter).args(["--net", "--target"]).arg(pid).arg("--");
         inside.arg(command.get_program()).args(command.get_args()).env_clear().stdin(Stdio::null());
         inside.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
         inside.current_dir(command.get_current_dir().unwrap());
@@ -94,46 +102,36 @@ impl Drop for Servers {
     }
 }
 
-/// OpenBao.
-pub(crate) fn bao() -> &'static Value {
-    static BAO: OnceLock<Servers> = OnceLock::new();
-    BAO.get_or_init(|| Servers::start(&["bao"], &[])).of("bao")
+/// A function for each server that all tests of a run share: it gives what serve.py says of it.
+macro_rules! shared {
+    ($($(#[$doc:meta])* $name:ident),*) => {$(
+        $(#[$doc])*
+        pub(crate) fn $name() -> &'static Value {
+            static SERVERS: OnceLock<Servers> = OnceLock::new();
+            SERVERS.get_or_init(|| Servers::start(&[stringify!($name)], &[], &[])).of(stringify!($name))
+        }
+    )*};
 }
 
-/// AWS.
-pub(crate) fn moto() -> &'static Value {
-    static MOTO: OnceLock<Servers> = OnceLock::new();
-    MOTO.get_or_init(|| Servers::start(&["moto"], &[])).of("moto")
+shared! {
+    /// OpenBao.
+    bao,
+    /// AWS.
+    moto,
+    /// Google's, Azure's and Huawei's services.
+    clouds,
+    /// A stand-in for the API server of Kubernetes.
+    kube,
+    /// Google Cloud Storage.
+    gcs,
+    /// PostgreSQL, with the table of the audit.
+    postgres
 }
 
 /// `test` on the way to the stand-in `clouds`, by their proxy: programs keep the vendors' own host names.
 pub(crate) fn by_proxy(test: Test, clouds: &Value) -> Test {
     let proxy = format!("http://127.0.0.1:{}", number(clouds, "proxy_rest"));
     test.env("HTTPS_PROXY", &proxy).env("SSL_CERT_FILE", text(clouds, "ca"))
-}
-
-/// Google's, Azure's and Huawei's services.
-pub(crate) fn clouds() -> &'static Value {
-    static CLOUDS: OnceLock<Servers> = OnceLock::new();
-    CLOUDS.get_or_init(|| Servers::start(&["clouds"], &[])).of("clouds")
-}
-
-/// A stand-in for the API server of Kubernetes.
-pub(crate) fn kube() -> &'static Value {
-    static KUBE: OnceLock<Servers> = OnceLock::new();
-    KUBE.get_or_init(|| Servers::start(&["kube"], &[])).of("kube")
-}
-
-/// Google Cloud Storage.
-pub(crate) fn gcs() -> &'static Value {
-    static GCS: OnceLock<Servers> = OnceLock::new();
-    GCS.get_or_init(|| Servers::start(&["gcs"], &[])).of("gcs")
-}
-
-/// PostgreSQL, with the table of the audit.
-pub(crate) fn postgres() -> &'static Value {
-    static POSTGRES: OnceLock<Servers> = OnceLock::new();
-    POSTGRES.get_or_init(|| Servers::start(&["postgres"], &[])).of("postgres")
 }
 
 /// What a server does that is none.
