@@ -12,6 +12,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use std::collections::BTreeMap;
+use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Client, Config};
@@ -135,7 +136,7 @@ impl Sink for Database {
 }
 
 fn refused(error: &tokio_postgres::Error) -> Refusal {
-    let Some(said) = error.as_db_error() else { return cause(error) };
+    let Some(said) = error.as_db_error() else { return unserved(error) };
     let refusal = Refusal::new(format!("it answered {}: {}", said.code().code(), said.message()));
     match said.code().code() {
         "28P01" | "28000" => refusal.hint("is the password of the connection_string right? see pg_hba.conf as well"),
@@ -145,6 +146,38 @@ fn refused(error: &tokio_postgres::Error) -> Refusal {
         _ => refusal,
     }
 }
+
+/// Why there is no answer of a database. The library tells kinds of failures apart by their words alone.
+fn unserved(error: &tokio_postgres::Error) -> Refusal {
+    let chain = || std::iter::successors(error.source(), |error| (*error).source());
+    let words = chain().last().map_or_else(|| error.to_string(), ToString::to_string);
+    let of_the_way = |error: &(dyn StdError + 'static)| {
+        let io = error.downcast_ref::<std::io::Error>();
+        io.is_some_and(|io| io.raw_os_error().is_some() || io.kind() == std::io::ErrorKind::UnexpectedEof)
+            || io.and_then(|io| io.get_ref()).is_some_and(|held| held.is::<rustls::Error>())
+    };
+    match &*error.to_string() {
+        "connection closed" => cause(&std::io::Error::from(std::io::ErrorKind::UnexpectedEof)),
+        "error performing TLS handshake" if words == "server does not support TLS" => {
+            Refusal::new("no secure connection: it speaks no TLS, or is no PostgreSQL")
+                .hint("sslmode=disable in the connection_string does without, where nobody else is on the way")
+        }
+        "error performing TLS handshake" => {
+            let refusal = cause(error);
+            let unknown = refusal.why().contains("certificate");
+            if unknown { Refusal::new(refusal.why()).hint(ROOT) } else { refusal }
+        }
+        "authentication error" | "invalid configuration" => Refusal::new(format!("it cannot be logged in to: {words}"))
+            .hint("the connection_string needs a user and a password; pg_hba.conf says how it is asked for"),
+        "error connecting to server" => cause(error),
+        _ if chain().any(of_the_way) => cause(error),
+        _ => Refusal::new(format!("its answer is none of PostgreSQL: {words}"))
+            .hint("do host and port of the connection_string lead to PostgreSQL?"),
+    }
+}
+
+/// Where the authority of a server is named, which is not the place of other services.
+const ROOT: &str = "name the file of its certificate authority in the connection_string: sslrootcert=ca.pem";
 
 type Settings = BTreeMap<String, Zeroizing<String>>;
 
@@ -235,9 +268,9 @@ impl Tls {
                 None => rustls_native_certs::load_native_certs().certs,
             };
             roots.add_parsable_certificates(found);
-            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-                .build()
-                .map_err(|error| Refusal::new(format!("there is no authority to check the server by: {error}")))
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build().map_err(
+                |error| Refusal::new(format!("there is no authority to check the server by: {error}")).hint(ROOT),
+            )
         };
         let verifier: Arc<dyn ServerCertVerifier> = match self.checks {
             Checks::All => authorities()?,

@@ -272,6 +272,7 @@ CREATE ROLE sops WITH NOSUPERUSER INHERIT NOCREATEROLE NOCREATEDB LOGIN PASSWORD
 GRANT INSERT ON audit_event TO sops;
 GRANT USAGE ON audit_event_id_seq TO sops;
 CREATE ROLE nobody LOGIN PASSWORD 'hunter2';
+CREATE ROLE client LOGIN IN ROLE sops;
 """
 
 
@@ -298,10 +299,11 @@ def postgres(folder):
     )
     run("initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync")
     with open(os.path.join(data, "pg_hba.conf"), "w", encoding="utf-8") as file:
-        file.write("local all postgres trust\nhostssl all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
+        file.write("local all postgres trust\nhostssl all postgres 127.0.0.1/32 trust\nhostssl all client 127.0.0.1/32 cert\nhost all all 127.0.0.1/32 scram-sha-256\n")
     log = os.path.join(folder, "postgres.log")
     settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": own, "fsync": "off", "ssl": "on"}
-    settings.update({"ssl_cert_file": own + "/server.pem", "ssl_key_file": own + "/server.key", "max_connections": "200"})
+    settings.update({"ssl_cert_file": own + "/server.pem", "ssl_key_file": own + "/server.key", "ssl_ca_file": own + "/ca.pem"})
+    settings["max_connections"] = "200"
     command = [os.path.join(binary, "postgres"), "-D", data, "-p", str(port)]
     with open(log, "wb") as out:
         process = subprocess.Popen(
@@ -322,7 +324,10 @@ def postgres(folder):
         run(*psql, "-c", f"CREATE DATABASE {database}")
     run(*psql, "-d", "audit", "-c", AUDIT_TABLE)
     psql[0] = os.path.join(binary, "psql")
-    return {"port": port, "psql": psql, "ca": shutil.copy(os.path.join(own, "ca.pem"), folder)}
+    copied = {name: shutil.copy(os.path.join(own, file), folder) for name, file in
+              (("ca", "ca.pem"), ("client_certificate", "client.pem"), ("client_key", "client.key"))}
+    os.chmod(copied["client_key"], 0o600)
+    return {"port": port, "psql": psql, **copied}
 
 
 def watch(folder):

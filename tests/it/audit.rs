@@ -3,13 +3,15 @@
 
 use crate::builder::{Output, Test, leafcrypt};
 use crate::peers;
-use crate::services::{Manner, misbehaving, nobody, postgres};
+use crate::services::{Manner, Servers, misbehaving, nobody, postgres, text};
 use serde_json::Value;
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const PLAIN: &str = "user: admin\npass: hunter3\n";
 
@@ -20,8 +22,8 @@ fn test() -> Test {
     test.file("b.yaml", PLAIN)
 }
 
-/// Runs `program` where `audit` is in `/etc/sops/audit.yaml`.
-fn run_audited(test: &Test, audit: &str, program: &Path, line: &str) -> Output {
+/// `program`, ready to be run where `audit` is in `/etc/sops/audit.yaml`.
+fn audited(test: &Test, audit: &str, program: &Path, line: &str) -> Command {
     let etc = test.path("../etc");
     std::fs::create_dir_all(etc.join("sops")).unwrap();
     for name in ["passwd", "group", "hosts", "nsswitch.conf"] {
@@ -36,7 +38,11 @@ fn run_audited(test: &Test, audit: &str, program: &Path, line: &str) -> Output {
     command.args(["sh", "-c", "mount --bind \"$0\" /etc && exec \"$@\""]).arg(&etc);
     command.arg(inner.get_program()).args(inner.get_args()).current_dir(inner.get_current_dir().unwrap());
     command.env_clear().envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    Output::of(line, command, b"")
+    command
+}
+
+fn run_audited(test: &Test, audit: &str, program: &Path, line: &str) -> Output {
+    Output::of(line, audited(test, audit, program, line), b"")
 }
 
 fn run(test: &Test, audit: &str, line: &str) -> Output {
@@ -48,12 +54,20 @@ fn database(connection: &str) -> String {
 }
 
 fn connection(more: &str) -> String {
-    format!("host=127.0.0.1 port={} user=sops password=hunter2 dbname=audit {more}", postgres()["port"])
+    connection_to("127.0.0.1", &postgres()["port"].to_string(), more)
+}
+
+fn connection_to(host: &str, port: &str, more: &str) -> String {
+    format!("host={host} port={port} user=sops password=hunter2 dbname=audit {more}")
 }
 
 /// What psql says, asked as the one who runs the server.
 fn query(statement: &str) -> String {
-    let words: Vec<&str> = postgres()["psql"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+    query_at(postgres(), statement)
+}
+
+fn query_at(server: &Value, statement: &str) -> String {
+    let words: Vec<&str> = server["psql"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
     let output = Command::new(words[0]).args(&words[1..]).args(["-d", "audit", "-c", statement]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
@@ -156,6 +170,169 @@ fn what_cannot_be_recorded_is_not_done() {
         let theirs = run_audited(&ready, &audit, peers::real_sops(), "decrypt a.yaml");
         assert!(theirs.code.is_some_and(|code| code != 0) && theirs.stdout.is_empty(), "{theirs:?}");
     }
+}
+
+/// What a server does after its last answer.
+#[derive(Clone, Copy, PartialEq)]
+enum End {
+    Closes,
+    Stays,
+    Trickles,
+}
+
+type Answers = &'static [&'static [u8]];
+
+/// The port of a server that gives an answer for each time that it hears something, and then comes to its end.
+fn answering(answers: Answers, end: End) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            std::thread::spawn(move || -> Option<()> {
+                for answer in answers {
+                    let _ = stream.read(&mut [0; 65536]).ok()?;
+                    stream.write_all(answer).ok()?;
+                }
+                match end {
+                    End::Closes => stream.shutdown(Shutdown::Both).ok()?,
+                    End::Stays => drop(std::io::copy(&mut stream, &mut std::io::sink())),
+                    End::Trickles => loop {
+                        stream.write_all(b"x").ok()?;
+                        std::thread::sleep(Duration::from_millis(20));
+                    },
+                }
+                Some(())
+            });
+        }
+    });
+    port
+}
+
+#[test]
+fn what_answers_in_the_place_of_the_database_has_a_message_of_its_own() {
+    use End::{Closes, Stays, Trickles};
+    const NONE: &str = "its answer is none of PostgreSQL";
+    const CLOSED: &str = "it closed the connection without an answer";
+    const LATE: &str = "it did not answer in time";
+    const NO_TLS: &str = "no secure connection: it speaks no TLS";
+    const BAD_TLS: &str = "no secure connection: received corrupt message";
+    const LOGIN: &str = "it cannot be logged in to";
+    const PAGE: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\r\n<html><b>hello</b> hunter2</html>";
+    // Whoever asks may do so, and the server is ready.
+    const READY: &[u8] = b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";
+    let ready = test().env("LEAFCRYPT_NETWORK_TIMEOUT", "0.5");
+    let before = ready.read("b.yaml");
+    let cases: [(&str, Answers, End, &str, &str); 27] = [
+        ("disable", &[PAGE], Closes, NONE, "host and port"),
+        ("disable", &[b"{}"], Closes, NONE, "host and port"),
+        ("disable", &[b"[]"], Closes, NONE, "host and port"),
+        ("disable", &[b"null"], Closes, NONE, "host and port"),
+        ("disable", &[b"{\"data\": 1}"], Closes, NONE, "host and port"),
+        ("disable", &[b"\0\x1b[31m"], Closes, NONE, "host and port"),
+        ("disable", &[&[0; 64]], Closes, NONE, "host and port"),
+        ("disable", &[b""], Closes, CLOSED, ""),
+        ("disable", &[READY, PAGE], Stays, LATE, "LEAFCRYPT_NETWORK_TIMEOUT"),
+        ("disable", &[READY, b"Z\0\0\0\x05I"], Stays, NONE, "host and port"),
+        ("disable", &[READY, b""], Closes, CLOSED, ""),
+        ("disable", &[PAGE], Stays, LATE, "LEAFCRYPT_NETWORK_TIMEOUT"),
+        ("disable", &[b"R\x7f\xff\xff\xff"], Trickles, LATE, "LEAFCRYPT_NETWORK_TIMEOUT"),
+        ("disable", &[READY, b"N\x7f\xff\xff\xff"], Trickles, LATE, "LEAFCRYPT_NETWORK_TIMEOUT"),
+        // Ways of logging in that nobody has, or that are none.
+        ("disable", &[b"R\0\0\0\x08\0\0\0\x63"], Closes, NONE, "host and port"),
+        ("disable", &[b"R\0\0\0\x08\0\0\0\x07"], Closes, LOGIN, "pg_hba.conf"),
+        ("disable", &[b"R\0\0\0\x0e\0\0\0\x0aWHAT\0\0"], Closes, LOGIN, "pg_hba.conf"),
+        ("disable", &[b"E\0\0\0\x22SFATAL\0C53300\0Mtoo\x1b[31m many\0\0"], Closes, "it answered 53300: too", ""),
+        ("disable", &[b"E\0\0\0\x0aSFATAL"], Closes, CLOSED, ""),
+        ("require", &[PAGE], Closes, NO_TLS, "sslmode=disable"),
+        ("require", &[b"N"], Stays, NO_TLS, "sslmode=disable"),
+        ("require", &[b""], Closes, CLOSED, ""),
+        ("require", &[b""], Stays, LATE, "LEAFCRYPT_NETWORK_TIMEOUT"),
+        ("require", &[b"S", PAGE], Closes, BAD_TLS, ""),
+        ("require", &[b"S", b""], Closes, CLOSED, ""),
+        ("require", &[b"S", b""], Stays, LATE, "LEAFCRYPT_NETWORK_TIMEOUT"),
+        ("require", &[b"S\x16\x03\x03\x40\0"], Trickles, LATE, "LEAFCRYPT_NETWORK_TIMEOUT"),
+    ];
+    for (mode, answers, end, why, hint) in cases {
+        let audit = database(&connection_to("127.0.0.1", &answering(answers, end), &format!("sslmode={mode}")));
+        for line in ["decrypt a.yaml", "encrypt -i b.yaml"] {
+            let began = Instant::now();
+            let said = run(&ready, &audit, line).fails().code(1).stderr_has(why).stderr_has(hint);
+            assert!(began.elapsed() < Duration::from_secs(10), "{why}: {:?}", began.elapsed());
+            let said = said.stderr_lacks("hunter").stderr_lacks("<b>").stderr_lacks("\u{1b}");
+            let others = [NONE, CLOSED, LATE, NO_TLS, BAD_TLS, LOGIN, "cannot be reached", "it answered"];
+            let count = others.iter().filter(|other| said.stderr.contains(**other)).count();
+            assert_eq!(count, 1, "{why}: {said:?}");
+        }
+        assert_eq!(ready.read("b.yaml"), before);
+        // sops waits without end for what does not come, and does not survive zeroes.
+        if end == Closes {
+            let theirs = run_audited(&ready, &audit, peers::real_sops(), "decrypt a.yaml");
+            assert!(theirs.code.is_some_and(|code| code != 0) && theirs.stdout.is_empty(), "{why}: {theirs:?}");
+        }
+    }
+}
+
+/// A database that takes its time, one that knows its clients by certificates, and one whose certificate nobody has signed
+/// that is known here.
+#[test]
+fn certificates_go_both_ways_and_a_slow_database_is_waited_for() {
+    let ready = test();
+    let server = postgres();
+    let port = server["port"].to_string();
+    let slow = misbehaving(Manner::Slow(Duration::from_secs(1), format!("127.0.0.1:{port}")));
+    let slow = connection_to("127.0.0.1", slow.rsplit(':').next().unwrap(), "sslmode=require");
+    // By its certificate a client is known to be of this name.
+    let named = connection("sslmode=require").replace("user=sops password=hunter2", "user=client");
+    let certified =
+        format!("{named} sslcert={} sslkey={}", text(server, "client_certificate"), text(server, "client_key"));
+    for program in [leafcrypt(), peers::real_sops()] {
+        for good in [&slow, &certified] {
+            run_audited(&ready, &database(good), program, "decrypt a.yaml").code(0).stdout(PLAIN);
+            assert_eq!(taken(&ready), ["decrypt|root|/a.yaml"]);
+        }
+        run_audited(&ready, &database(&named), program, "decrypt a.yaml").fails().code(1);
+    }
+    run(&ready, &database(&named), "decrypt a.yaml")
+        .fails()
+        .stderr_has("it answered 28000: connection requires a valid client");
+    let unreadable = certified.replace("sslkey=", "sslkey=/no/such");
+    run(&ready, &database(&unreadable), "decrypt a.yaml").fails().stderr_has("cannot be read, or is no key in PEM");
+    let other = format!("sslmode=verify-full sslrootcert={}", text(server, "client_certificate"));
+    for (more, why) in
+        [(&*other, "no secure connection: invalid peer certificate"), ("sslmode=verify-full", "no authority")]
+    {
+        let said = run(&ready, &database(&connection(more)), "decrypt a.yaml").fails().stderr_has(why);
+        said.stderr_has("sslrootcert=ca.pem").stderr_lacks("SSL_CERT_FILE");
+    }
+    let without = connection("sslmode=disable").replace("password=hunter2", "");
+    run(&ready, &database(&without), "decrypt a.yaml")
+        .fails()
+        .stderr_has("it cannot be logged in to: password missing");
+}
+
+/// In a network without a way out the same is recorded, and nobody outside was asked for.
+#[test]
+fn nobody_but_the_database_is_contacted() {
+    let servers = Servers::alone_for_root("postgres");
+    let (server, ready) = (servers.of("postgres"), test());
+    let at = |host: &str, mode: &str| {
+        database(&connection_to(host, &server["port"].to_string(), &format!("sslmode={mode}")))
+    };
+    let inside =
+        |audit: &str, line: &str| Output::of(line, servers.inside(&audited(&ready, audit, leafcrypt(), line)), b"");
+    for mode in ["disable", "require"] {
+        inside(&at("127.0.0.1", mode), "decrypt a.yaml").code(0).stdout(PLAIN);
+        inside(&at("localhost", mode), "rotate -i a.yaml").code(0);
+    }
+    assert_eq!(query_at(server, "SELECT count(*) FROM audit_event").trim(), "8");
+    // Nor the database, by what is not recorded there.
+    for line in ["filestatus a.yaml", "updatekeys -y a.yaml", "--version"] {
+        inside(&at("192.0.2.7", "disable"), line).code(0);
+    }
+    assert_eq!(servers.strangers(), "");
+    // The check itself: somebody outside is noticed.
+    inside(&at("192.0.2.7", "disable"), "decrypt a.yaml").fails().code(1).stderr_has("cannot be reached");
+    assert_eq!(servers.strangers(), "192.0.2.7\n");
 }
 
 /// Who is watched cannot send the records elsewhere, or nowhere.
