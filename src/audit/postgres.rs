@@ -45,9 +45,12 @@ enum Checks {
 impl Database {
     /// The database of a connection string as sops' library has it: a URL, or names and values.
     pub(super) fn new(connection: &str) -> std::result::Result<Self, String> {
-        let (rest, ssl) = split(connection)?;
+        let Parts { rest, tls: ssl, options } = split(connection)?;
         let mut config: Config =
             rest.parse().map_err(|_| "a connection_string of postgres is none of PostgreSQL's".to_owned())?;
+        if !options.is_empty() {
+            config.options([config.get_options().unwrap_or_default(), &options].join(" "));
+        }
         let setting = |name: &str| ssl.get(name).filter(|value| !value.is_empty()).map(|value| value.to_string());
         let root = setting("sslrootcert");
         let (mode, checks) = match ssl.get("sslmode").map(|mode| mode.as_str()).unwrap_or("require") {
@@ -61,10 +64,18 @@ impl Database {
             other => return Err(format!("sslmode={other} of a connection_string is not known")),
         };
         let certificate = setting("sslcert").zip(setting("sslkey"));
-        config.ssl_mode(mode);
-        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+        if config.get_hosts().is_empty() {
+            // The library wants a name as well, for TLS.
+            for address in config.get_hostaddrs().to_vec() {
+                config.host(address.to_string());
+            }
+        }
+        if config.get_hosts().is_empty() {
             config.host("localhost");
         }
+        // A socket of this machine has no TLS: as in sops' library.
+        let is_socket = config.get_hosts().iter().all(|host| !matches!(host, Host::Tcp(_)));
+        config.ssl_mode(if is_socket { SslMode::Disable } else { mode });
         if config.get_application_name().is_none() {
             config.application_name("leafcrypt");
         }
@@ -113,7 +124,8 @@ impl Sink for Database {
     fn shown(&self) -> String {
         let host = match self.config.get_hosts().first() {
             Some(Host::Tcp(name)) => name.clone(),
-            Some(other) => format!("{other:?}"),
+            // The path of a socket; not every system has a name for it.
+            Some(other) => format!("{other:?}").replace("Unix(", "").replace(['"', ')'], ""),
             None => self.config.get_hostaddrs().first().map(ToString::to_string).unwrap_or_default(),
         };
         let port = self.config.get_ports().first().copied().unwrap_or(5432);
@@ -181,42 +193,90 @@ const ROOT: &str = "name the file of its certificate authority in the connection
 
 type Settings = BTreeMap<String, Zeroizing<String>>;
 
-/// Takes what is about TLS out of a connection string: the library knows less of it.
-fn split(connection: &str) -> std::result::Result<(Zeroizing<String>, Settings), String> {
-    let is_tls = |name: &str| name.starts_with("ssl") && name != "sslnegotiation";
-    let mut tls = Settings::new();
+/// What a connection string is made of.
+#[derive(Default)]
+struct Parts {
+    /// What the library knows.
+    rest: Zeroizing<String>,
+    /// What is about TLS, of which the library knows less.
+    tls: Settings,
+    /// Settings of the session, as the server's command line has them: any other name is one, for sops' library.
+    options: String,
+}
+
+/// What this library knows.
+const KNOWN: [&str; 18] = [
+    "user",
+    "password",
+    "dbname",
+    "options",
+    "application_name",
+    "sslnegotiation",
+    "host",
+    "hostaddr",
+    "port",
+    "connect_timeout",
+    "tcp_user_timeout",
+    "keepalives",
+    "keepalives_idle",
+    "keepalives_interval",
+    "keepalives_retries",
+    "target_session_attrs",
+    "channel_binding",
+    "load_balance_hosts",
+];
+/// What sops' library knows, and what has no meaning here.
+const THEIRS: [&str; 5] =
+    ["binary_parameters", "disable_prepared_binary_result", "fallback_application_name", "krbspn", "krbsrvname"];
+
+impl Parts {
+    /// Takes a setting, unless it belongs to the rest.
+    fn take(&mut self, name: &str, value: impl FnOnce() -> Zeroizing<String>) -> bool {
+        let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.".contains(&byte));
+        if KNOWN.contains(&name) || name.is_empty() || !is_name {
+            return false;
+        }
+        if name.starts_with("ssl") {
+            self.tls.insert(name.to_owned(), value());
+        } else if !THEIRS.contains(&name) {
+            let escaped = value().replace('\\', "\\\\").replace(' ', "\\ ");
+            self.options.push_str(&format!("-c {name}={escaped} "));
+        }
+        true
+    }
+}
+
+/// Takes a connection string apart.
+fn split(connection: &str) -> std::result::Result<Parts, String> {
+    let mut parts = Parts::default();
     if connection.starts_with("postgres://") || connection.starts_with("postgresql://") {
         let (address, query) = connection.split_once('?').unwrap_or((connection, ""));
-        let mut rest = Zeroizing::new(address.to_owned());
+        parts.rest = Zeroizing::new(String::with_capacity(connection.len() + 1));
+        parts.rest.push_str(address);
         let mut mark = '?';
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            match pair.split_once('=') {
-                Some((name, value)) if is_tls(name) => drop(tls.insert(name.to_owned(), decoded(value))),
-                _ => {
-                    rest.push(mark);
-                    rest.push_str(pair);
-                    mark = '&';
-                }
+            if !pair.split_once('=').is_some_and(|(name, value)| parts.take(name, || decoded(value))) {
+                parts.rest.push(mark);
+                parts.rest.push_str(pair);
+                mark = '&';
             }
         }
-        return Ok((rest, tls));
+        return Ok(parts);
     }
-    let mut rest = Zeroizing::new(String::with_capacity(2 * connection.len()));
+    parts.rest = Zeroizing::new(String::with_capacity(2 * connection.len() + 64));
     let mut text = connection.trim();
     while !text.is_empty() {
         let none = || "a connection_string of postgres is neither a URL nor name=value".to_owned();
         let (name, behind) = text.split_once('=').ok_or_else(none)?;
         let (value, behind) = value(behind.trim_start()).ok_or_else(none)?;
         let name = name.trim();
-        if is_tls(name) {
-            tls.insert(name.to_owned(), value);
-        } else {
+        if !parts.take(name, || value.clone()) {
             let quoted = value.replace('\\', "\\\\").replace('\'', "\\'");
-            rest.push_str(&format!("{name}='{quoted}' "));
+            parts.rest.push_str(&format!("{name}='{quoted}' "));
         }
         text = behind.trim_start();
     }
-    Ok((rest, tls))
+    Ok(parts)
 }
 
 /// The value at the beginning, perhaps in quotes, and what stands behind it.
@@ -354,7 +414,7 @@ mod tests {
         assert_eq!((config.get_user(), config.get_password()), (Some("sops"), Some(b"hunter2".as_slice())));
         let (shown, tls, config) =
             of("host=/run/pg user = 'a b' password='it\\'s \\\\' dbname=x sslmode=disable").unwrap();
-        assert!(shown.contains("/run/pg") && tls.checks == Checks::Nothing, "{shown}");
+        assert!(shown == "PostgreSQL at /run/pg:5432/x" && tls.checks == Checks::Nothing, "{shown}");
         assert_eq!((config.get_user(), config.get_password()), (Some("a b"), Some(b"it's \\".as_slice())));
         // TLS is wanted when nothing is said, and checked when an authority is named.
         let (shown, tls, config) = of("user=x dbname=y").unwrap();
@@ -363,7 +423,18 @@ mod tests {
         let (_, tls, _) = of("postgres://h/d?sslrootcert=%2Fca.pem&connect_timeout=3&sslcert=c&sslkey=k").unwrap();
         let certificate = Some(("c".to_owned(), "k".to_owned()));
         assert_eq!(tls, Tls { checks: Checks::Authority, root: Some("/ca.pem".to_owned()), certificate });
-        for wrong in ["x", "host='a", "host=a sslmode=nope", "postgres://h:x/", "nope=1"] {
+        // Settings of the session, what only sops' library knows, and the ways without TLS.
+        for text in [
+            "host=/run/pg search_path='a b' options='-c x=y' binary_parameters=yes",
+            "postgres:///?host=%2Frun%2Fpg&search_path=a%20b&options=-c%20x%3Dy&fallback_application_name=z",
+        ] {
+            let (_, _, config) = of(text).unwrap();
+            assert_eq!(config.get_options().map(str::trim), Some("-c x=y -c search_path=a\\ b"));
+            assert_eq!(config.get_ssl_mode(), SslMode::Disable);
+        }
+        let (_, _, config) = of("hostaddr=127.0.0.1 user=x").unwrap();
+        assert_eq!((config.get_hosts().len(), config.get_ssl_mode()), (1, SslMode::Require));
+        for wrong in ["x", "host='a", "host=a sslmode=nope", "postgres://h:x/", "no-pe=1"] {
             assert!(Database::new(wrong).is_err(), "{wrong}");
         }
     }

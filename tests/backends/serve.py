@@ -291,6 +291,7 @@ def postgres(folder):
         for name in [own, *(os.path.join(own, name) for name in os.listdir(own))]:
             shutil.chown(name, "postgres", "postgres")
     os.chmod(os.path.join(own, "server.key"), 0o600)
+    os.chmod(own, 0o755)  # the way to the socket
     data, port = os.path.join(own, "data"), free_port()
     environment = {"PATH": os.environ["PATH"], "HOME": own, "LC_ALL": "C.UTF-8"}
     run = lambda *command, **more: subprocess.run(

@@ -126,6 +126,14 @@ fn the_database_is_found_and_its_certificate_checked_as_the_file_says() {
         (true, url("localhost", &format!("sslmode=verify-ca&sslrootcert={ca}"))),
         (false, url("localhost", &format!("sslmode=verify-full&sslrootcert={ca}"))),
         (false, url("127.0.0.1", "sslmode=verify-full")),
+        // Without a word about TLS: a socket has none.
+        (true, format!("host={} port={port} user=postgres dbname=audit", postgres()["psql"][2].as_str().unwrap())),
+        (true, connection("").replace("host=", "hostaddr=")),
+        // Settings of the session; and some that only sops' library knows.
+        (true, connection("search_path='elsewhere, public' binary_parameters=yes fallback_application_name=x")),
+        (true, url("127.0.0.1", "search_path=elsewhere,public&binary_parameters=yes")),
+        (false, connection("search_path=elsewhere")),
+        (false, connection("no_such_setting=1")),
     ] {
         for program in [leafcrypt(), peers::real_sops()] {
             let said = run_audited(&ready, &database(&name), program, "decrypt a.yaml");
