@@ -3,7 +3,6 @@
 //! The law (law 3 of the design): what is sealed again differs from the file in the changed leaves, in
 //! `lastmodified`, `mac` and the layout record, and nowhere else.
 
-use crate::crypto::Token;
 use crate::document::{Document, EntryId, Indent};
 use crate::error::{Error, Kind, Result};
 use crate::format::{self, Format};
@@ -108,10 +107,11 @@ pub(super) fn read_metadata(format: &dyn Format, encrypted: &Document, ignore_ma
 /// That a document has no `sops` block: since it never had one, or since it was lost.
 pub(super) fn not_encrypted(document: &Document) -> Error {
     let error = Error::new(Kind::Generic, "the file is not encrypted").because("it has no top-level key `sops`");
-    let is_token = |id: &EntryId| Token::parse(document.scalar(*id).bytes).is_some();
+    // The last token may be cut off itself.
+    let is_token = |id: &EntryId| document.scalar(*id).bytes.starts_with(b"ENC[AES256_GCM,");
     let Some(token) = (0..document.len()).find(is_token) else { return error };
     Error::new(Kind::Generic, "the file has lost its `sops` block")
         .at(document.text(), document.entry(token).span().start)
         .because("this value is encrypted, and there is no top-level key `sops` with the key to it")
-        .hint("restore the file from Git: without its block nobody can decrypt it")
+        .hint("was the file cut off? Restore it from Git: without its block nobody can decrypt it")
 }

@@ -191,14 +191,27 @@ fn tampering_is_refused_with_the_exit_code_of_sops() {
 /// What is left of a file when its end is lost: the values are tokens, so it was no plaintext.
 #[test]
 fn a_file_without_its_block_is_said_to_have_lost_it() {
-    for (name, text, mark) in [("a.yaml", YAML, "\nsops:"), ("a.env", "A=1\nB=2\n", "\nsops_")] {
+    let cut = |encrypted: &str, mark: &str| encrypted[..=encrypted.find(mark).unwrap()].to_owned();
+    for (name, text, mark, end) in [
+        ("a.yaml", YAML, "\nsops:", ""),
+        ("a.yaml", "a: 1\n", ",iv:", ""),
+        ("a.yaml", "# a\na:\n  - 1\n", "\nsops:", ""),
+        ("a.env", "A=1\nB=2\n", "\nsops_", ""),
+        ("a.env", "A=1\n", ",tag:", ""),
+        ("a.ini", "[a]\nb = 1\n", "\n[sops]", ""),
+        ("a.json", "{\"a\": 1}\n", ", \"sops", "\"b\": 1}\n"),
+        ("a.bin", "text", "\",\n\t\"sops", "}\n"),
+    ] {
         let test = Test::new().identity().rules(RULES).file(name, text);
         test.run(&format!("encrypt -i {name}")).code(0);
         let encrypted = test.read(name);
-        let test = test.file(name, &encrypted[..=encrypted.find(mark).unwrap()]);
+        let test = test.file(name, &format!("{}{end}", cut(&encrypted, mark)));
         for command in ["decrypt", "rotate", "updatekeys --yes"] {
             let output = test.run(&format!("{command} {name}")).fails();
-            output.stderr_has("has lost its `sops` block").stderr_has(&format!("{name}:"));
+            output
+                .stderr_has("has lost its `sops` block")
+                .stderr_has(&format!("{name}:"))
+                .stderr_has("cut off? Restore");
         }
     }
     let test = Test::new().identity().rules(RULES).file("a.yaml", YAML);
