@@ -90,20 +90,16 @@ pub(super) fn restore<'a, 's>(
         }
         let entry = document.entry(id);
         let span = entry.span();
-        while blocks.next_if(|block| block.end <= span.start).map(|block| writer.put_for_block(block, b"")).is_some() {}
-        while let Some((key, text)) = keys.next_if(|(key, _)| key.start < span.start) {
-            writer.put(key, text.as_bytes(), 0..0);
-        }
         let text = layout.get(position as u32);
         let root = entry.parent().is_none();
-        if root && text.is_none() && entry.style() == Style::Block && is_emptied(document, data, position) {
+        while let Some(block) = blocks.next_if(|block| block.start <= span.start) {
             // What sops prints for a document with nothing but its block in it.
-            if let Some(block) = blocks.next_if(|block| block.start <= span.start) {
-                writer.put_for_block(block, b"{}\n");
-            }
+            let is_all = root && text.is_none() && entry.style() == Style::Block && block.end > span.start;
+            let instead: &[u8] = if is_all && is_emptied(document, data, position) { b"{}\n" } else { b"" };
+            writer.put_for_block(block, instead);
         }
-        while blocks.next_if(|block| block.start <= span.start).map(|block| writer.put_for_block(block, b"")).is_some()
-        {
+        while let Some((key, text)) = keys.next_if(|(key, _)| key.start < span.start) {
+            writer.put(key, text.as_bytes(), 0..0);
         }
         if entry.kind().is_container() {
             if entry.kind() == Kind::List && entry.style() == Style::Block && text.is_none() {

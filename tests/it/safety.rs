@@ -205,7 +205,7 @@ fn a_file_without_its_block_is_said_to_have_lost_it() {
         let test = Test::new().identity().rules(RULES).file(name, text);
         test.run(&format!("encrypt -i {name}")).code(0);
         let encrypted = test.read(name);
-        let test = test.file(name, &format!("{}{end}", cut(&encrypted, mark)));
+        let test = test.file(name, format!("{}{end}", cut(&encrypted, mark)));
         for command in ["decrypt", "rotate", "updatekeys --yes"] {
             let output = test.run(&format!("{command} {name}")).fails();
             output

@@ -78,6 +78,15 @@ enum State {
     End,
 }
 
+/// What a node stands in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Block,
+    /// In a block, behind a key, where a list need not be deeper.
+    OfKey,
+    Flow,
+}
+
 /// go-yaml's parser, reduced to when it looks at a token and when it hands comments to an event.
 struct Events<'a> {
     scan: Scan<'a>,
@@ -148,6 +157,15 @@ impl<'a> Events<'a> {
         Self::bare(EventKind::Leaf)
     }
 
+    /// The node at hand, before `state`; an empty one where one of `ends` is next instead.
+    fn node_before(&mut self, state: State, ends: &[TokenKind], place: Place) -> Event {
+        if ends.contains(&self.peek().kind) {
+            return self.empty_scalar(state);
+        }
+        self.states.push(state);
+        self.node(place)
+    }
+
     fn next(&mut self) -> Event {
         use TokenKind as T;
         // The parser takes some texts that go-yaml does not, where no state here takes the token at hand. Few
@@ -172,7 +190,7 @@ impl<'a> Events<'a> {
                     self.pop();
                     return Self::bare(EventKind::Leaf);
                 }
-                self.node(true, false)
+                self.node(Place::Block)
             }
             State::DocumentEnd => {
                 if self.peek().kind == T::DocumentEnd {
@@ -185,7 +203,7 @@ impl<'a> Events<'a> {
                 }
                 event
             }
-            State::BlockNode => self.node(true, false),
+            State::BlockNode => self.node(Place::Block),
             State::FirstBlockEntry | State::BlockEntry => {
                 if self.state == State::FirstBlockEntry {
                     self.peek();
@@ -193,11 +211,7 @@ impl<'a> Events<'a> {
                 }
                 if self.peek().kind == T::BlockEntry {
                     self.dash();
-                    if !matches!(self.peek().kind, T::BlockEntry | T::BlockEnd) {
-                        self.states.push(State::BlockEntry);
-                        return self.node(true, false);
-                    }
-                    return self.empty_scalar(State::BlockEntry);
+                    return self.node_before(State::BlockEntry, &[T::BlockEntry, T::BlockEnd], Place::Block);
                 }
                 self.pop();
                 self.skip();
@@ -206,11 +220,8 @@ impl<'a> Events<'a> {
             State::IndentlessEntry => {
                 if self.peek().kind == T::BlockEntry {
                     self.dash();
-                    if !matches!(self.peek().kind, T::BlockEntry | T::Key | T::Value | T::BlockEnd) {
-                        self.states.push(State::IndentlessEntry);
-                        return self.node(true, false);
-                    }
-                    return self.empty_scalar(State::IndentlessEntry);
+                    let ends = [T::BlockEntry, T::Key, T::Value, T::BlockEnd];
+                    return self.node_before(State::IndentlessEntry, &ends, Place::Block);
                 }
                 self.pop();
                 Self::bare(EventKind::SequenceEnd)
@@ -228,11 +239,7 @@ impl<'a> Events<'a> {
                 }
                 if token.kind == T::Key {
                     self.skip();
-                    if !matches!(self.peek().kind, T::Key | T::Value | T::BlockEnd) {
-                        self.states.push(State::BlockValue);
-                        return self.node(true, true);
-                    }
-                    return self.empty_scalar(State::BlockValue);
+                    return self.node_before(State::BlockValue, &[T::Key, T::Value, T::BlockEnd], Place::OfKey);
                 }
                 if token.kind == T::Value {
                     // An empty key without `?`: go-yaml has none, the parser has.
@@ -246,28 +253,18 @@ impl<'a> Events<'a> {
             State::BlockValue => {
                 if self.peek().kind == T::Value {
                     self.skip();
-                    if !matches!(self.peek().kind, T::Key | T::Value | T::BlockEnd) {
-                        self.states.push(State::BlockKey);
-                        return self.node(true, true);
-                    }
+                    return self.node_before(State::BlockKey, &[T::Key, T::Value, T::BlockEnd], Place::OfKey);
                 }
                 self.empty_scalar(State::BlockKey)
             }
             State::FirstFlowEntry | State::FlowEntry => self.flow_entry(),
             State::FlowEntryKey => {
-                if !matches!(self.peek().kind, T::Value | T::FlowEntry | T::FlowSequenceEnd) {
-                    self.states.push(State::FlowEntryValue);
-                    return self.node(false, false);
-                }
-                self.empty_scalar(State::FlowEntryValue)
+                self.node_before(State::FlowEntryValue, &[T::Value, T::FlowEntry, T::FlowSequenceEnd], Place::Flow)
             }
             State::FlowEntryValue => {
                 if self.peek().kind == T::Value {
                     self.skip();
-                    if !matches!(self.peek().kind, T::FlowEntry | T::FlowSequenceEnd) {
-                        self.states.push(State::FlowEntryEnd);
-                        return self.node(false, false);
-                    }
+                    return self.node_before(State::FlowEntryEnd, &[T::FlowEntry, T::FlowSequenceEnd], Place::Flow);
                 }
                 self.empty_scalar(State::FlowEntryEnd)
             }
@@ -284,10 +281,7 @@ impl<'a> Events<'a> {
             State::FlowValue => {
                 if self.peek().kind == T::Value {
                     self.skip();
-                    if !matches!(self.peek().kind, T::FlowEntry | T::FlowMappingEnd) {
-                        self.states.push(State::FlowKey);
-                        return self.node(false, false);
-                    }
+                    return self.node_before(State::FlowKey, &[T::FlowEntry, T::FlowMappingEnd], Place::Flow);
                 }
                 self.empty_scalar(State::FlowKey)
             }
@@ -333,7 +327,7 @@ impl<'a> Events<'a> {
         }
     }
 
-    fn node(&mut self, block: bool, indentless: bool) -> Event {
+    fn node(&mut self, place: Place) -> Event {
         use TokenKind as T;
         let mut token = self.peek();
         while matches!(token.kind, T::Anchor | T::Tag) {
@@ -347,7 +341,7 @@ impl<'a> Events<'a> {
                 self.skip();
                 event
             }
-            T::BlockEntry if indentless => {
+            T::BlockEntry if place == Place::OfKey => {
                 self.state = State::IndentlessEntry;
                 Self::bare(EventKind::SequenceStart)
             }
@@ -359,12 +353,12 @@ impl<'a> Events<'a> {
                 self.state = State::FirstFlowKey;
                 self.with_notes(EventKind::MappingStart { flow: true })
             }
-            T::BlockSequenceStart if block => {
+            T::BlockSequenceStart if place != Place::Flow => {
                 self.state = State::FirstBlockEntry;
                 let head = std::mem::take(&mut self.stem);
                 Event { kind: EventKind::SequenceStart, notes: Notes { head, ..Notes::default() } }
             }
-            T::BlockMappingStart if block => {
+            T::BlockMappingStart if place != Place::Flow => {
                 self.state = State::FirstBlockKey;
                 let head = std::mem::take(&mut self.stem);
                 Event { kind: EventKind::MappingStart { flow: false }, notes: Notes { head, ..Notes::default() } }
@@ -380,70 +374,50 @@ impl<'a> Events<'a> {
         }
     }
 
-    fn flow_entry(&mut self) -> Event {
-        use TokenKind as T;
-        let first = self.state == State::FirstFlowEntry;
-        if first {
+    /// Comes to the next entry between brackets, whose first state is `first`: the kind of its first token, none at
+    /// `end`.
+    fn next_in_flow(&mut self, first: State, end: TokenKind) -> Option<TokenKind> {
+        let is_first = self.state == first;
+        if is_first {
             self.peek();
             self.skip();
         }
-        let mut token = self.peek();
-        if token.kind != T::FlowSequenceEnd && token.kind != T::StreamEnd {
-            if !first && token.kind == T::FlowEntry {
-                self.skip();
-                token = self.peek();
-            }
-            if token.kind == T::Key {
-                self.skip();
-                self.state = State::FlowEntryKey;
-                return Self::bare(EventKind::MappingStart { flow: true });
-            }
-            if token.kind == T::Value {
-                self.state = State::FlowEntryKey;
-                return Self::bare(EventKind::MappingStart { flow: true });
-            }
-            if token.kind != T::FlowSequenceEnd {
-                self.states.push(State::FlowEntry);
-                return self.node(false, false);
-            }
+        if !is_first && self.peek().kind == TokenKind::FlowEntry {
+            self.skip();
         }
-        self.pop();
-        let event = self.with_notes(EventKind::SequenceEnd);
-        self.skip();
-        event
+        Some(self.peek().kind).filter(|&kind| kind != end && kind != TokenKind::StreamEnd)
+    }
+
+    fn flow_entry(&mut self) -> Event {
+        match self.next_in_flow(State::FirstFlowEntry, TokenKind::FlowSequenceEnd) {
+            None => self.flow_end(EventKind::SequenceEnd),
+            Some(kind @ (TokenKind::Key | TokenKind::Value)) => {
+                if kind == TokenKind::Key {
+                    self.skip();
+                }
+                self.state = State::FlowEntryKey;
+                Self::bare(EventKind::MappingStart { flow: true })
+            }
+            Some(_) => self.node_before(State::FlowEntry, &[], Place::Flow),
+        }
     }
 
     fn flow_key(&mut self) -> Event {
         use TokenKind as T;
-        let first = self.state == State::FirstFlowKey;
-        if first {
-            self.peek();
-            self.skip();
-        }
-        let mut token = self.peek();
-        if token.kind != T::FlowMappingEnd && token.kind != T::StreamEnd {
-            if !first && token.kind == T::FlowEntry {
+        match self.next_in_flow(State::FirstFlowKey, T::FlowMappingEnd) {
+            None => self.flow_end(EventKind::MappingEnd),
+            Some(T::Key) => {
                 self.skip();
-                token = self.peek();
+                self.node_before(State::FlowValue, &[T::Value, T::FlowEntry, T::FlowMappingEnd], Place::Flow)
             }
-            if token.kind == T::Key {
-                self.skip();
-                if !matches!(self.peek().kind, T::Value | T::FlowEntry | T::FlowMappingEnd) {
-                    self.states.push(State::FlowValue);
-                    return self.node(false, false);
-                }
-                return self.empty_scalar(State::FlowValue);
-            }
-            if token.kind == T::Value {
-                return self.empty_scalar(State::FlowValue);
-            }
-            if token.kind != T::FlowMappingEnd {
-                self.states.push(State::FlowEmptyValue);
-                return self.node(false, false);
-            }
+            Some(T::Value) => self.empty_scalar(State::FlowValue),
+            Some(_) => self.node_before(State::FlowEmptyValue, &[], Place::Flow),
         }
+    }
+
+    fn flow_end(&mut self, kind: EventKind) -> Event {
         self.pop();
-        let event = self.with_notes(EventKind::MappingEnd);
+        let event = self.with_notes(kind);
         self.skip();
         event
     }
