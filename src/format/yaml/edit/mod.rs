@@ -212,10 +212,16 @@ fn replace(document: &Document, id: EntryId, value: Node<'_>) -> Result<Vec<Spli
     let is_block = entry.kind().is_container() && entry.style() == Style::Block && !entry.is(Flags::ALIAS);
     if is_block && around.below.is_none() {
         // A block on the line of its dash, all of it.
-        let stop = behind_blanks(text, last_comment.unwrap_or(0).max(around.inline.end));
+        let mut stop = behind_blanks(text, last_comment.unwrap_or(0).max(around.inline.end));
+        let mut at = stop;
+        if text[stop..].starts_with('#') {
+            // A comment of others stays one, with blanks before it, and behind what stands on its line.
+            stop = text[..stop].trim_end_matches([' ', '\t']).len();
+            at = line_end(text, stop);
+        }
         let gap = if written.inline.is_empty() { "" } else { &gap };
-        let new = format!("{kept_properties}{gap}{}{}", written.inline, below.unwrap_or_default());
-        let mut splices = vec![(around.mark..stop, new)];
+        let mut splices = vec![(around.mark..stop, format!("{kept_properties}{gap}{}", written.inline))];
+        splices.extend(below.map(|below| (at..at, below)));
         end_line(document, &mut splices, value, newline);
         return Ok(splices);
     }

@@ -58,6 +58,8 @@ fn a_scalar_takes_the_place_of_a_scalar() {
         ("a: one\n  two # c\nb: 1\n", "a", "5", "a: 5 # c\nb: 1\n"),
         ("l:\n- 1 # c\n-\n- 3\n", "l[0]", "\"x\"", "l:\n- x # c\n-\n- 3\n"),
         ("l:\n- 1\n-\n- 3\n", "l[1]", "\"x\"", "l:\n- 1\n- x\n- 3\n"),
+        ("a:\n- - q\n  - -   #c\n    - b\n", "a[0][1]", "5", "a:\n- - q\n  - 5\n"),
+        ("a:\n- - - q\n  - - -   #c\n    - b\n", "a[0][1][0]", "5", "a:\n- - - q\n  - - 5   #c\n    - b\n"),
         ("a: 1", "a", "1.50", "a: 1.5"),
         ("a: 1\r\nb: 2\r\n", "a", "\"p\\nq\"", "a: |-\r\n    p\r\n    q\r\nb: 2\r\n"),
         ("? a\n: 1\n", "a", "2", "? a\n: 2\n"),
