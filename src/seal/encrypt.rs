@@ -14,6 +14,7 @@ use crate::event::{self, Action};
 use crate::format::{Format, Pieces};
 use crate::key::Stanza;
 use crate::metadata::{Metadata, Selection};
+use crate::pattern::Pattern;
 use crate::secret::DataKey;
 use crate::trace;
 use std::collections::HashMap;
@@ -46,7 +47,7 @@ pub fn encrypt(
     // What is made of the version before is proven as all else is; should it not hold, there is still the plain way.
     let plain = Way { previous, keeps: false };
     let ways = previous.map(|_| Way { previous, keeps: true }).into_iter().chain([plain]);
-    let mut outcome = Err(unplaced());
+    let mut outcome = Err(unplaced(&metadata.selection));
     for way in ways {
         outcome = Sealer::new(format, document, data_key, metadata, way).and_then(|mut sealer| sealer.run(metadata));
         if outcome.is_ok() {
@@ -97,7 +98,17 @@ pub fn encrypt_pieces(
     Ok(Some(text))
 }
 
-fn unplaced() -> Error {
+fn unplaced(selection: &Selection) -> Error {
+    use Selection::{EncryptedCommentRegex, UnencryptedCommentRegex};
+    const TOKEN: &str = "ENC[AES256_GCM,data:AA==,iv:AA==,tag:AA==,type:comment]";
+    let is_of_tokens = |pattern: &str| Pattern::new(pattern).is_ok_and(|pattern| pattern.is_match(TOKEN));
+    if let EncryptedCommentRegex(pattern) | UnencryptedCommentRegex(pattern) = selection
+        && is_of_tokens(pattern)
+    {
+        return Error::new(error::Kind::EncryptTree, "the rule on comments matches encrypted comments as well")
+            .because(format!("{pattern:?} is found in ENC[AES256_GCM,data:…,type:comment], which each of them becomes"))
+            .hint("choose a pattern that matches nothing but your comments, such as \"^ *public\"");
+    }
     Error::new(error::Kind::EncryptTree, "the comments of this file cannot be placed")
         .because("each way to encrypt them changes which values they belong to")
         .hint("move the comments at the end of the file, or encrypt without a rule on comments")
@@ -238,7 +249,7 @@ impl<'a> Sealer<'a> {
                 return Ok(text);
             }
         }
-        Err(unplaced())
+        Err(unplaced(&metadata.selection))
     }
 
     /// Encrypts a part once. `None`: sops would see some comment elsewhere; try again.

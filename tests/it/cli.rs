@@ -161,3 +161,15 @@ fn the_decryption_order_is_checked_as_in_sops() {
     test.run("decrypt e.yaml").fails().code(112);
     test.run("decrypt --decryption-order age e.yaml").code(0);
 }
+
+/// sops: `Encrypted comment "ENC[…" matches unencrypted_comment_regex`.
+#[test]
+fn a_rule_on_comments_that_matches_tokens_is_named() {
+    for rule in ["unencrypted_comment_regex: data", "unencrypted_comment_regex: '[,]iv'"] {
+        let rules = format!("{RULES}    {rule}\n");
+        let test = Test::new().identity().rules(&rules).file("a.yaml", "a: 1 # why\nb: 2\n");
+        let output = test.run("encrypt -i a.yaml").fails();
+        output.stderr_has("matches encrypted comments as well").stderr_has("hint: choose a pattern");
+        assert_eq!(test.read("a.yaml"), "a: 1 # why\nb: 2\n");
+    }
+}
