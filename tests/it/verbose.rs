@@ -13,7 +13,16 @@ fn steps_are_shown_with_their_times_and_without_secrets() {
     let test = test.file("a.yaml", encrypted);
     test.run("decrypt a.yaml").code(0).stderr_lacks("verbose:").stdout(PLAIN);
     for (line, steps) in [
-        ("decrypt --verbose a.yaml", &["read a.yaml, ", " opened the data key (", "decrypted 3 values", "done ("][..]),
+        (
+            "decrypt --verbose a.yaml",
+            &[
+                "read a.yaml, ",
+                "opened with the identity of ~/.config/sops/age/keys.txt",
+                " opened the data key (",
+                "decrypted 3 values",
+                "done (",
+            ][..],
+        ),
         ("--verbose decrypt a.yaml", &["read a.yaml, ", "done ("]),
         ("-d a.yaml --verbose", &["read a.yaml, ", "done ("]),
         (

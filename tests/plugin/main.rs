@@ -5,8 +5,8 @@
 //!     age-plugin-pocket NUMBER [WORD]
 //!
 //! prints such a key: `open` opens, `pin` asks for the secret `1234`, `name` for a name that is no secret, `confirm`
-//! asks whether it may, `refuse` complains, `die` ends in the middle, `slow` takes its time. The key of `tag` is one as
-//! hardware has them, for which age encrypts without a plugin (`age1tag1…`). Each start is written down in the file that
+//! asks whether it may, `refuse` complains, `die` ends in the middle, `slow` takes its time. The keys of `tag` and `tagpq` are
+//! such as hardware has, for which age encrypts without a plugin (`age1tag1…`, `age1tagpq1…`). Each start is written down in the file that
 //! `POCKET_LOG` names.
 
 use age_core::format::{FileKey, Stanza};
@@ -19,9 +19,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use hpke::kem::{DhP256HkdfSha256, Kem};
 use hpke::{Deserializable as _, Serializable as _};
+use ml_kem::EncodedSizeUser as _;
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Write as _};
 use std::{env, fs};
+
+mod quantum;
 
 const NAME: &str = "pocket";
 
@@ -45,22 +48,32 @@ fn pair(number: u8) -> (<DhP256HkdfSha256 as Kem>::PrivateKey, <DhP256HkdfSha256
     DhP256HkdfSha256::derive_keypair(&[number; 32])
 }
 
-/// The recipient of [`pair`]: the point in its short form.
+/// The recipient of [`pair`], as the word says: the point in its short form, or behind the post-quantum half.
 ///
-/// Source: <https://c2sp.org/age#the-p256tag-recipient-type>.
-fn tagged_recipient(number: u8) -> String {
-    let point = pair(number).1.to_bytes();
-    let short = [&[2 + (point[64] & 1)], &point[1..33]].concat();
-    bech32_encode(bech32::Hrp::parse_unchecked("age1tag"), &short)
+/// Sources: <https://c2sp.org/age#the-p256tag-recipient-type>, and the next chapter there.
+fn tagged_recipient(number: u8, word: &str) -> String {
+    let (key, point) = pair(number);
+    let point = point.to_bytes();
+    let bytes = match word {
+        "tag" => [&[2 + (point[64] & 1)], &point[1..33]].concat(),
+        _ => [&quantum::pair(&key).1.as_bytes()[..], &point].concat(),
+    };
+    bech32_encode(bech32::Hrp::parse_unchecked(&format!("age1{word}")), &bytes)
 }
 
 /// Opens a stanza that age made for [`tagged_recipient`].
-fn open_tagged(number: u8, stanza: &Stanza) -> Option<FileKey> {
-    let [_, point] = stanza.args.as_slice() else { return None };
-    let point = STANDARD_NO_PAD.decode(point).ok()?;
-    let point = <DhP256HkdfSha256 as Kem>::EncappedKey::from_bytes(&point).ok()?;
-    let key =
-        hpke_open::<DhP256HkdfSha256>(&point, &pair(number).0, b"age-encryption.org/p256tag", &stanza.body).ok()?;
+fn open_tagged(number: u8, word: &str, stanza: &Stanza) -> Option<FileKey> {
+    fn open<K: Kem>(sent: &[u8], key: &K::PrivateKey, info: &str, body: &[u8]) -> Option<Vec<u8>> {
+        hpke_open::<K>(&K::EncappedKey::from_bytes(sent).ok()?, key, info.as_bytes(), body).ok()
+    }
+    let [_, sent] = stanza.args.as_slice() else { return None };
+    let sent = STANDARD_NO_PAD.decode(sent).ok()?;
+    let info = format!("age-encryption.org/{}", stanza.tag);
+    let key = match (word, &*stanza.tag) {
+        ("tag", "p256tag") => open::<DhP256HkdfSha256>(&sent, &pair(number).0, &info, &stanza.body)?,
+        ("tagpq", "mlkem768p256tag") => open::<quantum::Hybrid>(&sent, &pair(number).0, &info, &stanza.body)?,
+        _ => return None,
+    };
     Some(FileKey::init_with_mut(|to| to.copy_from_slice(&key)))
 }
 
@@ -116,9 +129,8 @@ impl IdentityPluginV1 for Identities {
     ) -> io::Result<HashMap<usize, Result<FileKey, Vec<identity::Error>>>> {
         let mut keys = HashMap::new();
         for (file, stanzas) in files.iter().enumerate() {
-            let mut tagged = self.0.iter().filter(|(_, word)| word == "tag").map(|(number, _)| *number);
-            let open = |number| stanzas.iter().filter(|it| it.tag == "p256tag").find_map(|it| open_tagged(number, it));
-            if let Some(key) = tagged.find_map(open) {
+            let open = |(number, word): &(u8, String)| stanzas.iter().find_map(|it| open_tagged(*number, word, it));
+            if let Some(key) = self.0.iter().find_map(open) {
                 keys.insert(file, Ok(key));
                 continue;
             }
@@ -171,8 +183,8 @@ fn main() -> io::Result<()> {
     }
     let number = args[0].parse().map_err(io::Error::other)?;
     let word = args.get(1).map_or("open", String::as_str);
-    if word == "tag" {
-        io::stdout().write_all(format!("# recipient: {}\n", tagged_recipient(number)).as_bytes())?;
+    if word.starts_with("tag") {
+        io::stdout().write_all(format!("# recipient: {}\n", tagged_recipient(number, word)).as_bytes())?;
     }
     print_new_identity(NAME, &[&[number], word.as_bytes()].concat(), &[number]);
     Ok(())

@@ -1,6 +1,7 @@
 //! The age identities of this machine, asked from the cheapest to the dearest.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fmt::Display;
 use std::io::Read as _;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -14,6 +15,7 @@ use super::sources::{self, COMMANDS, Found, Key};
 use super::{RECIPIENT, header, plugin, shorten};
 use crate::key::{Answer, Environment, Opener, Others, Search, Stanza};
 use crate::secret::SecretBytes;
+use crate::trace;
 
 /// More than a data key or a share of one ever has.
 const PART_LIMIT: u64 = 1024;
@@ -140,11 +142,17 @@ impl<'a> Attempt<'a> {
         for key in keys {
             let Some(&by) = self.places.get(&key.public) else { continue };
             match open(self.stanzas[by], [&*key.identity as &dyn ::age::Identity]) {
-                Ok(part) => return Some(Answer::Here { part, by }),
+                Ok(part) => return Some(self.here(part, by, || format!("the identity of {}", key.place))),
                 Err(why) => self.fail(&key.public, why),
             }
         }
         None
+    }
+
+    /// The answer, which says for `--verbose` what opened it.
+    fn here<T: Display>(&self, part: SecretBytes, by: usize, with: impl FnOnce() -> T) -> Answer {
+        trace::note(|| format!("{}: opened with {}", self.stanzas[by].title(), with()));
+        Answer::Here { part, by }
     }
 
     fn fail(&mut self, public: &str, why: &str) {
@@ -235,7 +243,7 @@ impl<'a> Attempt<'a> {
             let keys = known.get(self.stanzas[by].text(Stanza::ENC)).into_iter().flatten();
             for key in keys {
                 if let Ok(part) = open(self.stanzas[by], [&**key as &dyn ::age::Identity]) {
-                    return Some(Answer::Here { part, by });
+                    return Some(self.here(part, by, || format!("the plugin {name}")));
                 }
             }
         }
@@ -263,7 +271,7 @@ impl<'a> Attempt<'a> {
                     match places.get(file) {
                         Some(_) if opened.is_some() => {}
                         Some(&by) => match open(self.stanzas[by], [&*key as &dyn ::age::Identity]) {
-                            Ok(part) => opened = Some(Answer::Here { part, by }),
+                            Ok(part) => opened = Some(self.here(part, by, || format!("the plugin {name}"))),
                             Err(why) => self.fail(self.stanzas[by].text(RECIPIENT), why),
                         },
                         None => {
@@ -296,7 +304,7 @@ impl<'a> Attempt<'a> {
         if !keys.is_empty() {
             for (by, stanza) in self.stanzas.iter().enumerate() {
                 if let Ok(part) = open(stanza, keys.iter().copied()) {
-                    return Some(Answer::Here { part, by });
+                    return Some(self.here(part, by, || "an identity that the file does not name"));
                 }
             }
         }

@@ -35,11 +35,13 @@ pub(super) struct Key {
     pub(super) public: String,
     /// Itself.
     pub(super) identity: Box<dyn ::age::Identity + Send + Sync>,
+    /// Where it stands, for people.
+    pub(super) place: Arc<str>,
 }
 
 impl Key {
     pub(super) fn new(public: String, identity: impl ::age::Identity + Send + Sync + 'static) -> Self {
-        Key { public, identity: Box::new(identity) }
+        Key { public, identity: Box::new(identity), place: Arc::default() }
     }
 }
 
@@ -187,7 +189,7 @@ impl Found {
                 ssh::Private::Open(keys) => {
                     let public = keys.first().map(|key| shorten(&key.public)).unwrap_or_default();
                     self.note(place, &format!("an ssh key, {public}"));
-                    self.keys.extend(keys);
+                    self.keys.extend(keys.into_iter().map(|key| Key { place: place.into(), ..key }));
                 }
                 ssh::Private::Locked(key) => self.lock(place, Arc::new(Locked::ssh(place, key))),
                 ssh::Private::Unusable(why) => self.note(place, &format!("an ssh private key {why}")),
@@ -200,6 +202,7 @@ impl Found {
     fn read_lines(&mut self, place: &str, text: &str, lines: Lines) {
         let mut names = Vec::new();
         let mut problems = Vec::new();
+        let shown: Arc<str> = place.into();
         for (number, line) in text.lines().enumerate() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
@@ -210,7 +213,7 @@ impl Found {
             for item in words.chain(whole) {
                 if let Some(key) = native(item) {
                     names.push(shorten(&key.public));
-                    self.keys.push(key);
+                    self.keys.push(Key { place: Arc::clone(&shown), ..key });
                 } else if let Some(identity) = plugin::Identity::parse(item) {
                     names.push(format!("one of the age plugin {}", identity.plugin()));
                     self.plugins.push(identity);
