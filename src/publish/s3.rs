@@ -229,7 +229,7 @@ impl Bucket {
             }
             "AccessDenied" | "AllAccessDisabled" => refusal
                 .hint(format!("the identity needs s3:PutObject, and better s3:GetObject, on arn:aws:s3:::{bucket}/*")),
-            other => match hint_for(other) {
+            other => match hint_for(other, &message) {
                 Some(hint) => refusal.hint(hint),
                 None => refusal,
             },

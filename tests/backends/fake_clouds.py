@@ -37,6 +37,7 @@ CLIENT_ID = 'aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee'
 CLIENT_SECRET = 'fake-entra-client-secret'
 GCP_TOKEN = 'fake-gcp-oauth-token'
 HC_AK, HC_SK, HC_PROJECT = 'HCFAKEACCESSKEY', 'hcfakesecretkey', '0123456789abcdef0123456789abcdef'
+HC_TEMPORARY, HC_SESSION, HC_OVER = 'HCFAKETEMPORARYKEY', 'fake-session', 'fake-session-that-is-over'
 MSI_HEADER = 'fake-identity-header'
 GCP_REFRESH, GCP_SUBJECT, FEDERATED = 'fake-refresh-token', 'fake-subject-token', 'fake.federated.token'
 LOCK = threading.Lock()
@@ -370,27 +371,32 @@ class H(BaseHTTPRequestHandler):
         self.send(200, {'kid': kid, 'value': b64u(out)})
 
     # --- Huawei KMS v1.0 encrypt-data / decrypt-data, with SDK-HMAC-SHA256 checked
-    def hc_sig_ok(self):
+    # What is wrong with it, in the words of Huawei's gateway; nothing when it is right.
+    def hc_wrong(self):
         a = self.headers.get('Authorization', '')
         m = re.match(r'^SDK-HMAC-SHA256 Access=([^,]+), ?SignedHeaders=([^,]+), ?Signature=([0-9a-f]+)$', a)
-        if not m or m.group(1) != HC_AK: return False
+        if not m: return 'verify aksk signature fail'
+        token = self.headers.get('X-Security-Token')
+        if m.group(1) not in (HC_AK, HC_TEMPORARY) or m.group(1) == HC_TEMPORARY and not token: return f'ak {m.group(1)} not exist'
         signed = m.group(2).split(';')
         path = self.p if self.p.endswith('/') else self.p + '/'
         canon_h = ''.join(f'{h}:{(self.headers.get(h) or "").strip()}\n' for h in signed)
         query = '&'.join(sorted(urllib.parse.urlsplit(self.path).query.split('&')))
         canon = '\n'.join([self.command, path, query, canon_h, ';'.join(signed), hashlib.sha256(self.body).hexdigest()])
         sts = '\n'.join(['SDK-HMAC-SHA256', self.headers.get('X-Sdk-Date', ''), hashlib.sha256(canon.encode()).hexdigest()])
-        return hmac.compare_digest(hmac.new(HC_SK.encode(), sts.encode(), hashlib.sha256).hexdigest(), m.group(3))
+        right = hmac.compare_digest(hmac.new(HC_SK.encode(), sts.encode(), hashlib.sha256).hexdigest(), m.group(3))
+        if not right: return 'verify aksk signature fail'
+        if m.group(1) == HC_TEMPORARY and token != HC_SESSION: return 'decrypt token fail'
 
     def huawei_iam(self):
-        if not self.hc_sig_ok(): return self.send(401, {'error': {'code': 401, 'message': 'The request you have made requires authentication.'}})
+        if self.hc_wrong(): return self.send(401, {'error': {'code': 401, 'message': 'The request you have made requires authentication.'}})
         self.who = 'signed'
         found = [{'id': HC_PROJECT, 'name': self.q['name'][0]}] if self.q.get('name') == ['tr-west-1'] else []
         self.send(200, {'projects': found})
 
     def huawei(self):
-        if not self.hc_sig_ok():
-            return self.send(401, {'error_msg': 'Incorrect IAM authentication information: verify aksk signature fail', 'error_code': 'APIGW.0301', 'request_id': 'x'})
+        wrong = self.hc_wrong()
+        if wrong: return self.send(401, {'error_msg': f'Incorrect IAM authentication information: {wrong}', 'error_code': 'APIGW.0301', 'request_id': 'x'})
         self.who = 'signed'
         _, project, _, verb = self.p.strip('/').split('/')
         if project != HC_PROJECT: return self.send(403, {'error': {'error_code': 'KMS.0310', 'error_msg': 'project'}})
@@ -475,7 +481,7 @@ def main():
     https, http = ports
     found = dict(proxy_grpc=proxy(0, https, grpc_tls), proxy_rest=proxy(0, https, https), https=https, http=http,
                    grpc_tls=grpc_tls, grpc_plain=grpc_plain, tenant=TENANT, client_id=CLIENT_ID,
-                   client_secret=CLIENT_SECRET, gcp_token=GCP_TOKEN, hc_ak=HC_AK, hc_sk=HC_SK, hc_project=HC_PROJECT, msi_header=MSI_HEADER,
+                   client_secret=CLIENT_SECRET, gcp_token=GCP_TOKEN, hc_ak=HC_AK, hc_sk=HC_SK, hc_project=HC_PROJECT, hc_temporary=HC_TEMPORARY, hc_session=HC_SESSION, hc_over=HC_OVER, msi_header=MSI_HEADER,
                    ca=o.dir + '/ca.pem', folder=o.dir, gcp_refresh=GCP_REFRESH, gcp_subject=GCP_SUBJECT, federated=FEDERATED,
                    vault_token=S.mint('https://vault.azure.net', 'az'))
     # In one step, so that nobody reads a part of it.

@@ -189,7 +189,7 @@ def moto(folder):
 
     def up(name, environment):
         port = free_port()
-        command = [sys.executable, os.path.join(BIN, "moto_server"), "-H", "127.0.0.1", "-p", str(port)]
+        command = [sys.executable, os.path.join(HERE, "aws.py"), "-H", "127.0.0.1", "-p", str(port)]
         url = f"http://127.0.0.1:{port}"
         process, log = start(folder, name, command, environment)
         wait_until(lambda: socket.create_connection(("127.0.0.1", port), 1).close(), process, log)
@@ -214,9 +214,9 @@ def moto(folder):
     client("s3", url).create_bucket(Bucket="secrets")
     found["multi"] = kms.create_key(MultiRegion=True)["KeyMetadata"]["Arn"]
 
-    # The first calls are free of checks: they make the key and the users, and every later one is checked.
-    strict = up("strict", {"INITIAL_NO_AUTH_ACTION_COUNT": "8"})
-    iam, kms = client("iam", strict), client("kms", strict)
+    # The first calls are free of checks: they make the key, the users and the sessions, and every later one is checked.
+    strict = up("strict", {"INITIAL_NO_AUTH_ACTION_COUNT": "12"})
+    iam, kms, sts = client("iam", strict), client("kms", strict), client("sts", strict)
     found["strict"] = {"url": strict, "key": kms.create_key()["KeyMetadata"]["Arn"]}
     for user, action in (("allowed", "kms:*"), ("denied", "s3:*")):
         iam.create_user(UserName=user)
@@ -224,6 +224,12 @@ def moto(folder):
         policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": "*"}]}
         iam.put_user_policy(UserName=user, PolicyName="p", PolicyDocument=json.dumps(policy))
         found["strict"][user] = [key["AccessKeyId"], key["SecretAccessKey"]]
+    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    role = iam.create_role(RoleName="team", AssumeRolePolicyDocument=json.dumps(policy))["Role"]["Arn"]
+    iam.put_role_policy(RoleName="team", PolicyName="p", PolicyDocument=json.dumps(policy))
+    for session in ("going", "over"):
+        made = sts.assume_role(RoleArn=role, RoleSessionName=session)["Credentials"]
+        found["strict"][session] = [made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"]]
     kms.describe_key(KeyId=found["strict"]["key"])
     pair = dict(zip(("aws_access_key_id", "aws_secret_access_key"), found["strict"]["denied"]))
     boto3.client("s3", "us-east-1", endpoint_url=strict, **pair).create_bucket(Bucket="checked")

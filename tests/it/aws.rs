@@ -211,11 +211,6 @@ fn each_refusal_has_its_own_message() {
     at(&misbehaving(Manner::Refuses(400, disabled)))
         .stderr_has("400 DisabledException: arn is disabled.")
         .stderr_has("enable-key");
-    // moto says that access is denied.
-    let other = "{\"__type\": \"IncorrectKeyException\", \"message\": \"not the key of this ciphertext\"}";
-    at(&misbehaving(Manner::Refuses(400, other)))
-        .stderr_has("400 IncorrectKeyException: not the key")
-        .stderr_has("the data key was wrapped with another key");
     at(&nobody()).stderr_has("cannot be reached").stderr_has("refused");
     at(&misbehaving(Manner::Silent)).stderr_has("did not answer in time");
     at(&misbehaving(Manner::Says("<html>hello</html>"))).stderr_has("not as KMS does: hello").stderr_lacks("<html>");
@@ -225,7 +220,11 @@ fn each_refusal_has_its_own_message() {
     let test = encrypted(with_key(), key("us-east-1", 0));
     let other = test.read("e.yaml").replace(key("us-east-1", 0), key("us-east-1", 1));
     let test = test.file("e.yaml", other);
-    test.run("decrypt e.yaml").fails().code(128).stderr_has("it answered 400");
+    let wrong = test.run("decrypt e.yaml").fails().code(128);
+    wrong
+        .stderr_has("it answered 400 IncorrectKeyException: The key ID in the request does not identify a CMK")
+        .stderr_has("the data key was wrapped with another key");
+    test.sops("decrypt e.yaml").code(128).fails_with("IncorrectKeyException");
     let damaged = test.read("e.yaml").replace("enc: ", "enc: '*' #");
     test.file("e.yaml", damaged).run("decrypt e.yaml").fails().code(128).stderr_has("it is no base64");
 }
@@ -255,13 +254,38 @@ fn signatures_and_permissions_are_checked_by_the_service() {
     denied.stderr_has("it answered 403").stderr_has("AccessDenied").stderr_has("kms:Encrypt");
 }
 
-/// What the service says of a session that is over.
+/// Temporary keys of a role, the session of one of which is over, at the service that checks them; and a clock that is
+/// wrong, of which no server here knows.
 #[test]
 fn an_expired_session_is_said_to_be_one() {
-    let body = "{\"__type\": \"ExpiredTokenException\", \"message\": \"The security token included in the request is expired\"}";
-    let test = keyed(test()).env("AWS_ENDPOINT_URL", &misbehaving(Manner::Refuses(400, body)));
+    let strict = &moto()["strict"];
+    let in_session = |test: Test, name: &str| {
+        let part = |at: usize| strict[name][at].as_str().unwrap();
+        let test = test.env("AWS_ENDPOINT_URL", text(strict, "url")).env("AWS_ACCESS_KEY_ID", part(0));
+        test.env("AWS_SECRET_ACCESS_KEY", part(1)).env("AWS_SESSION_TOKEN", part(2))
+    };
+    let line = format!("encrypt --kms {} a.yaml", text(strict, "key"));
+    let going = in_session(test(), "going");
+    let encrypted = going.run(&line).code(0).stdout;
+    let going = going.file("e.yaml", &encrypted);
+    going.run("decrypt e.yaml").code(0).stdout(PLAIN);
+    let over = in_session(test(), "over").file("e.yaml", &encrypted);
+    for (line, code) in [(&*line, 1), ("decrypt e.yaml", 128)] {
+        let refused = over.run(line).fails().code(code).stderr_has("log in again: aws sso login");
+        refused.stderr_has("400 ExpiredTokenException: The security token included in the request is expired");
+        over.sops(line).code(code).fails_with("ExpiredTokenException");
+    }
+    // The same of a bucket.
+    let file = Test::new().identity().file("a.yaml", PLAIN);
+    file.run("encrypt -i --age {age} a.yaml").code(0);
+    let publishing = file.rules("destination_rules:\n  - s3_bucket: checked\n");
+    let refused = in_session(publishing, "over").run("publish --yes a.yaml").fails().code(1);
+    refused.stderr_has("ExpiredToken: The provided token has expired.").stderr_has("log in again: aws sso login");
+
+    let late = "{\"__type\": \"InvalidSignatureException\", \"message\": \"Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z\"}";
+    let test = keyed(test()).env("AWS_ENDPOINT_URL", &misbehaving(Manner::Refuses(400, late)));
     let refused = test.run(&format!("encrypt --kms {} a.yaml", key("us-east-1", 0))).fails();
-    refused.stderr_has("400 ExpiredTokenException").stderr_has("log in again");
+    refused.stderr_has("is the clock of this machine right").stderr_lacks("its secret is wrong");
 }
 
 /// In a network without a way out it works the same, and nobody outside was asked for: with credentials, and without.

@@ -105,14 +105,17 @@ fn each_refusal_has_its_own_message() {
     refused(wrong, KEY).stderr_has("401 APIGW.0301").stderr_has("verify aksk signature fail").stderr_lacks("hunter2");
     refused(with_key(), "tr-west-1:denied-1").stderr_has("403 KMS.0311").stderr_has("kms:cmk:crypto");
     refused(with_key(), "tr-west-1:missing-1").stderr_has("404 KMS.0401").stderr_has("the right region");
-    // What the gateway says of a temporary key whose time is over; the stand-in has none.
-    let expired = "{\"error_msg\": \"Incorrect IAM authentication information: the security token has expired\", \"error_code\": \"APIGW.0301\"}";
-    let url = misbehaving(Manner::Refuses(401, expired));
-    let temporary = with_key().env("HUAWEICLOUD_SDK_REGION_KMS_TR_WEST_1", &url);
-    refused(temporary.env("HUAWEICLOUD_SDK_SECURITY_TOKEN", "hunter2"), KEY)
-        .stderr_has("401 APIGW.0301: Incorrect IAM authentication information: the security token has expired")
-        .stderr_has("or expired")
-        .stderr_lacks("hunter2");
+    // What its users report of a clock that is wrong, and of a key that was wrong too often.
+    for (said, hint) in [
+        ("calc aksk signature fail:signature expired, signature time:x,server time:y", "is the clock of this machine"),
+        ("AK access failed to reach the limit,forbidden.", "locked for five minutes"),
+    ] {
+        let body = format!(
+            "{{\"error_msg\": \"Incorrect IAM authentication information: {said}\", \"error_code\": \"APIGW.0301\"}}"
+        );
+        let url = misbehaving(Manner::Refuses(401, body.leak()));
+        refused(with_key().env("HUAWEICLOUD_SDK_REGION_KMS_TR_WEST_1", &url), KEY).stderr_has(said).stderr_has(hint);
+    }
     let project = with_key().env("HUAWEICLOUD_SDK_PROJECT_ID", "other");
     refused(project, KEY).stderr_has("403 KMS.0310").stderr_has("HUAWEICLOUD_SDK_PROJECT_ID");
     refused(with_key(), "nonsense").stderr_has("not the id of a Huawei Cloud KMS key").stderr_has("REGION:ID");
@@ -133,6 +136,30 @@ fn each_refusal_has_its_own_message() {
     let test = test.file("e.yaml", damaged);
     test.run("decrypt e.yaml").fails().code(128).stderr_has("400 KMS.0309: Decrypt data failed");
     by_sops(&test, "decrypt e.yaml").code(128);
+}
+
+/// A temporary key, whose session goes on, is over, or is not named.
+#[test]
+fn an_expired_session_is_said_to_be_one() {
+    let with = |token: &str| {
+        let test = with_key().env("HUAWEICLOUD_SDK_AK", text(clouds(), "hc_temporary"));
+        test.env("HUAWEICLOUD_SDK_SECURITY_TOKEN", token)
+    };
+    let line = format!("encrypt --hckms {KEY} a.yaml");
+    let going = with(text(clouds(), "hc_session"));
+    let encrypted = going.run(&line).code(0).stdout;
+    let going = going.file("e.yaml", &encrypted);
+    going.run("decrypt e.yaml").code(0).stdout(PLAIN);
+    by_sops(&going, "decrypt e.yaml").code(0);
+    let over = with(text(clouds(), "hc_over")).file("e.yaml", &encrypted);
+    for (line, code) in [(&*line, 1), ("decrypt e.yaml", 128)] {
+        let refused = over.run(line).fails().code(code).stderr_lacks(text(clouds(), "hc_over"));
+        refused
+            .stderr_has("401 APIGW.0301: Incorrect IAM authentication information: decrypt token fail")
+            .stderr_has("the session of the temporary access key is over");
+        by_sops(&over, line).code(code);
+    }
+    with("").run(&line).fails().stderr_has("not exist").stderr_has("needs its HUAWEICLOUD_SDK_SECURITY_TOKEN");
 }
 
 /// In a network without a way out it works the same, and nobody outside was asked for: with credentials, and without.

@@ -148,7 +148,7 @@ where
                 "InvalidCiphertextException" | "IncorrectKeyException" => {
                     refusal.hint("the data key was wrapped with another key, or under another encryption context")
                 }
-                other => match hint_for(other) {
+                other => match hint_for(other, message) {
                     Some(hint) => refusal.hint(hint),
                     None => refusal,
                 },
@@ -159,9 +159,14 @@ where
     }
 }
 
+/// A signature is of use for some minutes (its message says that it is expired, or not yet current).
+const CLOCK: &str = "is the clock of this machine right? date -u";
+
 /// What can be done when any service of AWS refuses for this reason.
-pub(crate) fn hint_for(code: &str) -> Option<&'static str> {
+pub(crate) fn hint_for(code: &str, message: &str) -> Option<&'static str> {
     match code {
+        "RequestTimeTooSkewed" => Some(CLOCK),
+        "InvalidSignatureException" if message.starts_with("Signature ") => Some(CLOCK),
         "ExpiredTokenException" | "ExpiredToken" | "RequestExpired" => Some("log in again: aws sso login"),
         "UnrecognizedClientException"
         | "InvalidClientTokenId"

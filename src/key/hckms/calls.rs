@@ -210,9 +210,27 @@ fn understood(status: u16, body: &[u8]) -> Result<Response, Refusal> {
     let space = if code.is_empty() { "" } else { " " };
     let refusal = Refusal::new(format!("it answered {status}{space}{code}: {message}"));
     Err(match status {
-        401 => refusal.hint("the access key or its secret is wrong, or expired"),
+        401 => refusal.hint(login_hint(&message)),
         403 => refusal.hint("the identity needs kms:cmk:crypto in this project; HUAWEICLOUD_SDK_PROJECT_ID names it"),
         404 => refusal.hint("is it the right region?"),
         _ => refusal,
     })
+}
+
+/// What can be done about a login that Huawei's gateway refuses: all of it has one code, and only the message tells.
+///
+/// Sources: the gateway's FAQ on IAM authentication information, and what its users report.
+fn login_hint(message: &str) -> &'static str {
+    let said = |words: &str| message.contains(words);
+    if said("signature expired") {
+        "is the clock of this machine right? date -u"
+    } else if said("reach the limit") {
+        "the access key is locked for five minutes, after too many wrong signatures"
+    } else if said("not exist") {
+        "there is no such access key; a temporary one needs its HUAWEICLOUD_SDK_SECURITY_TOKEN as well"
+    } else if said("token") {
+        "the session of the temporary access key is over: get a new one, with HUAWEICLOUD_SDK_SECURITY_TOKEN"
+    } else {
+        "the access key or its secret is wrong, or expired"
+    }
 }
