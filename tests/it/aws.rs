@@ -192,8 +192,17 @@ fn without_credentials_nobody_is_asked_and_nothing_is_waited_for() {
         .stderr_has("none in the profile default")
         .stderr_has("no container")
         .stderr_has("no EC2 instance");
-    let test = test.env("AWS_PROFILE", "other");
-    test.run(&format!("encrypt --kms {arn} a.yaml")).fails().stderr_has("none in the profile other");
+    let with = |name: &str, value: &str| test.run_as(&[(name, value)], &format!("encrypt --kms {arn} a.yaml")).fails();
+    with("AWS_PROFILE", "other").stderr_has("none in the profile other");
+    // What is there and does not work is named.
+    with("AWS_ACCESS_KEY_ID", "AKIA").stderr_has("AWS_SECRET_ACCESS_KEY is not set");
+    let container = format!("{}/x", nobody());
+    with("AWS_CONTAINER_CREDENTIALS_FULL_URI", &container)
+        .stderr_has("no AWS credentials: the container: it cannot be");
+    let web = test.env("AWS_ROLE_ARN", ROLE).env("AWS_WEB_IDENTITY_TOKEN_FILE", "/no/such/token");
+    web.run(&format!("encrypt --kms {arn} a.yaml"))
+        .fails()
+        .stderr_has("the web identity of AWS_WEB_IDENTITY_TOKEN_FILE: ");
 }
 
 #[test]

@@ -12,7 +12,6 @@ use crate::sys;
 use aws_config::ecs::EcsCredentialsProvider;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::imds::credentials::ImdsCredentialsProvider;
-use aws_config::meta::credentials::CredentialsProviderChain;
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::sts::AssumeRoleProvider;
@@ -138,35 +137,45 @@ async fn provide(environment: &Environment, wanted: &Wanted, config: &ProviderCo
             )
         });
     }
-    let mut chain = CredentialsProviderChain::first_try("environment", EnvironmentVariableCredentialsProvider::new())
-        .or_else("profile", profile.build())
-        .or_else("web identity", WebIdentityTokenCredentialsProvider::builder().configure(config).build());
     let is_set = |name: &str| environment.get_filled(name).is_some();
     let in_container = is_set("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") || is_set("AWS_CONTAINER_CREDENTIALS_FULL_URI");
-    if in_container {
-        chain = chain.or_else("container", EcsCredentialsProvider::builder().configure(config).build());
-    }
     let on_instance = is_set("AWS_EC2_METADATA_SERVICE_ENDPOINT") || sys::cloud() == Some(sys::Cloud::Amazon);
-    if on_instance {
-        chain = chain.or_else("instance", ImdsCredentialsProvider::builder().configure(config).build());
+    let name = profile_name(environment, wanted);
+    let web = WebIdentityTokenCredentialsProvider::builder().configure(config).build();
+    let mut sources = vec![
+        ("the environment".to_owned(), SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new())),
+        (format!("the profile {name}"), SharedCredentialsProvider::new(profile.build())),
+        ("the web identity of AWS_WEB_IDENTITY_TOKEN_FILE".to_owned(), SharedCredentialsProvider::new(web)),
+    ];
+    if in_container {
+        let container = EcsCredentialsProvider::builder().configure(config).build();
+        sources.push(("the container".to_owned(), SharedCredentialsProvider::new(container)));
     }
-    chain.provide_credentials().await.map_err(|error| {
-        let why = match &error {
-            CredentialsError::CredentialsNotLoaded(_) => {
-                let mut looked = vec!["AWS_ACCESS_KEY_ID is not set"];
-                let profile = profile_name(environment, wanted);
-                let profile = format!("~/.aws/config and ~/.aws/credentials have none in the profile {profile}");
-                looked.push(&profile);
-                looked.push("AWS_WEB_IDENTITY_TOKEN_FILE is not set");
-                looked.push(if in_container { "the container has none" } else { "this is no container of ECS or EKS" });
-                looked.push(if on_instance { "the instance has none" } else { "this is no EC2 instance" });
-                looked.join(", ")
-            }
-            _ => said(&error),
-        };
+    if on_instance {
+        let instance = ImdsCredentialsProvider::builder().configure(config).build();
+        sources.push(("the instance".to_owned(), SharedCredentialsProvider::new(instance)));
+    }
+    let none = |why: &str| {
         Refusal::without_identity(format!("no AWS credentials: {why}"))
             .hint("aws sso login, aws configure, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; AWS_PROFILE names a profile")
-    })
+    };
+    // As the SDK's own chain, which does not say which of its links broke.
+    for (source, provider) in sources {
+        match provider.provide_credentials().await {
+            Ok(credentials) => return Ok(credentials),
+            Err(CredentialsError::CredentialsNotLoaded(_)) => {}
+            Err(error) => return Err(none(&format!("{source}: {}", said(&error)))),
+        }
+    }
+    let half = is_set("AWS_ACCESS_KEY_ID");
+    let looked = [
+        if half { "AWS_SECRET_ACCESS_KEY is not set" } else { "AWS_ACCESS_KEY_ID is not set" },
+        &format!("~/.aws/config and ~/.aws/credentials have none in the profile {name}"),
+        "AWS_WEB_IDENTITY_TOKEN_FILE is not set",
+        if in_container { "the container has none" } else { "this is no container of ECS or EKS" },
+        if on_instance { "the instance has none" } else { "this is no EC2 instance" },
+    ];
+    Err(none(&looked.join(", ")))
 }
 
 /// What an error about credentials says, its cause first.
