@@ -150,7 +150,11 @@ fn certificates_are_checked_by_the_authority_that_is_named() {
 
     // A certificate under another name.
     let test = with_root(test()).env("VAULT_CACERT", &ca);
-    test.run(&tls("named")).fails().stderr_has("no secure connection");
+    test.run(&tls("named")).fails().stderr_has("no secure connection").stderr_has("is for another name");
+    // What says nothing that can be understood is an error, as in Vault's client.
+    for (name, value) in [("VAULT_SKIP_VERIFY", "yes"), ("VAULT_MAX_RETRIES", "x"), ("BAO_CLIENT_TIMEOUT", "soon")] {
+        test.run_as(&[(name, value)], &tls("tls")).fails().stderr_has(&format!("{name}={value} is no "));
+    }
     test.env("VAULT_TLS_SERVER_NAME", "vault.test").run(&tls("named")).code(0);
 }
 
@@ -172,7 +176,9 @@ fn a_server_may_want_our_certificate() {
 fn a_namespace_is_a_world_of_its_own() {
     let test = encrypted_for(&key("transit/keys/sops"));
     let inside = with_root(test).env("VAULT_NAMESPACE", "inside");
-    inside.run("decrypt e.yaml").fails().code(128);
+    inside.run("decrypt e.yaml").fails().code(128).stderr_has("the token of VAULT_TOKEN in the namespace inside: ");
+    let nowhere = inside.run_as(&[("VAULT_NAMESPACE", "nowhere")], "decrypt e.yaml").fails().code(128);
+    nowhere.stderr_has("namespace not found").stderr_has("vault namespace list").stderr_lacks("secrets enable");
     let test = with_root(crate::vault::test()).env("VAULT_NAMESPACE", "inside/");
     let line = format!("encrypt --hc-vault-transit {} a.yaml", key("transit/keys/sops"));
     let encrypted = test.run(&line).code(0).stdout;

@@ -129,7 +129,10 @@ impl Vault {
             Err(why) if route.is_local() => Err(why),
             Err(why) => return Err(Refusal::without_identity(format!("no token: {why}")).hint(login(address))),
         };
-        let identity = token.as_ref().map_or("no token", |token| &token.from).to_owned();
+        let mut identity = token.as_ref().map_or("no token", |token| &token.from).to_owned();
+        if let Some(namespace) = settings::text(&self.environment, "NAMESPACE") {
+            identity.push_str(&format!(" in the namespace {namespace}"));
+        }
         let secret = token.as_ref().ok().map(|token| token.secret.as_str());
         let reply = self.send(&route, secret, path, body).map_err(|refusal| refusal.with(&identity))?;
         let status = reply.status;
@@ -154,12 +157,15 @@ impl Vault {
             said.push_str("; the token itself is expired, revoked or wrong");
             return Err(Refusal::new(said).with(&identity).hint(login(address)));
         }
-        let sealed = said.contains("sealed");
+        let (sealed, elsewhere) = (said.contains("sealed"), said.contains("namespace not found"));
         let refusal = Refusal::new(said).with(&identity);
         Err(match (status.as_u16(), token) {
             (400 | 403, Err(why)) => refusal.hint(format!("{why}; {}", login(address))),
             (403, _) => {
                 refusal.denied().hint(format!("see what the token may do: vault token capabilities {}", path.join("/")))
+            }
+            (404, _) if elsewhere => {
+                refusal.hint("see which there are: vault namespace list; VAULT_NAMESPACE names one")
             }
             (404, _) => refusal.hint(mounted()),
             (503, _) if sealed => refusal.hint("unseal the server: vault operator unseal"),

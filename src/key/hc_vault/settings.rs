@@ -26,9 +26,27 @@ pub(super) fn text(environment: &Environment, name: &str) -> Option<String> {
     variable(environment, name)?.1.into_string().ok()
 }
 
+/// What a variable says that `read` understands. As in Vault's client, one that says something else is an error.
+fn setting<T>(
+    environment: &Environment,
+    name: &str,
+    form: &str,
+    read: impl FnOnce(&str) -> Option<T>,
+) -> Result<Option<T>, Refusal> {
+    let Some((name, value)) = variable(environment, name) else { return Ok(None) };
+    let value = value.to_string_lossy();
+    let wrong = || Refusal::new(format!("{name}={value} is no {form}"));
+    read(&value).map(Some).ok_or_else(wrong)
+}
+
 /// Whether a variable says yes, by the rules of Go.
-fn is_set(environment: &Environment, name: &str) -> bool {
-    text(environment, name).is_some_and(|text| ["1", "t", "T", "TRUE", "true", "True"].contains(&text.as_str()))
+fn is_set(environment: &Environment, name: &str) -> Result<bool, Refusal> {
+    let read = |text: &str| match text {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
+        _ => None,
+    };
+    setting(environment, name, "true or false", read).map(Option::unwrap_or_default)
 }
 
 /// Whether the server at `address` may be asked. A file says which server its key is on, and whoever wrote
@@ -71,8 +89,8 @@ impl Route {
         if !["http", "https"].contains(&url.scheme()) || url.host_str().is_none() {
             return Err(unusable("it is neither http nor https"));
         }
-        let limits = limits(environment);
-        let mut builder = redirects(environment, client_builder(&limits, &url));
+        let limits = limits(environment)?;
+        let mut builder = redirects(environment, client_builder(&limits, &url))?;
         if let Some((name, proxy)) = variable(environment, "PROXY_ADDR").or_else(|| variable(environment, "HTTP_PROXY"))
         {
             let proxy = Proxy::all(proxy.to_string_lossy().as_ref())
@@ -94,34 +112,47 @@ impl Route {
     }
 }
 
-fn limits(environment: &Environment) -> Limits {
+fn limits(environment: &Environment) -> Result<Limits, Refusal> {
     let limits = Limits::of(environment);
-    let retries = text(environment, "MAX_RETRIES").and_then(|text| text.parse().ok()).unwrap_or(RETRIES);
-    let timeout = text(environment, "CLIENT_TIMEOUT").and_then(|text| duration(&text));
-    Limits::within(timeout.unwrap_or(limits.request), retries)
+    let retries = setting(environment, "MAX_RETRIES", "number", |text| text.parse().ok())?;
+    let timeout = setting(environment, "CLIENT_TIMEOUT", "time, such as 30s", duration)?;
+    // Nothing is waited for without an end.
+    let timeout = timeout.filter(|time| !time.is_zero()).unwrap_or(limits.request);
+    Ok(Limits::within(timeout, retries.unwrap_or(RETRIES)))
 }
 
-/// A time as Vault's client takes it: seconds, or a number with a unit.
+/// A time as Vault's client takes it: seconds, or numbers with a unit.
 fn duration(text: &str) -> Option<Duration> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match &text[digits.len()..] {
-        "" | "s" => 1.0,
-        "ms" => 0.001,
-        "m" => 60.0,
-        _ => return None,
-    };
-    let time = Duration::try_from_secs_f64(digits.parse::<f64>().ok()? * unit).ok()?;
-    (!time.is_zero()).then_some(time)
+    if let Ok(seconds) = text.parse() {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    let is_number = |c: char| c.is_ascii_digit() || c == '.';
+    let (mut rest, mut seconds) = (text, 0.0);
+    while !rest.is_empty() {
+        let (number, behind) = rest.split_at(rest.find(|c| !is_number(c))?);
+        let (unit, behind) = behind.split_at(behind.find(is_number).unwrap_or(behind.len()));
+        let unit = match unit {
+            "ms" => 0.001,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            "d" => 86400.0,
+            _ => return None,
+        };
+        seconds += number.parse::<f64>().ok()? * unit;
+        rest = behind;
+    }
+    Duration::try_from_secs_f64(seconds).ok()
 }
 
 /// A standby server sends its clients on to the active one. The token goes with them, so never from a
 /// secure connection to an open one, nor to a server that is not on the list.
-fn redirects(environment: &Environment, builder: ClientBuilder) -> ClientBuilder {
-    if is_set(environment, "DISABLE_REDIRECTS") {
-        return builder.redirect(redirect::Policy::none());
+fn redirects(environment: &Environment, builder: ClientBuilder) -> Result<ClientBuilder, Refusal> {
+    if is_set(environment, "DISABLE_REDIRECTS")? {
+        return Ok(builder.redirect(redirect::Policy::none()));
     }
     let environment = environment.clone();
-    builder.redirect(redirect::Policy::custom(move |attempt| {
+    Ok(builder.redirect(redirect::Policy::custom(move |attempt| {
         let open =
             attempt.previous().last().is_some_and(|from| from.scheme() == "https" && attempt.url().scheme() != "https");
         if open || attempt.previous().len() > 2 || check_allowed(&environment, attempt.url().as_str()).is_err() {
@@ -129,7 +160,7 @@ fn redirects(environment: &Environment, builder: ClientBuilder) -> ClientBuilder
         } else {
             attempt.follow()
         }
-    }))
+    })))
 }
 
 /// The certificates that the server's is checked by, and our own.
@@ -165,7 +196,7 @@ fn certificates(environment: &Environment, mut builder: ClientBuilder) -> Result
         }
         _ => return Err(Refusal::new("of VAULT_CLIENT_CERT and VAULT_CLIENT_KEY only one is set; both are needed")),
     }
-    if is_set(environment, "SKIP_VERIFY") {
+    if is_set(environment, "SKIP_VERIFY")? {
         builder = builder.tls_danger_accept_invalid_certs(true);
     }
     Ok(builder)
@@ -225,8 +256,13 @@ mod tests {
         assert_eq!(duration("1.5s"), Some(Duration::from_millis(1500)));
         assert_eq!(duration("200ms"), Some(Duration::from_millis(200)));
         assert_eq!(duration("2m"), Some(Duration::from_secs(120)));
-        for wrong in ["", "x", "-1", "0", "5y"] {
+        assert_eq!(duration("1h1m1.5s"), Some(Duration::from_millis(3_661_500)));
+        for wrong in ["x", "-1", "5y", "1h5", "m", "1..5s", "inf", "1e400"] {
             assert_eq!(duration(wrong), None, "{wrong}");
         }
+        let limits = |name: &str, value: &str| limits(&Environment::of([(name, value.into())]));
+        assert_eq!(limits("VAULT_CLIENT_TIMEOUT", "3s").unwrap().request, Duration::from_secs(3));
+        assert!(!limits("VAULT_CLIENT_TIMEOUT", "0").unwrap().request.is_zero());
+        assert_eq!(limits("BAO_MAX_RETRIES", "x").unwrap_err().why(), "BAO_MAX_RETRIES=x is no number");
     }
 }

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::key::stanza::printable_within;
 use crate::key::{Search, Stanza};
+use rustls::CertificateError as Wrong;
 use std::error::Error as StdError;
 use std::fmt::Display;
 
@@ -158,9 +159,17 @@ pub(crate) fn cause(error: &(dyn StdError + 'static)) -> Refusal {
     if let Some(tls) = innermost.downcast_ref::<rustls::Error>() {
         let refusal = Refusal::new(format!("no secure connection: {tls}"));
         return match tls {
-            rustls::Error::InvalidCertificate(_) => {
-                refusal.hint("name the file of its certificate authority: SSL_CERT_FILE=ca.pem")
-            }
+            rustls::Error::InvalidCertificate(wrong) => refusal.hint(match wrong {
+                Wrong::NotValidForName | Wrong::NotValidForNameContext { .. } => {
+                    "its certificate is for another name: is the address right?"
+                }
+                Wrong::Expired
+                | Wrong::ExpiredContext { .. }
+                | Wrong::NotValidYet
+                | Wrong::NotValidYetContext { .. } => "is the clock of this machine right? date -u",
+                _ => "name the file of its certificate authority: SSL_CERT_FILE=ca.pem",
+            }),
+            rustls::Error::InvalidMessage(_) => refusal.hint("what answers there speaks no TLS"),
             rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired) => {
                 Refusal { hung_up: true, ..refusal }
             }
@@ -176,7 +185,11 @@ pub(crate) fn cause(error: &(dyn StdError + 'static)) -> Refusal {
     if hung_up || CLOSED.contains(&&*said) {
         return Refusal { hung_up: true, ..Refusal::new("it closed the connection without an answer") };
     }
-    Refusal::new(format!("it cannot be reached: {said}"))
+    let refusal = Refusal::new(format!("it cannot be reached: {said}"));
+    if said.starts_with("failed to lookup address") {
+        return refusal.hint("is its name right, and is there a proxy to go by? HTTPS_PROXY=http://HOST:PORT");
+    }
+    refusal
 }
 
 /// Whether no connection came to be, in the words of the library below all clients.
@@ -215,6 +228,15 @@ mod tests {
         let certificate = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
         let refusal = cause(&io::Error::other(certificate));
         assert!(refusal.why.contains("no secure connection") && refusal.hints[0].contains("SSL_CERT_FILE"));
+        for (wrong, hint) in [
+            (rustls::Error::InvalidCertificate(Wrong::NotValidForName), "another name"),
+            (rustls::Error::InvalidCertificate(Wrong::Expired), "the clock"),
+            (rustls::InvalidMessage::InvalidContentType.into(), "no TLS"),
+        ] {
+            assert!(cause(&io::Error::other(wrong)).hints[0].contains(hint), "{hint}");
+        }
+        let unknown = cause(&io::Error::other("failed to lookup address information: Name or service not known"));
+        assert!(unknown.why.starts_with("it cannot be reached: ") && unknown.hints[0].contains("HTTPS_PROXY"));
         for closed in [io::Error::other(CLOSED[0]), io::Error::new(io::ErrorKind::ConnectionReset, "x")] {
             let closed = cause(&closed);
             assert!(closed.why == "it closed the connection without an answer" && closed.has_hung_up());
