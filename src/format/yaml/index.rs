@@ -140,7 +140,7 @@ impl<'a> Indexer<'a> {
         let result = indexer.events();
         let Indexer { mut builder, value_nodes, comments, .. } = indexer;
         if result.is_ok() && !comments.is_empty() {
-            let mut scanned = if is_changed { again::with_versions(source, parsed) } else { None };
+            let mut scanned = if is_changed { again::with_directives(source, parsed) } else { None };
             let tokens = Tokens::of_parser(source, scanned.as_deref().unwrap_or(parsed));
             comments::place(tokens, &mut builder, &comments, &value_nodes);
             scanned.zeroize();

@@ -29,7 +29,7 @@ impl Indexer<'_> {
             ErrorKind::CommentNotSeparated => without_comment(self.parsed, offset),
             ErrorKind::InvalidBlockScalarIndent => at_line_start(self.parsed, offset),
             ErrorKind::BomInsideDocument => with_letter(self.parsed, offset),
-            ErrorKind::MissingDocumentEndBeforeDirective => without_version(self.parsed, offset),
+            ErrorKind::MissingDocumentEndBeforeDirective => with_end(self.parsed, offset),
             ErrorKind::SimpleKeyExpected => behind_key(self.source, self.parsed, offset),
             ErrorKind::PlainScalarStartsWithDashFlowIndicator => exchanged(self.parsed, offset, "-", "x"),
             ErrorKind::InvalidTagTerminator => plain_tag(self.parsed, offset),
@@ -93,15 +93,15 @@ pub(super) fn hidden_comments(text: &str, parsed: &str) -> Vec<Range<usize>> {
 }
 
 /// `parsed` with the directives of `source` that it has the end of a document for; nothing when there are none.
-pub(super) fn with_versions(source: &str, parsed: &str) -> Option<String> {
-    let mut found =
-        source.match_indices(VERSION).map(|(at, _)| at).filter(|&at| parsed[at..].starts_with(END)).peekable();
+pub(super) fn with_directives(source: &str, parsed: &str) -> Option<String> {
+    let mut found = source.match_indices('%').filter(|&(at, _)| parsed[at..].starts_with(END)).peekable();
     found.peek()?;
     let (mut text, mut from) = (String::with_capacity(parsed.len()), 0);
-    for at in found {
+    for (at, _) in found {
+        let end = source[at..].find(['\n', '\r']).map_or(source.len(), |len| at + len);
         text.push_str(&parsed[from..at]);
-        text.push_str(&source[at..at + END.len()]);
-        from = at + END.len();
+        text.push_str(&source[at..end]);
+        from = end;
     }
     text.push_str(&parsed[from..]);
     Some(text)
@@ -112,8 +112,7 @@ const LETTER: char = '\u{e000}';
 
 const MARK: char = '\u{feff}';
 
-/// How a directive begins that says which version of YAML this is, and what ends a document.
-const VERSION: &str = "%YAML";
+/// What ends a document.
 const END: &str = "...";
 
 /// `text` with `new`, which is as long, in the place of the `old` at `at`.
@@ -130,14 +129,32 @@ fn without_comment(text: &str, at: usize) -> Option<String> {
     exchanged(text, at, &rest[..len], &" ".repeat(len))
 }
 
-/// `text` with the end of a document for the directive at `at`, which go-yaml takes right behind a document. One that
-/// says which version this is changes nothing.
-fn without_version(text: &str, at: usize) -> Option<String> {
-    let line = text.get(at..)?.split(['\n', '\r']).next().filter(|line| line.starts_with(VERSION))?;
+/// `text` with the end of a document before the directive at `at`, which go-yaml takes right behind a document. One that
+/// says which version this is has its place; of the other, which gives a name to tags that mean nothing here, the end
+/// of the document takes the place of a part.
+fn with_end(text: &str, at: usize) -> Option<String> {
+    let line = text.get(at..)?.split(['\n', '\r']).next().filter(|line| strict::is_known_directive(line))?;
+    let directive = line.split('#').next()?.trim_end();
     let next = &text[place::skip_to_mark(text, at + line.len())..];
-    let is_read = strict::is_known_directive(line) && (next.starts_with("---") || next.starts_with("%TAG"));
-    let directive = line.split('#').next().filter(|_| is_read)?;
-    exchanged(text, at, directive, &format!("{END:width$}", width = directive.len()))
+    let is_version = directive.starts_with("%YAML");
+    if !(next.starts_with("---") || next.starts_with(if is_version { "%TAG" } else { "%" })) {
+        return None;
+    }
+    let new = if is_version {
+        format!("{END:width$}", width = directive.len())
+    } else {
+        let prefix = directive.rfind([' ', '\t'])? + 1;
+        let (old, new) = (&directive[prefix..], directive.get(prefix + END.len() + 1..)?);
+        let means_nothing = |tags: &str| {
+            const KNOWN: &str = "tag:yaml.org,2002:";
+            !tags.is_empty() && !tags.starts_with(KNOWN) && !KNOWN.starts_with(tags)
+        };
+        if !means_nothing(old) || !means_nothing(new) || new.starts_with('!') {
+            return None;
+        }
+        format!("{END}\n{}{new}", &directive[..prefix])
+    };
+    exchanged(text, at, directive, &new)
 }
 
 /// `parsed` with the header of the block scalar at `at` on the line of its key or dash: go-yaml takes one that is as deep
@@ -253,12 +270,19 @@ mod tests {
     }
 
     #[test]
-    fn a_version_needs_no_end_before_it() {
+    fn a_directive_needs_no_end_before_it() {
         are("a: 1\n%YAML 1.1 # c\n# d\n---\nb: 2\n", &[("# c", "# c"), ("# d", "# d"), ("1", "1"), ("2", "2")]);
         are("a: 1\r\n%YAML 1.1\r\n%TAG ! tag:x,2000:\r\n---\r\nb: !y 2", &[("1", "1"), ("2", "2")]);
-        for text in
-            ["a: 1\n%YAML 1.2\n---\nb: 2\n", "a: 1\n%YAML 1.1\n", "a: 1\n%YAML 1.1\nb: 2\n", "a: 1\n%TAG ! !x\n---\n"]
-        {
+        are("a: 1\n%TAG !e! tag:x,2000: # c\n%YAML 1.1\n---\nb: !e!y 2\n", &[("# c", "# c"), ("1", "1"), ("2", "2")]);
+        for text in [
+            "a: 1\n%YAML 1.2\n---\nb: 2\n",
+            "a: 1\n%YAML 1.1\n",
+            "a: 1\n%YAML 1.1\nb: 2\n",
+            "a: 1\n%TAG ! !x\n---\n",
+            "a: 1\n%TAG ! tag:yaml.org,2002:\n---\nb: !int 2\n",
+            "a: 1\n%TAG ! tag:tag:yaml\n---\nb: !.org,2002:int 2\n",
+            "a: 1\n%TAG ! tag:!!\n---\nb: !int 2\n",
+        ] {
             assert!(Yaml.index(text.to_owned()).is_err(), "{text:?}");
         }
     }
