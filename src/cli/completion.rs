@@ -4,6 +4,8 @@
 //! of the version that is installed, the files, the key paths of the file that is named, and the recipients of
 //! the rules. Completers are put on arguments by what these are called, here alone: a new command gets them by itself.
 
+mod bash;
+
 use super::output;
 use crate::config::Config;
 use crate::document::{Document, EntryId, Kind as Type};
@@ -12,7 +14,8 @@ use crate::format;
 use crate::key::registry;
 use crate::sys;
 use clap::Command;
-use clap_complete::env::Shells;
+use clap_complete::engine::ValueCompleter;
+use clap_complete::env::{Elvish, EnvCompleter, Fish, Powershell, Shells, Zsh};
 use clap_complete::{ArgValueCompleter, CompleteEnv, CompletionCandidate, PathCompleter};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -23,6 +26,8 @@ const LARGEST: u64 = 16 << 20;
 const MOST: usize = 500;
 /// The variable by which a script asks for completions.
 const VARIABLE: &str = "COMPLETE";
+/// The shells that can ask.
+const SHELLS: Shells<'static> = Shells(&[&bash::Bash, &Elvish, &Fish, &Powershell, &Zsh]);
 
 /// Print the completion script of a shell
 ///
@@ -56,8 +61,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 pub fn script(shell: &str, name: &str) -> Result<Vec<u8>> {
     let unknown = || Error::new(Kind::Generic, format!("there is no completion for {shell}"));
     let mut script = Vec::new();
-    let shells = Shells::builtins();
-    let completer = shells.completer(shell).ok_or_else(unknown)?;
+    let completer = SHELLS.completer(shell).ok_or_else(unknown)?;
     completer
         .write_registration(VARIABLE, &name.replace(['-', '.'], "_"), name, name, &mut script)
         .map_err(|error| unknown().because(error))?;
@@ -66,7 +70,7 @@ pub fn script(shell: &str, name: &str) -> Result<Vec<u8>> {
 
 /// Answers a shell that asks for completions, and does not return then.
 pub(super) fn answer(command: fn() -> Command) {
-    CompleteEnv::with_factory(move || with_completers(command())).var(VARIABLE).complete();
+    CompleteEnv::with_factory(move || with_completers(command())).var(VARIABLE).shells(SHELLS).complete();
 }
 
 /// Puts completers on all arguments that are called like something that is known here.
@@ -78,17 +82,34 @@ fn with_completers(command: Command) -> Command {
     command
         .mut_args(|arg| {
             if let Some(back_end) = arg.get_long().and_then(recipients) {
-                return arg.add(ArgValueCompleter::new(move |current: &OsStr| known_recipients(back_end, current)));
+                return arg.add(values(move |current| known_recipients(back_end, current)));
             }
             let value = arg.get_value_names().and_then(|names| names.first()).map(ToString::to_string);
             match value.as_deref() {
-                Some("PATH") => arg.add(ArgValueCompleter::new(key_paths)),
-                Some("FILE" | "FILES" | "NAME" | "MANIFEST") => arg.add(ArgValueCompleter::new(PathCompleter::any())),
-                Some("FOLDER") => arg.add(ArgValueCompleter::new(PathCompleter::dir())),
+                Some("PATH") => arg.add(values(key_paths)),
+                Some("FILE" | "FILES" | "NAME" | "MANIFEST") => {
+                    arg.add(values(|current| PathCompleter::any().complete(current)))
+                }
+                Some("FOLDER") => arg.add(values(|current| PathCompleter::dir().complete(current))),
                 _ => arg,
             }
         })
         .mut_subcommands(with_completers)
+}
+
+/// Offers what `candidates` gives and a line can take. It is of others: what is in a repository, and in its files.
+fn values(candidates: impl Fn(&OsStr) -> Vec<CompletionCandidate> + Send + Sync + 'static) -> ArgValueCompleter {
+    // PowerShell's script puts on the line what it is given, without quotes.
+    let is_bare = std::env::var_os(VARIABLE).is_some_and(|shell| Powershell.is(&shell.to_string_lossy()));
+    let is_fit = move |c: char| match is_bare {
+        true => c.is_alphanumeric() || "_-./\\:+=".contains(c),
+        false => !c.is_control(),
+    };
+    ArgValueCompleter::new(move |current: &OsStr| {
+        let mut fit = candidates(current);
+        fit.retain(|candidate| candidate.get_value().to_string_lossy().chars().all(is_fit));
+        fit
+    })
 }
 
 /// The recipients of the rules that are in force here.
@@ -147,8 +168,9 @@ fn offer(document: &Document, from: EntryId, typed: &str, found: &mut Vec<String
 
 /// The last word of the command line that is a file.
 fn named_file() -> Option<PathBuf> {
-    let words: Vec<_> = std::env::args_os().skip(3).map(PathBuf::from).collect();
-    words.into_iter().rev().find(|word| word.is_file())
+    let unquoted = |word: &OsStr| PathBuf::from(bash::unquote(&word.to_string_lossy()).0);
+    let words: Vec<_> = std::env::args_os().skip(3).collect();
+    words.iter().rev().flat_map(|word| [PathBuf::from(word), unquoted(word)]).find(|word| word.is_file())
 }
 
 fn index(path: &Path) -> Option<Document> {

@@ -1,4 +1,4 @@
-//! Completion in real shells: fish, and zsh in a terminal. (bash: `reference.rs`.) There is no PowerShell to be had where the
+//! Completion in real shells: fish, and bash and zsh in a terminal. (What bash is offered: `reference.rs`.) There is no PowerShell to be had where the
 //! tests run: of its script, the syntax is checked by a parser of that language, and what it asks is asked.
 
 use crate::builder::{Output, Test, leafcrypt};
@@ -43,6 +43,40 @@ fn fish() {
     assert_eq!(offered("leafcrypt decrypt a.yaml --extract db."), ["db.hosts", "db.password"]);
     let recipients = offered("leafcrypt rotate --add-age age1");
     assert_eq!(recipients, [test.recipient()]);
+}
+
+/// What is offered is a word of the line and nothing else, whatever a repository calls its files and keys.
+#[test]
+fn bash_quotes_what_it_puts_on_the_line() {
+    let test =
+        test().file("sp/my file.yaml", "").file("f/$(touch run).yaml", "").file("k.yaml", "\"$(touch run)\": v1\n");
+    test.run("encrypt -i k.yaml").code(0);
+    std::fs::copy(test.path("a.yaml"), test.path("sp/my file.yaml")).unwrap();
+    std::fs::copy(test.path("a.yaml"), test.path("f/$(touch run).yaml")).unwrap();
+    let mut command = shell(&test, "bash", &["--norc", "-i"]);
+    command.env("PS1", "> ").env("TERM", "dumb").env("INPUTRC", "/dev/null");
+    let mut terminal = Terminal::start(&command);
+    terminal.expect("> ").send("source <(leafcrypt completion bash); echo rea''dy\n").expect("ready");
+    terminal
+        .send("leafcrypt decrypt sp/\t--extract db.p\t; echo sai''d\n")
+        .expect("my\\ file.yaml ")
+        .expect("x")
+        .expect("said");
+    terminal.send("leafcrypt decrypt sp/my\\ file.yaml --extract db.p\t\n").expect("db.password ").expect("x");
+    terminal
+        .send("leafcrypt decrypt f/\t; echo sai''d\n")
+        .expect("\\$\\(touch\\ run\\).yaml ")
+        .expect("other: 1")
+        .expect("said");
+    terminal
+        .send("leafcrypt decrypt k.yaml --extract /\t; echo sai''d\n")
+        .expect("/\\$\\(touch\\ run\\) ")
+        .expect("v1")
+        .expect("said");
+    terminal.send("leafcrypt decrypt k.yaml --extract '/\t\x15echo sai''d\n").expect("said");
+    terminal.send("exit\n");
+    terminal.end();
+    assert!(!test.path("run").exists());
 }
 
 #[test]
