@@ -64,7 +64,19 @@ fn a_service_is_not_asked_forever() {
     let (_, recipient) = with_age();
     let test = encrypted_for(keyless(), &recipient).env("LEAFCRYPT_NETWORK_TIMEOUT", "5");
     type Serve = fn(TcpStream, &AtomicU32) -> Option<()>;
-    let cases: [(Serve, u32, &str); 6] = [
+    let cases: [(Serve, u32, &str); 7] = [
+        // A server of HTTP, in the words of Go's.
+        (
+            |mut stream, asked| {
+                asked.fetch_add(1, Ordering::SeqCst);
+                stream.read_exact(&mut [0; 24]).ok()?;
+                stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n400 Bad Request").ok()?;
+                // Until the other side has seen it.
+                std::io::copy(&mut stream, &mut std::io::sink()).ok().map(drop)
+            },
+            1,
+            "its answer is none of a key service",
+        ),
         (|stream, asked| answer(stream, asked, &status("14")), 3, "it answered Unavailable"),
         (|stream, asked| answer(stream, asked, &status("7")), 1, "it answered PermissionDenied"),
         (|stream, asked| answer(stream, asked, &status("0")), 1, "its answer is none of a key service"),

@@ -70,6 +70,14 @@ fn sops_and_leafcrypt_publish_the_same_secret() {
     }
 }
 
+/// An engine of version 1 takes what is meant for version 2 for a secret of its own: sops calls it published.
+#[test]
+fn another_version_of_the_engine_is_noticed() {
+    let test = test(&rule("^a", &folder(), "    vault_kv_mount_name: kv1\n"));
+    let refused = test.run("publish --yes a.yaml").code(1).stderr_has("as version 1 of the engine does");
+    refused.stderr_has("vault delete kv1/data/").stderr_has("vault_kv_version: 1").stderr_lacks("is published");
+}
+
 /// What sops publishes of them is no map: it is how its own code holds one, `[{"Key": …, "Value": …}]`.
 #[test]
 fn maps_and_comments_in_lists_are_what_they_are() {
