@@ -249,7 +249,13 @@ fn block_indent(document: &Document, id: EntryId) -> usize {
     let indicators = header[mark..].trim_start_matches(['|', '>']).chars();
     match indicators.take_while(|&c| c.is_ascii_digit() || matches!(c, '+' | '-')).find_map(|c| c.to_digit(10)) {
         Some(digit) => mark_column(line, document.entry(id).has_key()).0 + digit as usize,
-        None => line.len().max(1),
+        None => {
+            // Comments behind it, which end it, are not to be lines of it.
+            let blank = |line: &&str| line.trim_matches([' ', '\r']).is_empty();
+            let lines = text[start..].split('\n').filter(|line| !blank(line));
+            let comments = lines.take_while(|line| line.trim_start_matches(' ').starts_with('#'));
+            comments.map(|line| spaces(line) + 1).chain([line.len(), 1]).max().unwrap_or(1)
+        }
     }
 }
 
