@@ -151,10 +151,12 @@ impl Rule {
         for recipient in &group.recipients {
             let name = recipient.back_end;
             let backend = registry::backend(name).ok_or_else(|| {
-                Error::new(Kind::Generic, format!("this version cannot encrypt for {name} keys yet"))
+                Error::new(Kind::Generic, format!("this leafcrypt was built without {name} keys"))
                     .in_file(self.file.display().to_string())
                     .because(format!("line {} names {}", recipient.line, recipient.text))
-                    .hint("name age recipients instead, on the command line: --age RECIPIENT")
+                    .hint(
+                        "take a build with its features; or name age recipients, on the command line: --age RECIPIENT",
+                    )
             })?;
             let mut details = recipient.fields.clone();
             for (field, value) in given.get(name).into_iter().flatten() {

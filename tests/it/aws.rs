@@ -194,6 +194,8 @@ fn without_credentials_nobody_is_asked_and_nothing_is_waited_for() {
         .stderr_has("no EC2 instance");
     let with = |name: &str, value: &str| test.run_as(&[(name, value)], &format!("encrypt --kms {arn} a.yaml")).fails();
     with("AWS_PROFILE", "other").stderr_has("none in the profile other");
+    let named = test.run(&format!("encrypt --aws-profile p --kms {arn} a.yaml")).fails();
+    named.stderr_has("no AWS credentials of the profile p: ~/.aws/config and ~/.aws/credentials have none in it");
     // What is there and does not work is named.
     with("AWS_ACCESS_KEY_ID", "AKIA").stderr_has("AWS_SECRET_ACCESS_KEY is not set");
     let container = format!("{}/x", nobody());

@@ -125,16 +125,21 @@ pub(crate) async fn configured_region() -> Option<String> {
     region.map(|region| region.to_string()).filter(|region| !region.is_empty())
 }
 
+/// What AWS' library says of a profile where there are no profiles at all.
+const NO_FILES: &str = "the credential provider was not enabled";
+
 async fn provide(environment: &Environment, wanted: &Wanted, config: &ProviderConfig) -> Result<Credentials, Refusal> {
     let profile = ProfileFileCredentialsProvider::builder().configure(config);
     if !wanted.profile.is_empty() {
         let name = &wanted.profile;
         return profile.profile_name(name).build().provide_credentials().await.map_err(|error| {
-            Refusal::without_identity(format!("no AWS credentials of the profile {name}: {}", said(&error))).hint(
-                format!(
-                    "see what it has: aws configure list --profile {name}; or log in: aws sso login --profile {name}"
-                ),
-            )
+            let why = match said(&error) {
+                why if why == NO_FILES => "~/.aws/config and ~/.aws/credentials have none in it".to_owned(),
+                why => why,
+            };
+            Refusal::without_identity(format!("no AWS credentials of the profile {name}: {why}")).hint(format!(
+                "see what it has: aws configure list --profile {name}; or log in: aws sso login --profile {name}"
+            ))
         });
     }
     let is_set = |name: &str| environment.get_filled(name).is_some();
