@@ -134,12 +134,15 @@ fn whole(format: &dyn Format, mut opened: seal::Decrypted) -> Decrypted {
 fn unseal_text(request: &Decrypt, opened: Opened, keyring: &Keyring, known: Option<DataKey>) -> Result<Decrypted> {
     let Opened { bytes, mut input, output } = opened;
     let mut text = format::into_text(bytes)?;
-    if input.is_whole() && !output.is_whole() {
-        // As JSON it may hold more than data.
+    let is_json = input.name() == Json.name();
+    if input.is_whole() && !output.is_whole() || is_json && output.is_whole() {
+        // As JSON it may hold more than data; and what holds nothing else is what comes out as binary.
         let document = Json.index(text)?;
-        if !binary::holds_data(&document) {
-            input = &Json;
-        }
+        input = match binary::holds_data(&document) {
+            true if is_json => output,
+            true => input,
+            false => &Json,
+        };
         text = document.into_text();
     }
     let encrypted = input.index(text)?;

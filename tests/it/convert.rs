@@ -53,3 +53,16 @@ fn all_formats_to_all_formats_as_sops_converts_them() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(done > 20, "only {done} conversions were possible");
 }
+
+/// A binary file is JSON to whoever says so, and still comes out as it was.
+#[test]
+fn bytes_come_out_of_what_is_called_json() {
+    let bytes: Vec<u8> = (0..=255).rev().cycle().take(3_000).collect();
+    let test = Test::new().identity().file("x.bin", &bytes);
+    for encrypted in [test.run("encrypt --age {age} x.bin"), test.sops("encrypt --age {age} x.bin")] {
+        std::fs::write(test.path("x.enc"), encrypted.code(0).stdout).unwrap();
+        let line = "-d --input-type json --output-type binary x.enc";
+        assert!(test.sops(line).code(0).stdout == bytes);
+        assert!(test.run(line).code(0).stdout == bytes);
+    }
+}
