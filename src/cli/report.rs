@@ -154,13 +154,18 @@ fn place(out: &mut String, place: &Place) {
         let _ = writeln!(out, "{gap} {FRAME}|{FRAME:#} {}{ERROR}^{ERROR:#}", " ".repeat(snippet.caret()));
     }
     if let Some(path) = &place.key_path {
-        indented(out, "  at: ", path);
+        let _ = writeln!(out, "  at: {}", harmless(path));
     }
 }
 
-/// A file name or a key may hold what a terminal takes for a command.
+/// A file name or a key may hold what a terminal takes for a command, breaks a line, or turns the direction of what
+/// is behind it.
 pub(super) fn harmless(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    let is_harmful = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if is_harmful(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// A panic is a bug of ours. Its message may quote the data at hand, so only its place is shown.
@@ -218,5 +223,7 @@ hint: close the quote
     fn a_terminal_gets_no_commands_from_data() {
         let error = Error::new(Kind::Generic, "odd").in_file("a\u{1b}[2J.yaml").at_path("k\u{7}");
         assert!(!plain(&error).contains(['\u{1b}', '\u{7}']));
+        let error = Error::new(Kind::Generic, "odd").at_path("a\nhint: \u{202e}b\u{2028}");
+        assert_eq!(plain(&error), "error: odd\n  at: a\u{fffd}hint: \u{fffd}b\u{fffd}\n");
     }
 }

@@ -121,7 +121,7 @@ fn plan_all<'a>(request: &UpdateKeys, sources: &'a [Source], teller: &mut Teller
     files::each(sources, "Reading", |source| request.plan(source), planned);
     match in_step[..] {
         [] => {}
-        [only] => report::note(&format!("{} already has the recipients of its rule", only.shown())),
+        [only] => report::note(&format!("{} already has the recipients of its rule", harmless(&only.shown()))),
         _ => report::note(&format!("{} files already have the recipients of their rules", in_step.len())),
     }
     batches
@@ -150,7 +150,7 @@ fn agreed(batch: &Batch<'_>) -> Result<bool> {
         Some(true) => Ok(true),
         Some(false) => {
             match batch.sources[..] {
-                [only] => report::note(&format!("{} is left as it is", only.shown())),
+                [only] => report::note(&format!("{} is left as it is", harmless(&only.shown()))),
                 _ => report::note(&format!("{} files are left as they are", batch.sources.len())),
             }
             Ok(false)
