@@ -11,7 +11,7 @@ use crate::metadata::Selection;
 use crate::ops::{Rules, Source};
 use crate::sys;
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 use std::path::PathBuf;
 
 /// Which file, and what is in it.
@@ -72,12 +72,19 @@ impl OutputArgs {
 #[derive(Args)]
 pub(super) struct ConfigArgs {
     /// Use this .sops.yaml and search for no other
-    #[arg(long, value_name = "FILE", env = "SOPS_CONFIG", hide_env_values = true)]
+    // clap's own parser of paths refuses an empty one, in the variable as well.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "SOPS_CONFIG",
+        hide_env_values = true,
+        value_parser = OsStringValueParser::new().map(PathBuf::from)
+    )]
     config: Option<PathBuf>,
 }
 
 impl ConfigArgs {
-    /// The file; an empty variable says nothing.
+    /// The file; an empty name says nothing, as in sops.
     pub(super) fn path(self) -> Option<PathBuf> {
         self.config.filter(|path| !path.as_os_str().is_empty())
     }

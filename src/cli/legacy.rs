@@ -46,9 +46,9 @@ pub(super) fn rewrite(args: Vec<OsString>, command: &clap::Command) -> Result<Ve
         if named.is_none()
             && let Some((wanted, rest)) = mode_switch(text)
         {
-            if mode.is_some_and(|mode| mode != wanted) {
-                return Err(Error::new(Kind::ConflictingArguments, "cannot encrypt, decrypt or rotate at once")
-                    .hint("leafcrypt encrypt FILE, leafcrypt decrypt FILE, or leafcrypt rotate FILE"));
+            if let Some(mode) = mode.filter(|mode| *mode != wanted) {
+                return Err(Error::new(Kind::ConflictingArguments, format!("cannot {mode} and {wanted} at once"))
+                    .hint(format!("leafcrypt {mode} FILE, or leafcrypt {wanted} FILE")));
             }
             mode = Some(wanted);
             rewritten.extend(rest.map(OsString::from));
@@ -110,11 +110,13 @@ pub(super) fn rewrite(args: Vec<OsString>, command: &clap::Command) -> Result<Ve
     Ok(rewritten)
 }
 
-/// Turns `help`, `help COMMAND` and `h` into `--help`.
+/// Turns `help`, `help COMMAND` and `h` into `--help`. Of a command that there is not, clap says so.
 fn asking_for_help(mut args: Vec<OsString>, command: &clap::Command) -> Vec<OsString> {
-    let is_command = |word: &OsString| word.to_str().is_some_and(|word| command.find_subcommand(word).is_some());
+    let may_be_command = |word: &OsString| {
+        word.to_str().is_some_and(|word| command.find_subcommand(word).is_some() || !is_file_name(word))
+    };
     match &args[..] {
-        [_, help, rest @ ..] if (help == "help" || help == "h") && rest.first().is_none_or(is_command) => {
+        [_, help, rest @ ..] if (help == "help" || help == "h") && rest.first().is_none_or(may_be_command) => {
             args.remove(1);
             args.push("--help".into());
             args

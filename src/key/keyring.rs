@@ -166,6 +166,12 @@ impl Keyring {
             if !self.local && self.services.is_empty() {
                 tried.hints.push(NAME_ONE.to_owned());
             }
+            // Of several groups one more recipient is of no help: it would be in the first.
+            for own in tried.own.drain(..).filter(|_| groups.len() == 1) {
+                tried
+                    .hints
+                    .push(format!("or have someone who can open the file add you: leafcrypt rotate -i {own} FILE"));
+            }
             for stanza in groups[*group].iter().filter(|stanza| registry::backend(stanza.list()).is_none()) {
                 let kind = printable(stanza.list());
                 tried.looked_at.push(format!("{}: this build cannot open {kind} keys", stanza.title()));
@@ -351,6 +357,7 @@ impl Search {
         add(&mut self.failures, other.failures);
         add(&mut self.looked_at, other.looked_at);
         add(&mut self.hints, other.hints);
+        add(&mut self.own, other.own);
     }
 }
 

@@ -175,4 +175,6 @@ pub struct Search {
     pub looked_at: Vec<String>,
     /// What the user can do, with a command to type.
     pub hints: Vec<String>,
+    /// The public keys of which the private ones are here, as flags that add them to a file: `--add-age age1…`.
+    pub own: Vec<String>,
 }

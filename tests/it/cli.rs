@@ -49,6 +49,32 @@ fn what_was_nearly_right_is_named() {
 }
 
 #[test]
+fn a_command_that_there_is_not_and_two_at_once_are_named() {
+    test().run("help nope").code(1).stdout("").stderr_has("'nope'");
+    test().run("help encryp").code(1).stdout("").stderr_has("'encrypt'");
+    test().run("-d -e a.yaml").code(8).stdout("").stderr_has("error: cannot decrypt and encrypt at once");
+}
+
+/// An empty name of the rules is none: `SOPS_CONFIG=` in an environment stops nothing.
+#[test]
+fn an_empty_name_of_the_rules_says_nothing() {
+    let test = test().rules("creation_rules:\n  - age: '{age}'\n");
+    for line in
+        ["encrypt -i a.yaml", "rotate a.yaml", "set a.yaml '[\"user\"]' 1", "updatekeys --yes a.yaml", "decrypt a.yaml"]
+    {
+        test.run_as(&[("SOPS_CONFIG", "")], line).code(0);
+    }
+    for line in
+        ["--config '' updatekeys --yes a.yaml", "updatekeys --config '' --yes a.yaml", "rotate --config= a.yaml"]
+    {
+        test.run(line).code(0);
+    }
+    test.sops_as(&[("SOPS_CONFIG", "")], "updatekeys --yes a.yaml").code(0);
+    test.sops("--config '' updatekeys --yes a.yaml").code(0);
+    test.run_as(&[("SOPS_CONFIG", "missing.yaml")], "updatekeys --yes a.yaml").fails();
+}
+
+#[test]
 fn standard_input_is_a_file_too() {
     let test = test();
     for name in ["-", "/dev/stdin", ""] {
@@ -107,6 +133,8 @@ fn a_file_for_someone_else_is_explained() {
     let encrypted = test().run("encrypt a.yaml").code(0).stdout;
     let stranger = Test::new().identity().file("e.yaml", &encrypted);
     stranger.run("decrypt e.yaml").fails().code(128).stderr_has("age1").stderr_has("keys.txt").stderr_has("hint");
+    let add = format!("add you: leafcrypt rotate -i --add-age {} FILE", stranger.recipient());
+    stranger.run("decrypt e.yaml").fails().stderr_has(&add);
     stranger.sops("decrypt e.yaml").code(128);
     let no_key = Test::new().file("e.yaml", &encrypted);
     no_key.run("decrypt e.yaml").fails().code(128);

@@ -316,14 +316,16 @@ impl<'a> Attempt<'a> {
         let Attempt { failures, troubles, report, own, .. } = self;
         let looked_at = troubles.into_iter().chain(report).collect();
         if failures.is_empty() {
-            return Answer::NotMine(Search { failures, looked_at, hints: hints(own) });
+            let hints = hints(own.is_some());
+            let own = own.into_iter().map(|own| format!("--add-age {own}")).collect();
+            return Answer::NotMine(Search { failures, looked_at, hints, own });
         }
         let locked = failures.iter().all(|line| line.contains(" is locked: "));
         let hint = match locked {
             true => "run it in a terminal, and give the passphrase",
             false => "take the file's sops block from an earlier version: git log -p FILE",
         };
-        Answer::Failed(Search { failures, looked_at, hints: vec![hint.to_owned()] })
+        Answer::Failed(Search { failures, looked_at, hints: vec![hint.to_owned()], own: Vec::new() })
     }
 }
 
@@ -332,16 +334,13 @@ fn opened(locked: &Locked) -> Option<&Found> {
     locked.is_asked().then(|| locked.open().ok()).flatten()
 }
 
-/// What to do without a matching identity; `own` is the public key of one that is there.
-fn hints(own: Option<String>) -> Vec<String> {
-    let then = match own {
-        // Real sops' command: whoever has the key may not have leafcrypt.
-        Some(own) => {
-            format!("or have someone who can open the file add you: sops rotate -i --add-age {own} FILE")
-        }
-        None => "or make an identity and have its recipient added to the file: leafcrypt keygen".to_owned(),
-    };
-    vec!["name the file with the matching identity: export SOPS_AGE_KEY_FILE=KEYFILE".to_owned(), then]
+/// What to do without a matching identity.
+fn hints(has_another: bool) -> Vec<String> {
+    let mut hints = vec!["name the file with the matching identity: export SOPS_AGE_KEY_FILE=KEYFILE".to_owned()];
+    if !has_another {
+        hints.push("or make an identity and have its recipient added to the file: leafcrypt keygen".to_owned());
+    }
+    hints
 }
 
 /// Opens a stanza with one of `identities`.

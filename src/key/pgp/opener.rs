@@ -85,11 +85,7 @@ impl Opener for SecretKeys {
             Ok(list) => {
                 search.looked_at.push(format!("{place}: {}", list.show()));
                 search.hint(Some("import the secret key, if you have it elsewhere: gpg --import KEYFILE"));
-                if let Some(own) = list.fingerprints.first() {
-                    search.hints.push(format!(
-                        "or have someone who can open the file add you: sops rotate -i --add-pgp {own} FILE"
-                    ));
-                }
+                search.own.extend(list.fingerprints.first().map(|own| format!("--add-pgp {own}")));
             }
             Err(trouble) => {
                 search.looked_at.push(format!("{place}: {}", trouble.line()));

@@ -110,7 +110,7 @@ impl Refusal {
     pub(crate) fn into_search(self, stanza: &Stanza) -> Search {
         let line = format!("{}: {}", stanza.title(), self.why);
         let (failures, looked_at) = if self.without_identity { (vec![], vec![line]) } else { (vec![line], vec![]) };
-        Search { failures, looked_at, hints: self.hints }
+        Search { failures, looked_at, hints: self.hints, own: Vec::new() }
     }
 }
 

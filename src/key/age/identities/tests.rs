@@ -134,7 +134,7 @@ fn the_report_names_public_keys_and_shows_no_line_of_a_key_file() {
         assert!(!report.contains(secret), "{report}");
         assert!(!search.hints.join(" ").contains(secret));
     }
-    assert!(search.hints.iter().any(|hint| hint.contains(&mine.public)));
+    assert!(search.own.iter().any(|own| own.contains(&mine.public)));
 }
 
 /// Where sops looks for identities without being told, for a user whose home is `home`.
