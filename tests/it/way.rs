@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 /// What becomes of a request.
@@ -20,6 +20,8 @@ pub(crate) enum Fate {
     To(String),
     /// The same, after a while.
     Late(Duration, String),
+    /// The same, once so many wait for it at the same time.
+    Together(usize, String),
     /// No answer.
     Silence,
     /// An answer that begins and never ends, a byte at a time.
@@ -39,6 +41,8 @@ pub(crate) struct Way {
 struct Shared {
     fates: Mutex<HashMap<String, Fate>>,
     asked: Mutex<Vec<String>>,
+    /// How many have waited for others.
+    waiting: (Mutex<usize>, Condvar),
     tls: Arc<ServerConfig>,
 }
 
@@ -55,7 +59,8 @@ impl Way {
             .with_single_cert(chain, key)
             .unwrap();
         let fates = hosts.iter().map(|(host, address)| ((*host).to_owned(), Fate::To((*address).to_owned()))).collect();
-        let shared = Arc::new(Shared { fates: Mutex::new(fates), asked: Mutex::default(), tls: Arc::new(tls) });
+        let (fates, asked, waiting, tls) = (Mutex::new(fates), Mutex::default(), <_>::default(), Arc::new(tls));
+        let shared = Arc::new(Shared { fates, asked, waiting, tls });
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let serving = Arc::clone(&shared);
@@ -113,6 +118,19 @@ impl Shared {
             Fate::To(address) => stream.write_all(&forwarded(&address, &head, &body)?).ok()?,
             Fate::Late(wait, address) => {
                 std::thread::sleep(wait);
+                stream.write_all(&forwarded(&address, &head, &body)?).ok()?;
+            }
+            Fate::Together(all, address) => {
+                let (waiting, changed) = &self.waiting;
+                let mut waiting = waiting.lock().unwrap();
+                *waiting += 1;
+                changed.notify_all();
+                let patience = Duration::from_secs(60);
+                let waited = changed.wait_timeout_while(waiting, patience, |waiting| *waiting < all).unwrap();
+                if waited.1.timed_out() {
+                    return None;
+                }
+                drop(waited);
                 stream.write_all(&forwarded(&address, &head, &body)?).ok()?;
             }
             Fate::Silence => drop(stream.read(&mut [0])),
