@@ -170,7 +170,7 @@ fn job(
     let destination = match &output.output {
         Some(file) if sys::is_stdout(file) => Destination::Stdout,
         Some(file) => Destination::File(file.clone()),
-        None if output.in_place => Destination::File(path.clone()),
+        None if output.in_place => Destination::InPlace(path.clone()),
         None => Destination::Stdout,
     };
     Ok(Job { source: Source { path, name, input_type, output_type: output.output_type }, destination })

@@ -74,13 +74,15 @@ pub(super) struct Done {
 /// That of the job when there is one alone; else how many failed, which have been told by then.
 pub(super) fn do_each(jobs: &[Job], doing: &'static str, work: impl Fn(&Job) -> Result<Done> + Sync) -> Result<()> {
     if let [only] = jobs {
+        let destination = only.destination.watch();
         let done = work(only)?;
         report::warnings(&done.warnings);
-        return only.destination.write(done.bytes.expose());
+        return destination.write(done.bytes.expose());
     }
     let work = |job: &Job| {
+        let destination = job.destination.watch();
         let done = work(job)?;
-        job.destination.write(done.bytes.expose())?;
+        destination.write(done.bytes.expose())?;
         Ok(done.warnings)
     };
     let mut failed = 0;

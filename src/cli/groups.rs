@@ -102,9 +102,10 @@ fn change(target: Target, step: Step) -> Result<()> {
         return Err(Error::new(Kind::ReadInput, "no file is named")
             .hint("name it before all else: leafcrypt groups add --file FILE --age RECIPIENT"));
     };
-    let destination = if target.in_place { Destination::File(path.clone()) } else { Destination::Stdout };
+    let destination = if target.in_place { Destination::InPlace(path.clone()) } else { Destination::Stdout };
     let source = Source { path, name: None, input_type: target.input_type, output_type: None };
     let threshold = target.shamir_secret_sharing_threshold.filter(|&threshold| threshold > 0);
+    let destination = destination.watch();
     let regrouped = groups::change(Groups { source, step, threshold }, &target.keys.keyring()?)?;
     destination.write(regrouped.text.as_bytes())?;
     report::styled(plan::render(&regrouped.plan).trim_end());

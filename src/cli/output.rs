@@ -1,6 +1,7 @@
 //! Where a document goes.
 
 use crate::error::{Error, Kind, Result};
+use crate::ops::Version;
 use crate::sys;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -11,14 +12,36 @@ pub(super) enum Destination {
     Stdout,
     /// To a file, which is replaced in one step.
     File(PathBuf),
+    /// To the file that the document is read from, unless somebody else writes it meanwhile.
+    InPlace(PathBuf),
+}
+
+/// A destination, as it was before the document was read.
+pub(super) struct Watched<'a> {
+    destination: &'a Destination,
+    before: Option<Version>,
 }
 
 impl Destination {
+    /// To be called before the document is read.
+    pub(super) fn watch(&self) -> Watched<'_> {
+        let before = match self {
+            Destination::InPlace(path) => Version::of(path),
+            Destination::Stdout | Destination::File(_) => None,
+        };
+        Watched { destination: self, before }
+    }
+}
+
+impl Watched<'_> {
     /// Writes `bytes` there, unchanged.
     pub(super) fn write(&self, bytes: &[u8]) -> Result<()> {
-        match self {
+        if let Some(before) = &self.before {
+            before.require_same()?;
+        }
+        match self.destination {
             Destination::Stdout => print(bytes),
-            Destination::File(path) => sys::replace_file(path, bytes),
+            Destination::File(path) | Destination::InPlace(path) => sys::replace_file(path, bytes),
         }
     }
 }

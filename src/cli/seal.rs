@@ -50,5 +50,5 @@ fn scope_parser() -> impl TypedValueParser<Value = Scope> {
 pub(super) fn run(args: Args) -> Result<()> {
     let Job { source, destination } = args::only_job(args.input, &OutputArgs::of_file(args.output))?;
     let request = Seal { source, certificate: args.cert, scope: args.scope, namespace: args.namespace };
-    destination.write(sealed_secret::seal(&request, &args.keys.keyring()?)?.as_bytes())
+    destination.watch().write(sealed_secret::seal(&request, &args.keys.keyring()?)?.as_bytes())
 }

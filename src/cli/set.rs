@@ -124,14 +124,19 @@ impl TargetArgs {
         };
         let (document, ignore_mac, rules) = (self.document, self.ignore_mac, self.layout.rules());
         let request = Set { source, document, path, value, idempotent, ignore_mac, rules };
-        let changed = set::set(&request, &self.keys.keyring()?)?;
-        report::warnings(&changed.warnings);
+        let is_in_place = self.output.is_none();
         let destination = match self.output {
             Some(output) if sys::is_stdout(&output) => Destination::Stdout,
             Some(output) => Destination::File(output),
-            None if changed.is_new => Destination::File(file),
-            None => return Ok(()),
+            None => Destination::InPlace(file),
         };
+        let keyring = self.keys.keyring()?;
+        let destination = destination.watch();
+        let changed = set::set(&request, &keyring)?;
+        report::warnings(&changed.warnings);
+        if is_in_place && !changed.is_new {
+            return Ok(());
+        }
         destination.write(&changed.bytes)
     }
 }

@@ -10,7 +10,6 @@ use crate::format::Format;
 use crate::key::Keyring;
 use crate::ops::updatekeys::{Planned, UpdateKeys};
 use crate::ops::{Plan, Rules, Source};
-use crate::sys;
 use std::collections::HashMap;
 use std::path::PathBuf;
 
@@ -131,8 +130,9 @@ fn plan_all<'a>(request: &UpdateKeys, sources: &'a [Source], teller: &mut Teller
 fn carry_out<'a>(request: &UpdateKeys, batch: &Batch<'a>, keyring: &Keyring, teller: &mut Teller) -> Vec<&'a Source> {
     let mut done = Vec::new();
     let work = |source: &&Source| -> Result<()> {
-        let text = request.apply(source, &batch.plan, keyring)?;
-        sys::replace_file(&source.path, text.as_bytes())
+        let destination = output::Destination::InPlace(source.path.clone());
+        let destination = destination.watch();
+        destination.write(request.apply(source, &batch.plan, keyring)?.as_bytes())
     };
     files::each(&batch.sources, "Updating", work, |source, result| match result {
         Ok(()) => {

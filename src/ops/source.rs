@@ -5,8 +5,9 @@ use crate::error::{Error, Kind, Result};
 use crate::format::{self, Format, Pieces, binary::Binary};
 use crate::key::Others;
 use crate::{config, event, sys};
+use sha2::{Digest as _, Sha256};
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -100,6 +101,65 @@ impl Source {
         let (input, output) = self.formats();
         Ok(Opened { bytes, input, output })
     }
+}
+
+/// What a file held before the work on it began. Keys may take long, and what somebody else wrote meanwhile would be lost.
+pub struct Version {
+    path: PathBuf,
+    digest: [u8; 32],
+}
+
+impl Version {
+    /// The version of the file at `path`. Nothing for what is no regular file or cannot be read: reading it says so
+    /// better.
+    #[must_use]
+    pub fn of(path: &Path) -> Option<Self> {
+        Some(Version { path: path.to_owned(), digest: digest(path).ok()?? })
+    }
+
+    /// Refuses to go on when the file is another by now: to be asked right before it is replaced.
+    ///
+    /// # Errors
+    /// When somebody else has changed or removed it, or it cannot be read any more.
+    pub fn require_same(&self) -> Result<()> {
+        let exists = match digest(&self.path) {
+            Ok(Some(now)) if now == self.digest => return Ok(()),
+            Ok(_) => true,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(error) => {
+                let message = format!("{} cannot be read any more", self.path.display());
+                return Err(Error::new(Kind::ReadInput, message).because(error));
+            }
+        };
+        let error = changed_meanwhile(&self.path, true, exists);
+        Err(if exists { error.hint("look at what has changed, and run the command again") } else { error })
+    }
+}
+
+/// The digest of a regular file; others are not read, since nobody could read them again.
+fn digest(path: &Path) -> io::Result<Option<[u8; 32]>> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Ok(None);
+    }
+    let mut file = File::open(path)?;
+    let (mut digest, mut piece) = (Sha256::new(), vec![0; 64 << 10]);
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(Some(digest.finalize().into())),
+            len => digest.update(&piece[..len]),
+        }
+    }
+}
+
+/// That somebody else wrote the file at `path` while it was worked on; whether it was there `before`, and is `now`.
+pub(super) fn changed_meanwhile(path: &Path, before: bool, now: bool) -> Error {
+    let what = match (before, now) {
+        (true, true) => "changed",
+        (true, false) => "removed",
+        _ => "made",
+    };
+    Error::new(Kind::WriteOutput, format!("{} was {what} by someone else meanwhile", path.display()))
+        .because("nothing was overwritten")
 }
 
 /// A file that is so large that it is better worked on in pieces.

@@ -141,6 +141,39 @@ fn idempotent_touches_nothing_that_is_as_wanted() {
     assert_ne!(test.read("a.yaml"), before);
 }
 
+/// Who else writes the file while a key is waited for loses nothing.
+#[test]
+fn what_somebody_else_wrote_meanwhile_is_not_overwritten() {
+    let test = team(PLAIN, "a.yaml");
+    // Elsewhere than where it is looked for without the command.
+    let keys = test.path("keys.txt");
+    std::fs::rename(test.home().join(".config/sops/age/keys.txt"), &keys).unwrap();
+    let before = test.read("a.yaml");
+    for line in [
+        "set a.yaml db.user '\"root\"'",
+        "unset a.yaml db.user",
+        "rotate -i a.yaml",
+        "decrypt -i a.yaml",
+        "groups add -i -f a.yaml --age {age}",
+    ] {
+        for (meanwhile, after, said) in [
+            (
+                "echo '# more' >> a.yaml",
+                Some(format!("{before}# more\n")),
+                "a.yaml was changed by someone else meanwhile",
+            ),
+            ("rm a.yaml", None, "a.yaml was removed by someone else meanwhile"),
+        ] {
+            let command = format!("{meanwhile}; cat '{}'", keys.display());
+            std::fs::write(test.path("a.yaml"), &before).unwrap();
+            std::fs::write(test.path("key.sh"), command).unwrap();
+            let output = test.run_as(&[("SOPS_AGE_KEY_CMD", "sh key.sh")], line).fails().code(3);
+            output.stderr_has(said).stderr_has("nothing was overwritten");
+            assert_eq!(std::fs::read_to_string(test.path("a.yaml")).ok(), after, "{line}");
+        }
+    }
+}
+
 #[test]
 fn each_document_of_a_stream_has_a_number() {
     let test = team("a: 1\n---\na: 2\nb: 3\n---\nc: [x]\n", "a.yaml");

@@ -9,7 +9,7 @@ mod editor;
 use super::encrypt::{self, Encrypt};
 use super::manifest;
 use super::secret_data::View;
-use super::source::Source;
+use super::source::{self, Source};
 use super::unsealed::Unsealed;
 use crate::document::{Indent, Splicer, Value};
 use crate::error::{Error, Kind, Result};
@@ -404,13 +404,7 @@ impl<'a> Session<'a> {
     }
 
     fn changed_meanwhile(&self, exists: bool) -> Error {
-        let path = self.path().display();
-        let what = match (self.version.is_some(), exists) {
-            (true, true) => format!("{path} was changed by someone else meanwhile"),
-            (true, false) => format!("{path} was removed by someone else meanwhile"),
-            _ => format!("{path} was made by someone else meanwhile"),
-        };
-        Error::new(Kind::WriteOutput, what).because("nothing was overwritten")
+        source::changed_meanwhile(self.path(), self.version.is_some(), exists)
     }
 
     /// Keeps a text that was changed and not saved.
