@@ -262,7 +262,7 @@ fn key_paths_are_completed() {
         ("decrypt a.yaml --extract n", "note"),
     ] {
         let index = typed.split(' ').count().to_string();
-        let variables = [("COMPLETE", "bash"), ("_CLAP_COMPLETE_INDEX", index.as_str()), ("_CLAP_IFS", "\n")];
+        let variables = [("COMPLETE", "zsh"), ("_CLAP_COMPLETE_INDEX", index.as_str()), ("_CLAP_IFS", "\n")];
         test.run_as(&variables, &format!("-- leafcrypt {typed}")).code(0).stdout(offered);
     }
 }
