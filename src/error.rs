@@ -336,6 +336,14 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// Whether a character, in the name of a file or a key, is a command to a terminal, breaks a line, or turns the direction
+/// of what is behind it.
+#[must_use]
+pub fn is_harmful(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// Line and column of a byte offset, both from 1; the column counts characters.
 #[must_use]
 pub fn line_column(text: &str, offset: usize) -> (usize, usize) {

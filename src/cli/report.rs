@@ -15,7 +15,7 @@
 //!
 //! Colours only on a terminal and without `NO_COLOR`, which `anstream` sees to.
 
-use crate::error::{Error, Place};
+use crate::error::{Error, Place, is_harmful};
 use crate::trace;
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write as _;
@@ -158,13 +158,8 @@ fn place(out: &mut String, place: &Place) {
     }
 }
 
-/// A file name or a key may hold what a terminal takes for a command, breaks a line, or turns the direction of what
-/// is behind it.
+/// A file name or a key may hold anything.
 pub(super) fn harmless(text: &str) -> String {
-    let is_harmful = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
     text.chars().map(|c| if is_harmful(c) { '\u{fffd}' } else { c }).collect()
 }
 

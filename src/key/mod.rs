@@ -34,6 +34,7 @@ mod wrap;
 pub use crate::sys::Environment;
 pub use keyring::{Keyring, Opened, Share};
 pub use stanza::Stanza;
+pub(crate) use stanza::printable_within;
 
 use crate::document::Value;
 use crate::error::Result;

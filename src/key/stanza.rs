@@ -2,6 +2,7 @@
 
 use super::registry;
 use crate::document::Value;
+use crate::error::is_harmful;
 
 /// One entry of a key list in the `sops` block: who may open the data key, and the copy wrapped for
 /// them.
@@ -134,14 +135,14 @@ pub(super) fn printable(text: &str) -> String {
 }
 
 /// The same, cut after `longest` characters.
-pub(super) fn printable_within(text: &str, longest: usize) -> String {
+pub(crate) fn printable_within(text: &str, longest: usize) -> String {
     let mut shown = String::new();
     for (at, c) in text.chars().enumerate() {
         if at == longest {
             shown.push('…');
             break;
         }
-        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
+        if is_harmful(c) { shown.extend(c.escape_default()) } else { shown.push(c) }
     }
     shown
 }
@@ -149,6 +150,11 @@ pub(super) fn printable_within(text: &str, longest: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_shown_neither_breaks_nor_turns_a_line() {
+        assert_eq!(printable("age\u{1b}\n\u{202e}x\u{2028}é"), "age\\u{1b}\\n\\u{202e}x\\u{2028}é");
+    }
 
     #[test]
     fn a_title_cannot_steer_a_terminal() {

@@ -11,7 +11,7 @@ use crate::config::CreationRule;
 use crate::document::{Document, EntryId, Indent, Kind as Type};
 use crate::error::{Error, Kind, Result};
 use crate::format::{self, Format, json::Json};
-use crate::key::{GivenDetails, Keyring};
+use crate::key::{GivenDetails, Keyring, printable_within};
 use crate::metadata::{Metadata, Selection};
 use crate::publish::{Destination, Destinations, Kept, There};
 use crate::secret::{DataKey, SecretBytes};
@@ -118,18 +118,14 @@ impl Publish {
             }
         }
         let address = destination.address(&name);
-        let (file, address) = (on_one_line(source.shown()), on_one_line(address));
+        let (file, address) = (on_one_line(&source.shown()), on_one_line(&address));
         Ok(Publication { file, address, kept, recipients, state, warnings, name, content, destination })
     }
 }
 
 /// A name as it can stand in a plan: a file may be called anything, also two lines of one.
-fn on_one_line(name: String) -> String {
-    if !name.contains(char::is_control) {
-        return name;
-    }
-    let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
-    name.chars().map(shown).collect()
+fn on_one_line(name: &str) -> String {
+    printable_within(name, usize::MAX)
 }
 
 impl State {
@@ -281,8 +277,8 @@ mod tests {
 
     #[test]
     fn a_name_is_one_line() {
-        assert_eq!(on_one_line("a\n+++ b\u{1b}[2J\u{85}\u{e9}".to_owned()), "a\\n+++ b\\u{1b}[2J\\u{85}\u{e9}");
-        assert_eq!(on_one_line("a \\ b".to_owned()), "a \\ b");
+        assert_eq!(on_one_line("a\n+++ b\u{1b}[2J\u{85}\u{e9}"), "a\\n+++ b\\u{1b}[2J\\u{85}\u{e9}");
+        assert_eq!(on_one_line("a \\ b"), "a \\ b");
     }
 
     #[test]
