@@ -253,11 +253,9 @@ mod tests {
             assert!(opened(&part(other)).is_none(), "{other}");
         }
         let damaged = sealed.replacen("\"key7\"", "\"key_\"", 1);
-        assert!(opened(&Decrypt { ..request("damaged.json", &damaged) }).is_none());
-        assert!(
-            opened(&Decrypt { extract: KeyPath::parse("[\"text\"]").unwrap(), ..request("damaged.json", &damaged) })
-                .is_none()
-        );
+        let damaged = request("damaged.json", &damaged);
+        assert!(opened(&damaged).is_none());
+        assert!(opened(&Decrypt { extract: part("[\"text\"]").extract, ..damaged }).is_none());
 
         assert!(large(&request("cut.json", &sealed[..sealed.len() - 3])).is_none());
         assert!(large(&request("small.json", "{}")).is_none());

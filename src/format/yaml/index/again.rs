@@ -73,7 +73,7 @@ impl Indexer<'_> {
                 .refuse("this is not valid YAML", range.start)
                 .because("a `|` or `>` begins no value here"));
         }
-        Ok(if raw == "-" { raw.to_owned() } else { value.replace(LETTER, "\u{feff}") })
+        Ok(if raw == "-" { raw.to_owned() } else { value.replace(LETTER, MARK) })
     }
 }
 
@@ -108,9 +108,10 @@ pub(super) fn with_directives(source: &str, parsed: &str) -> Option<String> {
 }
 
 /// Stands for a byte order mark: as many bytes, and of no meaning either.
-const LETTER: char = '\u{e000}';
+const LETTER: &str = "\u{e000}";
 
-const MARK: char = '\u{feff}';
+/// The byte order mark.
+const MARK: &str = "\u{feff}";
 
 /// What ends a document.
 const END: &str = "...";
@@ -199,7 +200,7 @@ fn at_line_start(text: &str, at: usize) -> Option<String> {
 
 /// `text` with a letter for the byte order mark at `at`, which is a letter like others to go-yaml.
 fn with_letter(text: &str, at: usize) -> Option<String> {
-    exchanged(text, at, "\u{feff}", "\u{e000}")
+    exchanged(text, at, MARK, LETTER)
 }
 
 #[cfg(test)]
