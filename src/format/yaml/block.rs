@@ -6,6 +6,7 @@
 //! line break still does not with the block, which is how its removal knows.
 
 use super::place::{line_start, newline_of, next_line, skip_to_mark};
+use super::quoted::SEPARATORS;
 use super::{edit, emit};
 use crate::document::{Document, EntryId, Flags, Indent, Kind, Style, Value};
 use crate::format::METADATA_KEY;
@@ -24,7 +25,7 @@ fn span(document: &Document, block: EntryId) -> Range<usize> {
         return crate::format::member_span(document, root, block, skip_to_mark);
     }
     let key = document.key_start(block).unwrap_or(document.entry(block).span().start);
-    let start = line_start(text, key);
+    let start = own_line(text, key);
     if text[end..].contains(['\n', '\r']) {
         return start..next_line(text, end);
     }
@@ -52,7 +53,7 @@ pub(super) fn lines(document: &Document, block: EntryId) -> (Range<usize>, [&'st
         return (edit::flow_member(document, root, block), ["{", "}"]);
     }
     let key = document.key_start(block).unwrap_or(document.entry(block).span().start);
-    (line_start(text, key)..next_line(text, edit::end(document, block)), [""; 2])
+    (own_line(text, key)..next_line(text, edit::end(document, block)), [""; 2])
 }
 
 /// How far the first of `blocks` is indented, so that a new one is likewise.
@@ -96,7 +97,7 @@ fn insertion(document: &Document, root: EntryId, metadata: &Value) -> (usize, St
     }
     let span = entry.span();
     let column = if entry.kind() == Kind::Map {
-        text[line_start(text, span.start)..span.start].trim_start_matches('\u{feff}').len()
+        text[own_line(text, span.start)..span.start].trim_start_matches('\u{feff}').len()
     } else {
         0
     };
@@ -150,7 +151,18 @@ pub(super) fn document_end(text: &str, from: usize) -> usize {
         if at == text.len() {
             return at;
         }
-        at = next_line(text, at);
+        let next = next_line(text, at);
+        at = text[at..next].find(SEPARATORS).map_or(next, |found| behind_separator(text, at + found));
         at_line_start = true;
     }
+}
+
+/// Where the line of the first key at `at` begins, to sops: no text stands between them.
+fn own_line(text: &str, at: usize) -> usize {
+    let start = line_start(text, at);
+    text[start..at].rfind(SEPARATORS).map_or(start, |found| behind_separator(text, start + found))
+}
+
+fn behind_separator(text: &str, at: usize) -> usize {
+    at + text[at..].chars().next().map_or(0, char::len_utf8)
 }

@@ -6,6 +6,7 @@
 
 mod again;
 mod anchors;
+mod breaks;
 mod keys;
 mod simple;
 
@@ -51,6 +52,7 @@ fn index_parsed(mut builder: Builder) -> Result<Document> {
         let source = builder.shared_text();
         let parsed = changed.as_deref().unwrap_or(&source);
         let (filled, result) = Indexer::run(&source, parsed, builder);
+        let result = result.map_err(|stop| stop.or_again(|| breaks::without_separators(parsed)));
         let is_enough = tries >= MAX_AGAIN.1 && tries * source.len() > MAX_AGAIN.0;
         let next = match result {
             Ok(()) => {
@@ -80,6 +82,13 @@ struct Stop {
     error: Error,
     /// What the parser may take instead: no position is another in it, and no value but that of quoted scalars.
     again: Option<String>,
+}
+
+impl Stop {
+    /// With what `again` gives where there is nothing else to try.
+    fn or_again(self, again: impl FnOnce() -> Option<String>) -> Self {
+        Stop { again: self.again.or_else(again), ..self }
+    }
 }
 
 impl From<Error> for Stop {
@@ -140,9 +149,11 @@ impl<'a> Indexer<'a> {
         let result = indexer.events();
         let Indexer { mut builder, value_nodes, comments, .. } = indexer;
         if result.is_ok() && !comments.is_empty() {
+            let mut lines = if is_changed { breaks::with_breaks(source, parsed) } else { None };
             let mut scanned = if is_changed { again::with_directives(source, parsed) } else { None };
-            let tokens = Tokens::of_parser(source, scanned.as_deref().unwrap_or(parsed));
+            let tokens = Tokens::of_parser(lines.as_deref().unwrap_or(source), scanned.as_deref().unwrap_or(parsed));
             comments::place(tokens, &mut builder, &comments, &value_nodes);
+            lines.zeroize();
             scanned.zeroize();
         }
         (builder, result)
@@ -196,8 +207,8 @@ impl<'a> Indexer<'a> {
         Ok(())
     }
 
-    fn event(&mut self, event: Event<'_>, span: Span) -> Result<()> {
-        let range = span.byte_range().unwrap_or_default();
+    fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), Stop> {
+        let range = self.range_of(&span);
         match event {
             Event::Comment(..) => return self.comment(self.comment_start(range.start)..range.end),
             Event::Anchor(anchor, name) => {
@@ -208,13 +219,13 @@ impl<'a> Indexer<'a> {
                 if is_apart && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | ':' | '?')) {
                     return Ok(());
                 }
-                return Err(self.refuse_anchor(range.start));
+                return Err(self.refuse_anchor(range.start).into());
             }
             _ => self.flush(),
         }
         if let Some(tag) = span.tag_span().and_then(|tag| tag.byte_range()) {
             strict::tag(&self.source[tag.clone()], &self.source[tag.end..], tag.start, self.in_flow())
-                .map_err(|refused| refuse(self.source, refused))?;
+                .map_err(|refused| self.misread_tag(refused))?;
         }
         match event {
             Event::Scalar(value, style, anchor, tag) => self.scalar(&value, style, anchor, tag.as_deref(), &span)?,
@@ -242,13 +253,13 @@ impl<'a> Indexer<'a> {
                     .map_err(|refused| refuse(self.source, refused))?;
             }
             Event::DocumentEnd | Event::StreamStart | Event::StreamEnd => {}
-            _ => return Err(self.refuse("this YAML construct is not known", range.start)),
+            _ => return Err(self.refuse("this YAML construct is not known", range.start).into()),
         }
         self.at = self.at.max(range.end);
         Ok(())
     }
 
-    fn comment(&mut self, range: Range<usize>) -> Result<()> {
+    fn comment(&mut self, range: Range<usize>) -> Result<(), Stop> {
         let start = range.start;
         match &mut self.pending {
             // Behind the header of a block scalar with a tag, which goes with the value.
@@ -260,10 +271,10 @@ impl<'a> Indexer<'a> {
             _ => {}
         }
         if self.pending.is_none() && start < self.at {
-            return Err(self.refuse_inner_comment(start));
+            return Err(self.refuse_inner_comment(start).into());
         }
         let comment = &self.source[range.clone()];
-        strict::separators(comment, start).map_err(|refused| refuse(self.source, refused))?;
+        self.separators(&range)?;
         let end = start + comment.find(quoted::SEPARATORS).unwrap_or(comment.len());
         let text = self.builder.slice(start + 1..end);
         let id = self.builder.comment(start..end, text);
@@ -339,8 +350,15 @@ impl<'a> Indexer<'a> {
         Ok(())
     }
 
-    fn scalar(&mut self, value: &str, style: ScalarStyle, anchor: usize, tag: Option<&Tag>, span: &Span) -> Result<()> {
-        let mut range = span.byte_range().unwrap_or_default();
+    fn scalar(
+        &mut self,
+        value: &str,
+        style: ScalarStyle,
+        anchor: usize,
+        tag: Option<&Tag>,
+        span: &Span,
+    ) -> Result<(), Stop> {
+        let mut range = self.range_of(span);
         let plain = style == ScalarStyle::Plain;
         // A value that is not there stands behind its colon, not before it.
         if plain && range.is_empty() && !self.expects_key() {
@@ -354,18 +372,21 @@ impl<'a> Indexer<'a> {
         let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
         let is_tab = |(source, parsed): (u8, u8)| source == b'\t' && parsed != source;
         if block && self.source[range.clone()].bytes().zip(self.parsed[range.clone()].bytes()).any(is_tab) {
-            return Err(
-                self.refuse("tabs indent the lines of a list or map in brackets before this value", range.start)
-            );
+            return Err(self
+                .refuse("tabs indent the lines of a list or map in brackets before this value", range.start)
+                .into());
         }
         let at_end = block && self.is_cut_off(&range, span.start.col());
         if block && !self.source.ends_with(['\n', '\r']) && self.source[range.end..].trim_ascii().is_empty() {
             self.builder.ends_open();
         }
         let own = self.check_scalar(value, style, span)?;
-        let value = own.as_deref().unwrap_or(value);
         // go-yaml gives a block scalar that the end of the file cuts off no newline.
-        let value = if at_end { value.strip_suffix('\n').unwrap_or(value) } else { value };
+        let value = if at_end && own.is_none() {
+            value.strip_suffix('\n').unwrap_or(value)
+        } else {
+            own.as_deref().unwrap_or(value)
+        };
         let short = tag.map(short_tag).filter(|tag| tag != "!");
         let resolved = match &short {
             Some(tag) => resolve::resolve_tagged(tag, value, plain),
@@ -376,15 +397,18 @@ impl<'a> Indexer<'a> {
             let error = Error::new(error::Kind::EncryptTree, "this value cannot be kept");
             error.at(self.source, range.start).because(reason)
         })?;
-        // To sops, a `?` ends a plain text between brackets, and may begin a key; a `:` at its beginning ends one.
-        let misread_text = plain && self.in_flow() && (value.contains('?') || value.starts_with(':'));
+        // To sops, a `?` ends a plain text between brackets, and may begin a key; a `:` at its beginning ends one. And one at
+        // its end is the mark of a key to others.
+        let misread_text =
+            plain && self.in_flow() && (value.contains('?') || value.starts_with(':') || value.ends_with(':'));
         let has_control = !plain && !block && strict::has_control(&self.source[range.clone()]);
         let misread_anchor = self.misread_anchor(anchor, range.start);
         if self.expects_key() {
             if has_control {
                 return Err(self
                     .refuse("this key has a control character in it, which sops does not read", range.start)
-                    .hint(r"write it as an escape, such as `\x7f`"));
+                    .hint(r"write it as an escape, such as `\x7f`")
+                    .into());
             }
             let misread = misread_anchor.as_ref().map(|anchor| anchor.start).or(misread_text.then_some(range.start));
             if let Some(start) = misread {
@@ -398,7 +422,8 @@ impl<'a> Indexer<'a> {
             return Err(self
                 .refuse("this document is a single value", range.start)
                 .because("sops holds only documents that are maps at the top")
-                .hint("put the value under a key"));
+                .hint("put the value under a key")
+                .into());
         }
         let text = self.text_of(&resolved.canonical, &range);
         let (mut full, style) = match style {
@@ -447,44 +472,46 @@ impl<'a> Indexer<'a> {
     }
 
     /// Refuses a scalar that sops does not read. Its value, where go-yaml has another than the parser.
-    fn check_scalar(&self, value: &str, style: ScalarStyle, span: &Span) -> Result<Option<String>> {
-        let range = span.byte_range().unwrap_or_default();
+    fn check_scalar(&self, value: &str, style: ScalarStyle, span: &Span) -> Result<Option<String>, Stop> {
+        let range = self.range_of(span);
         let raw = &self.source[range.clone()];
-        let check = || {
-            if !matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted) {
-                strict::separators(raw, range.start)?;
+        match style {
+            ScalarStyle::Plain => self.separators(&range)?,
+            ScalarStyle::Literal | ScalarStyle::Folded => {
+                let indent = value.contains(|c| c != '\n').then(|| span.start.col());
+                return self.block_value(range.end, indent, style == ScalarStyle::Folded);
             }
-            if self.in_flow()
-                && self.expects_key()
-                && !self.source.get(self.at..range.start).is_some_and(|gap| gap.contains('?'))
-            {
-                let colon = place::skip_to_mark(self.source, range.end);
-                if self.source.as_bytes().get(colon) == Some(&b':') {
-                    strict::flow_key(&self.source[range.start..colon], range.start)?;
-                    // Of a pair in a list, the key is where its map begins.
-                    let so_far = self.builder.so_far();
-                    let is_pair = so_far.entry(so_far.len() - 1).span().start == range.start;
-                    if is_pair && style == ScalarStyle::Plain && colon == range.end {
-                        strict::pair_colon(&self.source[colon + 1..], colon)?;
-                    }
+            _ => {}
+        }
+        if self.in_flow()
+            && self.expects_key()
+            && !self.source.get(self.at..range.start).is_some_and(|gap| gap.contains('?'))
+        {
+            let colon = place::skip_to_mark(self.source, range.end);
+            if self.source.as_bytes().get(colon) == Some(&b':') {
+                strict::flow_key(&self.source[range.start..colon], range.start)
+                    .map_err(|refused| refuse(self.source, refused))?;
+                // The map that a pair in a list is has no brace.
+                let so_far = self.builder.so_far();
+                let last = so_far.entry(so_far.len() - 1);
+                let is_pair = last.kind() == Kind::Map && !self.source[last.span().start..].starts_with('{');
+                if is_pair && style == ScalarStyle::Plain && colon == range.end {
+                    self.pair_colon(colon)?;
                 }
             }
-            Ok(())
-        };
-        check().map_err(|refused| refuse(self.source, refused))?;
-        let is_quoted = matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted);
-        let is_masked = raw != &self.parsed[range.clone()];
-        if is_masked && style == ScalarStyle::Plain {
-            return self.plain_value(value, range).map(Some);
         }
-        if !is_quoted || !(is_masked || !raw.is_ascii() && raw.contains(quoted::SEPARATORS)) {
+        let is_masked = raw != &self.parsed[range.clone()];
+        if style == ScalarStyle::Plain {
+            return Ok(if is_masked { Some(self.plain_value(&range)?) } else { None });
+        }
+        if !is_masked && (raw.is_ascii() || !raw.contains(quoted::SEPARATORS)) {
             return Ok(None);
         }
         if is_masked && self.expects_key() && raw.contains(['\n', '\r']) {
-            return Err(self.refuse("this key does not stand on one line", range.start));
+            return Err(self.refuse("this key does not stand on one line", range.start).into());
         }
         let refused = || self.refuse("sops does not read this text in quotes", range.start);
-        quoted::value(raw).map(Some).ok_or_else(refused)
+        Ok(Some(quoted::value(raw).ok_or_else(refused)?))
     }
 
     fn refuse_inner_comment(&self, at: usize) -> Error {
@@ -520,6 +547,9 @@ impl<'a> Indexer<'a> {
     fn block_content(&self, range: &Range<usize>, indent: usize) -> Range<usize> {
         let header_end = place::header_end(self.source, self.at);
         let mut content = &self.source[header_end..range.end.max(header_end)];
+        if let Some(text) = content.strip_suffix(quoted::SEPARATORS) {
+            content = text;
+        }
         // A line of blanks that reaches behind the indentation has text, and is not blank.
         loop {
             let line = content.rfind(['\n', '\r']).map_or(0, |found| found + 1);
@@ -536,6 +566,13 @@ impl<'a> Indexer<'a> {
                 .strip_suffix('\n')
                 .map_or(&content[..line - 1], |text| text.strip_suffix('\r').unwrap_or(text));
         }
+    }
+
+    /// Where `span` is in the source. The parser's may end within a character that stands for a line break.
+    fn range_of(&self, span: &Span) -> Range<usize> {
+        let range = span.byte_range().unwrap_or_default();
+        let floor = |at: usize| (0..=at).rev().find(|&at| self.source.is_char_boundary(at)).unwrap_or_default();
+        floor(range.start)..floor(range.end)
     }
 
     fn refuse(&self, message: &str, at: usize) -> Error {

@@ -1,5 +1,6 @@
 //! Writing into the places of a document: tokens on the way in, values on the way out.
 
+use super::quoted::{BREAKS, SEPARATORS};
 use super::scalar::{self, Context};
 use crate::document::{Document, EntryId, Flags, Kind, Scalar, Style};
 use crate::error::{self, Error, Result};
@@ -8,7 +9,9 @@ use std::ops::Range;
 /// The end of the header line of the block scalar that follows `at`: where its content lines begin.
 pub(super) fn header_end(source: &str, at: usize) -> usize {
     let start = header_start(source, at);
-    next_line(source, start)
+    let header = &source[start..next_line(source, start)];
+    let separator = header.match_indices(SEPARATORS).next();
+    start + separator.map_or(header.len(), |(found, separator)| found + separator.len())
 }
 
 /// Where the block scalar that follows `at` begins: at its `|` or `>`.
@@ -234,14 +237,14 @@ fn block_indent(document: &Document, id: EntryId) -> usize {
     let start = document.entry(id).span().start;
     let spaces = |line: &str| line.len() - line.trim_start_matches(' ').len();
     let not_blank = |line: &&str| !line.trim_matches([' ', '\t', '\r']).is_empty();
-    if let Some(line) = document.raw(id).split(['\n', '\r']).find(not_blank) {
+    if let Some(line) = document.raw(id).split(BREAKS).find(not_blank) {
         // Spaces that are part of the value stand behind the indentation.
         let value = String::from_utf8_lossy(document.scalar(id).bytes);
-        let inner = value.split('\n').find(not_blank).map_or(0, spaces);
+        let inner = value.split(BREAKS).find(not_blank).map_or(0, spaces);
         return spaces(line).saturating_sub(inner);
     }
     // No line with text: as deep as the header says, or deeper than it, which is deeper than anything around.
-    let header = text[..start].trim_end_matches(['\n', '\r']);
+    let header = text[..start].trim_end_matches(BREAKS);
     let line = line_start(header, header.len());
     let key = document.key_start(id).map_or(0, |key| key + document.key(id).len());
     let mark = header_start(header, line.max(key));

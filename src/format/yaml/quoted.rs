@@ -10,6 +10,9 @@ use std::ops::Range;
 /// What is a line break to go-yaml, but not in YAML 1.2.
 pub(super) const SEPARATORS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
 
+/// What is a line break to go-yaml.
+pub(super) const BREAKS: [char; 5] = ['\n', '\r', SEPARATORS[0], SEPARATORS[1], SEPARATORS[2]];
+
 /// The quoted scalar that `at` is in, when `from` is before it and in no other.
 pub(super) fn around(text: &str, from: usize, at: usize) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
@@ -114,7 +117,7 @@ fn is_blank(c: char) -> bool {
 }
 
 /// How many bytes the line break is that `text` begins with.
-fn break_len(text: &str) -> Option<usize> {
+pub(super) fn break_len(text: &str) -> Option<usize> {
     match text.chars().next()? {
         '\r' if text[1..].starts_with('\n') => Some(2),
         c if matches!(c, '\n' | '\r') || SEPARATORS.contains(&c) => Some(c.len_utf8()),

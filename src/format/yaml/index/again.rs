@@ -4,10 +4,11 @@
 //! source.
 
 use super::super::{place, quoted, strict, tabs};
-use super::{Indexer, Stop, refuse};
+use super::{Indexer, Stop, breaks, refuse};
 use crate::error::{self, Error, Result};
 use granit_parser::{ErrorKind, ScanError};
 use std::ops::Range;
+use zeroize::Zeroize;
 
 impl Indexer<'_> {
     /// Why the parser ends, and the text to try then.
@@ -30,7 +31,12 @@ impl Indexer<'_> {
             ErrorKind::InvalidBlockScalarIndent => at_line_start(self.parsed, offset),
             ErrorKind::BomInsideDocument => with_letter(self.parsed, offset),
             ErrorKind::MissingDocumentEndBeforeDirective => with_end(self.parsed, offset),
-            ErrorKind::SimpleKeyExpected => behind_key(self.source, self.parsed, offset),
+            ErrorKind::SimpleKeyExpected => {
+                let mut lines = breaks::with_breaks(self.source, self.parsed);
+                let again = behind_key(lines.as_deref().unwrap_or(self.source), self.parsed, offset);
+                lines.zeroize();
+                again
+            }
             ErrorKind::PlainScalarStartsWithDashFlowIndicator => exchanged(self.parsed, offset, "-", "x"),
             ErrorKind::InvalidTagTerminator => plain_tag(self.parsed, offset),
             _ => None,
@@ -43,6 +49,9 @@ impl Indexer<'_> {
             ErrorKind::BomInsideDocument => "remove the byte order mark, which does not show",
             _ => "look at the lines above too: a quote or bracket that is not closed shows later",
         };
+        if let Some(refused) = self.misread_before(offset) {
+            return Stop { error: refuse(self.source, refused), again };
+        }
         let stop = Error::new(error::Kind::Format, "this is not valid YAML").at(self.source, offset);
         Stop { error: stop.because(error.info()).hint(hint), again }
     }
@@ -61,19 +70,37 @@ impl Indexer<'_> {
         start + source[start..].iter().take_while(|&&byte| byte == b' ').count()
     }
 
-    /// The value that the plain scalar at `range` has, where the parser read something else.
-    pub(super) fn plain_value(&self, value: &str, range: Range<usize>) -> Result<String> {
-        let raw = &self.source[range.clone()];
+    /// Another text than the parser's for a colon at `at` that ends a text in brackets, and no key, to go-yaml.
+    pub(super) fn pair_colon(&self, at: usize) -> Result<(), Stop> {
+        strict::pair_colon(&self.source[at + 1..], at).map_err(|refused| Stop {
+            error: refuse(self.source, refused),
+            again: exchanged(self.parsed, at, ":", "x"),
+        })
+    }
+
+    /// Another text than the parser's for a tag that go-yaml takes the comma behind it for a part of.
+    pub(super) fn misread_tag(&self, refused: strict::Refused) -> Stop {
+        let is_comma = |tag: &str| tag.find([',', ']', '}']).is_some_and(|found| tag[found..].starts_with(','));
+        let tag = plain_tag(self.parsed, refused.at).filter(|text| text != self.parsed);
+        let again = tag.filter(|_| is_comma(&self.parsed[refused.at..]));
+        Stop { error: refuse(self.source, refused), again }
+    }
+
+    /// The value of the plain scalar at `range`, where the parser read something else.
+    pub(super) fn plain_value(&self, range: &Range<usize>) -> Result<String> {
+        let (raw, parsed) = (&self.source[range.clone()], &self.parsed[range.clone()]);
         if raw.contains(LETTER) {
             return Err(self.refuse("a byte order mark stands within a document", range.start));
         }
         let is_joined = |(source, parsed): (u8, u8)| parsed == b' ' && matches!(source, b'\n' | b'\r');
-        if raw.bytes().zip(self.parsed[range.clone()].bytes()).any(is_joined) {
+        if raw.bytes().zip(parsed.bytes()).any(is_joined) {
             return Err(self
                 .refuse("this is not valid YAML", range.start)
                 .because("a `|` or `>` begins no value here"));
         }
-        Ok(if raw == "-" { raw.to_owned() } else { value.replace(LETTER, MARK) })
+        // Its lines are joined like those of a text in quotes.
+        quoted::value(&format!("'{}'", raw.replace('\'', "''")))
+            .ok_or_else(|| self.refuse("sops does not read this text", range.start))
     }
 }
 
@@ -85,7 +112,8 @@ pub(super) fn hidden_comments(text: &str, parsed: &str) -> Vec<Range<usize>> {
     while let Some(mark) = memchr::memchr(b'#', &source[at..]).map(|mark| at + mark) {
         at = mark + 1;
         if parsed[mark] == b' ' && parsed[place::line_start(text, mark)] != b'#' {
-            at = memchr::memchr2(b'\n', b'\r', &source[mark..]).map_or(source.len(), |end| mark + end);
+            let end = memchr::memchr2(b'\n', b'\r', &source[mark..]).map_or(source.len(), |end| mark + end);
+            at = text[mark..end].find(quoted::SEPARATORS).map_or(end, |found| mark + found);
             found.push(mark..at);
         }
     }
@@ -126,7 +154,7 @@ fn exchanged(text: &str, at: usize, old: &str, new: &str) -> Option<String> {
 /// block scalar.
 fn without_comment(text: &str, at: usize) -> Option<String> {
     let rest = text.get(at..).filter(|rest| rest.starts_with('#'))?;
-    let len = rest.find(['\n', '\r']).unwrap_or(rest.len());
+    let len = rest.find(quoted::BREAKS).unwrap_or(rest.len());
     exchanged(text, at, &rest[..len], &" ".repeat(len))
 }
 
@@ -165,6 +193,9 @@ fn behind_key(source: &str, parsed: &str, at: usize) -> Option<String> {
     let mut line = place::line_start(source, at);
     let mut from = line;
     let mut is_between = source[line..at].bytes().all(|byte| byte == b' ');
+    if !is_between {
+        return None;
+    }
     while is_between && line > 0 {
         let end = line;
         let above = source[..end].trim_end_matches(['\n', '\r']).len();
@@ -308,9 +339,26 @@ mod tests {
     }
 
     #[test]
+    fn a_colon_before_a_comma_or_bracket_ends_a_text() {
+        are("a: [b:, c]\n", &[("b:", "b:"), ("c", "c")]);
+        are("a: [!x b:, &y c:, !z,&w d:]\n", &[("b:", "b:"), ("c:", "c:"), ("d:", "d:")]);
+        are("a: [c, it's::, {d: [e:]}]\n", &[("c", "c"), ("e:", "e:"), ("it's::", "it's::")]);
+        are("a: [\"b\":, c: , :d, ::1, e:f]\n", &[("", ""), ("", ""), ("::1", "::1"), (":d", ":d"), ("e:f", "e:f")]);
+    }
+
+    #[test]
+    fn a_comma_behind_a_tag_is_of_the_tag() {
+        are("a: [!x, 1]\n", &[("1", "1")]);
+        are("a: [!!str, [2], !x,y {z: !w, 3}]\n", &[("2", "2"), ("3", "3")]);
+        for text in ["a: [!x]\n", "a: [!x,y]\n", "a: {x: !x}\n", "a: [!x,]\n"] {
+            assert!(Yaml.index(text.to_owned()).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
     fn tags_have_the_characters_of_go_yaml() {
         are("a: !!s!x 1\nb: !y,[z] 2\nc: !!int 3\n", &[("1", "!!s!x 1"), ("2", "2"), ("3", "!!int 3")]);
-        for text in ["a: !é 1\n", "a: !e!x 1\n", "a: !x#y 1\n", "a: !x#y [1]\n", "a: [!x, 1]\n"] {
+        for text in ["a: !é 1\n", "a: !e!x 1\n", "a: !x#y 1\n", "a: !x#y [1]\n"] {
             assert!(Yaml.index(text.to_owned()).is_err(), "{text:?}");
         }
     }
