@@ -119,6 +119,20 @@ const KNOWN: &[Known] = &[
         },
     },
     Known {
+        name: "Line breaks of YAML 1.1",
+        // The same comments, keys and values, another spelling.
+        is: |pair| {
+            let leaves = |text: &str| {
+                let document = Yaml.index(text.to_owned()).ok()?;
+                let leaf = |id| (document.key(id).to_owned(), document.scalar(id).bytes.to_owned());
+                let is_leaf = |&id: &usize| !document.entry(id).kind().is_container();
+                Some((0..document.len()).filter(is_leaf).map(leaf).collect::<Vec<_>>())
+            };
+            let has_one = pair.sops.contains(['\u{85}', '\u{2028}', '\u{2029}']);
+            has_one && leaves(pair.sops).is_some_and(|sops| Some(sops) == leaves(pair.ours))
+        },
+    },
+    Known {
         name: "The indentation in the header of a block scalar",
         // sops reads the lines below its own header as comments, so the text is empty.
         is: |pair| {

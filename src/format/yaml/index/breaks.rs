@@ -20,10 +20,11 @@ impl Indexer<'_> {
         Err(Stop { error, again: Some(with_breaks_in(self.parsed, &(found..end))) })
     }
 
-    /// The last place on the line of `at`, or behind what has been seen, that the parser reads otherwise for go-yaml's sake: a
+    /// The last place on the line of `at`, in the brackets around it or behind what has been seen, that the parser reads otherwise for go-yaml's sake: a
     /// separator, or the comma behind a tag. It may end for that.
     pub(super) fn misread_before(&self, at: usize) -> Option<strict::Refused> {
-        let from = self.at.min(place::line_start(self.source, at));
+        let before = if self.in_flow() { self.flow_start } else { self.at };
+        let from = before.min(place::line_start(self.source, at));
         let mut found = self.source.get(from..at)?.match_indices([SEPARATORS[0], SEPARATORS[1], SEPARATORS[2], ',']);
         let (found, mark) = found.rfind(|&(found, mark)| !self.parsed[from + found..].starts_with(mark))?;
         let at = from + found;
