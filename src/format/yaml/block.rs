@@ -119,19 +119,20 @@ fn insertion(document: &Document, root: EntryId, metadata: &Value) -> (usize, St
 fn last_key(document: &Document, root: EntryId) -> usize {
     let text = document.text();
     let (before_last, _) = document.children(root).fold((None, None), |(_, last), next| (last, Some(next)));
-    let Some(before_last) = before_last else { return line_start(text, document.entry(root).span().start) };
+    let Some(before_last) = before_last else { return own_line(text, document.entry(root).span().start) };
     // An empty block scalar ends where the next line begins.
     let end = end(document, before_last);
-    let mut at = if line_start(text, end) == end { end } else { next_line(text, end) };
+    let mut at = if line_start(text, end) == end { end } else { line_behind(text, end) };
     let mut comments = None;
     loop {
-        let line = text[at..next_line(text, at)].trim_ascii();
+        let next = line_behind(text, at);
+        let line = text[at..next].trim_end_matches(SEPARATORS).trim_ascii();
         match line.bytes().next() {
             None if at < text.len() => comments = None,
             Some(b'#') => _ = comments.get_or_insert(at),
             _ => return comments.unwrap_or(at),
         }
-        at = next_line(text, at);
+        at = next;
     }
 }
 
@@ -151,8 +152,7 @@ pub(super) fn document_end(text: &str, from: usize) -> usize {
         if at == text.len() {
             return at;
         }
-        let next = next_line(text, at);
-        at = text[at..next].find(SEPARATORS).map_or(next, |found| behind_separator(text, at + found));
+        at = line_behind(text, at);
         at_line_start = true;
     }
 }
@@ -161,6 +161,12 @@ pub(super) fn document_end(text: &str, from: usize) -> usize {
 fn own_line(text: &str, at: usize) -> usize {
     let start = line_start(text, at);
     text[start..at].rfind(SEPARATORS).map_or(start, |found| behind_separator(text, start + found))
+}
+
+/// Where the line behind that of `at` begins, to sops: from there on it holds no text in quotes.
+fn line_behind(text: &str, at: usize) -> usize {
+    let next = next_line(text, at);
+    text[at..next].find(SEPARATORS).map_or(next, |found| behind_separator(text, at + found))
 }
 
 fn behind_separator(text: &str, at: usize) -> usize {

@@ -437,13 +437,15 @@ impl<'a> Indexer<'a> {
             Flags::NONE.with_if(self.in_flow(), Flags::IN_FLOW).with_if(misread_text || has_control, Flags::REWRITTEN);
         let null_document = self.frames.is_empty() && self.builder.so_far().roots().is_empty();
         // A tag that only fits the value of now goes with it; `!!str` and an application's own stay.
-        if short.as_deref().is_some_and(|tag| tag.starts_with("!!") && tag != "!!str")
-            && (null_document || !range.is_empty())
+        let only_fits = short.as_deref().is_some_and(|tag| tag.starts_with("!!") && tag != "!!str");
+        // Between brackets, a comma that is put behind a tag would be a part of it to sops.
+        let is_alone = range.is_empty() && self.in_flow();
+        if (only_fits && (null_document || !range.is_empty()) || is_alone)
             && let Some(tag) = span.tag_span().and_then(|tag| tag.byte_range())
         {
             // A value that is not there is said to stand where the next token is.
             full = tag.start..if range.is_empty() { tag.end } else { full.end };
-            flags = flags.with(Flags::TAGGED);
+            flags = flags.with(Flags::TAGGED).with_if(is_alone, Flags::REWRITTEN);
         }
         if let Some(anchor) = &misread_anchor {
             full = anchor.start.min(full.start)..if range.is_empty() { anchor.end } else { full.end };
@@ -547,24 +549,20 @@ impl<'a> Indexer<'a> {
     fn block_content(&self, range: &Range<usize>, indent: usize) -> Range<usize> {
         let header_end = place::header_end(self.source, self.at);
         let mut content = &self.source[header_end..range.end.max(header_end)];
-        if let Some(text) = content.strip_suffix(quoted::SEPARATORS) {
-            content = text;
-        }
         // A line of blanks that reaches behind the indentation has text, and is not blank.
         loop {
-            let line = content.rfind(['\n', '\r']).map_or(0, |found| found + 1);
+            let line = content.rmatch_indices(quoted::BREAKS).next().map_or(0, |(found, mark)| found + mark.len());
             let blank = content[line..].bytes().all(|byte| byte == b' ') && content.len() - line <= indent;
             if !blank || line == 0 {
                 // Text in the place of the first of only blank lines has none of its blanks behind it; but blanks
                 // before what comes next are not of this value.
                 let rest = &self.source[header_end + content.len()..];
-                let is_own_line = rest.is_empty() || rest.starts_with(['\n', '\r']);
+                let is_own_line = rest.is_empty() || rest.starts_with(quoted::BREAKS);
                 let len = if blank && !is_own_line { 0 } else { content.len() };
                 return header_end..header_end + len;
             }
-            content = content[..line]
-                .strip_suffix('\n')
-                .map_or(&content[..line - 1], |text| text.strip_suffix('\r').unwrap_or(text));
+            let lines = &content[..line];
+            content = lines.strip_suffix("\r\n").or(lines.strip_suffix(quoted::BREAKS)).unwrap_or_default();
         }
     }
 

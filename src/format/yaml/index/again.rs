@@ -350,6 +350,7 @@ mod tests {
     fn a_comma_behind_a_tag_is_of_the_tag() {
         are("a: [!x, 1]\n", &[("1", "1")]);
         are("a: [!!str, [2], !x,y {z: !w, 3}]\n", &[("2", "2"), ("3", "3")]);
+        are("{a: !!str, }\n", &[("", "!!str,")]);
         for text in ["a: [!x]\n", "a: [!x,y]\n", "a: {x: !x}\n", "a: [!x,]\n"] {
             assert!(Yaml.index(text.to_owned()).is_err(), "{text:?}");
         }
