@@ -4,7 +4,7 @@ use super::{Record, Sink};
 use crate::error::{Error, Kind, Result};
 use crate::event::Action;
 use crate::key::remote::{Limits, Refusal, cause, wait_for};
-use crate::sys::Environment;
+use crate::sys::{Environment, name_of_host};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
@@ -13,7 +13,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
+use std::io::ErrorKind::WouldBlock;
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::net::TcpStream;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -114,22 +116,48 @@ impl Database {
             let open = client.insert(self.connect(&limits).await?);
             Self::insert(open, record).await.map_err(|error| refused(&error))
         };
-        let late = || Refusal::new("it did not answer in time").hint("LEAFCRYPT_NETWORK_TIMEOUT=SECONDS waits longer");
-        tokio::time::timeout(limits.in_all(), writing).await.unwrap_or_else(|_| Err(late()))
+        if let Ok(done) = tokio::time::timeout(limits.in_all(), writing).await {
+            return done;
+        }
+        let is_connected = client.as_ref().is_some_and(|client| !client.is_closed());
+        if !is_connected && tokio::time::timeout(limits.connect, self.is_another()).await.ok().flatten() == Some(true) {
+            return Err(Refusal::new("its answer is none of PostgreSQL, but that of another service").hint(IS_IT_ONE));
+        }
+        Err(Refusal::new("it did not answer in time").hint("LEAFCRYPT_NETWORK_TIMEOUT=SECONDS waits longer"))
+    }
+
+    /// Whether something else answers in the place of a server that was not logged in to in time. It is asked what every
+    /// PostgreSQL answers with a letter, whether it speaks TLS; and told an end of the line, since others, such as
+    /// servers of HTTP, say nothing before they have a whole one.
+    async fn is_another(&self) -> Option<bool> {
+        const QUESTION: &[u8] = b"\0\0\0\x08\x04\xd2\x16\x2f\r\n\r\n";
+        let Host::Tcp(name) = self.config.get_hosts().first()? else { return None };
+        let name = self.config.get_hostaddrs().first().map_or_else(|| name.clone(), ToString::to_string);
+        let stream = TcpStream::connect((name, self.port())).await.ok()?;
+        stream.writable().await.ok()?;
+        stream.try_write(QUESTION).ok()?;
+        let mut answer = [0];
+        loop {
+            stream.readable().await.ok()?;
+            match stream.try_read(&mut answer) {
+                Ok(length) => return Some(length == 1 && !b"SNE".contains(&answer[0])),
+                Err(error) if error.kind() == WouldBlock => {}
+                Err(_) => return None,
+            }
+        }
+    }
+
+    fn port(&self) -> u16 {
+        self.config.get_ports().first().copied().unwrap_or(5432)
     }
 }
 
 impl Sink for Database {
     /// Without the password.
     fn shown(&self) -> String {
-        let host = match self.config.get_hosts().first() {
-            Some(Host::Tcp(name)) => name.clone(),
-            // The path of a socket; not every system has a name for it.
-            Some(other) => format!("{other:?}").replace("Unix(", "").replace(['"', ')'], ""),
-            None => self.config.get_hostaddrs().first().map(ToString::to_string).unwrap_or_default(),
-        };
-        let port = self.config.get_ports().first().copied().unwrap_or(5432);
-        format!("PostgreSQL at {host}:{port}/{}", self.config.get_dbname().unwrap_or_default())
+        // There is one, by the time that a database is made.
+        let host = self.config.get_hosts().first().map(name_of_host).unwrap_or_default();
+        format!("PostgreSQL at {host}:{}/{}", self.port(), self.config.get_dbname().unwrap_or_default())
     }
 
     /// Those that sops makes, so that a table means the same whoever writes to it.
@@ -183,10 +211,11 @@ fn unserved(error: &tokio_postgres::Error) -> Refusal {
             .hint("the connection_string needs a user and a password; pg_hba.conf says how it is asked for"),
         "error connecting to server" => cause(error),
         _ if chain().any(of_the_way) => cause(error),
-        _ => Refusal::new(format!("its answer is none of PostgreSQL: {words}"))
-            .hint("do host and port of the connection_string lead to PostgreSQL?"),
+        _ => Refusal::new(format!("its answer is none of PostgreSQL: {words}")).hint(IS_IT_ONE),
     }
 }
+
+const IS_IT_ONE: &str = "do host and port of the connection_string lead to PostgreSQL?";
 
 /// Where the authority of a server is named, which is not the place of other services.
 const ROOT: &str = "name the file of its certificate authority in the connection_string: sslrootcert=ca.pem";

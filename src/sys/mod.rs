@@ -4,6 +4,8 @@
 //! system it runs on. Must not know: what is in the bytes that it reads and writes.
 
 mod child;
+#[cfg(feature = "audit-postgres")]
+mod database;
 mod environment;
 mod fifo;
 mod file;
@@ -21,6 +23,8 @@ mod terminal;
 mod user;
 
 pub use child::{Answer, Ended, Signal, Signals};
+#[cfg(feature = "audit-postgres")]
+pub(crate) use database::name_of_host;
 pub use environment::Environment;
 pub use fifo::Fifo;
 pub use file::{

@@ -5,12 +5,12 @@ use crate::builder::{Output, Test, leafcrypt};
 use crate::peers;
 use crate::services::{Manner, Servers, misbehaving, nobody, postgres, text};
 use serde_json::Value;
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const PLAIN: &str = "user: admin\npass: hunter3\n";
@@ -169,6 +169,7 @@ fn what_cannot_be_recorded_is_not_done() {
         &with(&port, &format!("port={}", address(misbehaving(Manner::Says("hello"))))),
         "be written to PostgreSQL at 127.0.0.1",
     );
+    refused(&database("host=/no/such user=u password=x dbname=d"), "be written to PostgreSQL at /no/such:5432/d");
     refused(&with("sslmode=disable", "sslmode=nope"), "sslmode=nope");
     refused("backends: [", "the set-up of the audit is wrong");
     refused("backends:\n  json_lines:\n    - path: /no/such/folder/log\n", "/no/such/folder/log");
@@ -230,7 +231,7 @@ fn what_answers_in_the_place_of_the_database_has_a_message_of_its_own() {
     const READY: &[u8] = b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";
     let ready = test().env("LEAFCRYPT_NETWORK_TIMEOUT", "0.5");
     let before = ready.read("b.yaml");
-    let cases: [(&str, Answers, End, &str, &str); 27] = [
+    let cases: [(&str, Answers, End, &str, &str); 28] = [
         ("disable", &[PAGE], Closes, NONE, "host and port"),
         ("disable", &[b"{}"], Closes, NONE, "host and port"),
         ("disable", &[b"[]"], Closes, NONE, "host and port"),
@@ -242,8 +243,9 @@ fn what_answers_in_the_place_of_the_database_has_a_message_of_its_own() {
         ("disable", &[READY, PAGE], Stays, LATE, "LEAFCRYPT_NETWORK_TIMEOUT"),
         ("disable", &[READY, b"Z\0\0\0\x05I"], Stays, NONE, "host and port"),
         ("disable", &[READY, b""], Closes, CLOSED, ""),
-        ("disable", &[PAGE], Stays, LATE, "LEAFCRYPT_NETWORK_TIMEOUT"),
-        ("disable", &[b"R\x7f\xff\xff\xff"], Trickles, LATE, "LEAFCRYPT_NETWORK_TIMEOUT"),
+        ("disable", &[PAGE], Stays, NONE, "host and port"),
+        ("disable", &[b"R\x7f\xff\xff\xff"], Trickles, NONE, "host and port"),
+        ("disable", &[b""], Stays, LATE, "LEAFCRYPT_NETWORK_TIMEOUT"),
         ("disable", &[READY, b"N\x7f\xff\xff\xff"], Trickles, LATE, "LEAFCRYPT_NETWORK_TIMEOUT"),
         // Ways of logging in that nobody has, or that are none.
         ("disable", &[b"R\0\0\0\x08\0\0\0\x63"], Closes, NONE, "host and port"),
@@ -278,6 +280,25 @@ fn what_answers_in_the_place_of_the_database_has_a_message_of_its_own() {
             assert!(theirs.code.is_some_and(|code| code != 0) && theirs.stdout.is_empty(), "{why}: {theirs:?}");
         }
     }
+}
+
+/// A server of HTTP waits for the end of a line, and so keeps its connection open.
+#[test]
+fn a_server_of_http_is_said_to_be_no_database() {
+    let ready = test().env("LEAFCRYPT_NETWORK_TIMEOUT", "0.5");
+    let mut server = Command::new("python3");
+    server.args(["-u", "-m", "http.server", "--bind", "127.0.0.1", "--directory"]).arg(ready.path("")).arg("0");
+    let mut server = server.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut said = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    let port = said.split_whitespace().skip_while(|word| *word != "port").nth(1).unwrap();
+    for mode in ["disable", "prefer", "require"] {
+        let audit = database(&connection_to("127.0.0.1", port, &format!("sslmode={mode}")));
+        let refused = run(&ready, &audit, "decrypt a.yaml").fails().code(1);
+        refused.stderr_has("none of PostgreSQL").stderr_has("host and port").stderr_lacks("in time");
+    }
+    server.kill().unwrap();
+    server.wait().unwrap();
 }
 
 /// A database that takes its time, one that knows its clients by certificates, and one whose certificate nobody has signed
