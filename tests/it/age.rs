@@ -333,8 +333,12 @@ fn a_hundred_recipients_cost_a_fifth_of_what_they_cost_sops() {
     let others: Vec<String> = (0..99).map(|_| age::x25519::Identity::generate().to_public().to_string()).collect();
     let encrypted = test.run(&format!("encrypt --age {},{{age}} a.yaml", others.join(","))).code(0).stdout;
     let test = test.file("e.yaml", encrypted);
-    let ours = test.cpu(crate::builder::leafcrypt(), "decrypt e.yaml", 15);
-    let theirs = test.cpu(peers::real_sops(), "decrypt e.yaml", 15);
+    // In turns: what else the machine does at the moment is then the same for both, and the least has least of it.
+    let (mut ours, mut theirs) = (f64::MAX, f64::MAX);
+    for _ in 0..10 {
+        ours = ours.min(test.cpu(crate::builder::leafcrypt(), "decrypt e.yaml", 3));
+        theirs = theirs.min(test.cpu(peers::real_sops(), "decrypt e.yaml", 1));
+    }
     eprintln!("a hundred recipients: {ours:.4} s, sops {theirs:.4} s of CPU, {:.3}", ours / theirs);
     let most = if cfg!(debug_assertions) { 0.3 } else { 0.2 };
     assert!(ours < theirs * most, "{ours:.4} s of CPU against {theirs:.4} s of sops");
