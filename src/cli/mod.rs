@@ -41,6 +41,7 @@ mod updatekeys;
 use crate::audit::Audit;
 use crate::error::{Error, Kind};
 use crate::event;
+use crate::key::registry;
 use crate::sys;
 use crate::trace;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -296,6 +297,7 @@ fn explain_usage(mut usage: clap::Error) -> ExitCode {
         let near = near.iter().rev().cloned().collect();
         usage.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(near));
     }
+    name_feature(&mut usage, registry::List::is_built, cfg!(feature = "keyservice"));
     let printed = usage.print();
     ExitCode::from(match usage.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion if printed.is_err() => sys::BROKEN_PIPE,
@@ -306,9 +308,68 @@ fn explain_usage(mut usage: clap::Error) -> ExitCode {
     })
 }
 
+/// Says of a flag or a command that other builds have, that it is for want of a feature that this one does not: `keys` knows
+/// which kinds of keys are built, and `services` is whether key services are.
+fn name_feature(usage: &mut clap::Error, keys: impl Fn(&registry::List) -> bool, services: bool) {
+    let text = |kind| match usage.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.trim_start_matches('-').to_owned()),
+        _ => None,
+    };
+    let Some(word) = text(ContextKind::InvalidArg).or_else(|| text(ContextKind::InvalidSubcommand)) else { return };
+    let of_services = ["keyservice", "enable-local-keyservice"].contains(&&*word);
+    let (what, install) = match registry::LISTS.iter().find(|list| list.has_flag(&word) && !keys(list)) {
+        Some(list) => list.lacking(),
+        None if of_services && !services => {
+            ("this build of leafcrypt has no key services".to_owned(), Some(registry::install("keyservice")))
+        }
+        None => return,
+    };
+    // What is near by its letters is not what was meant.
+    for near in [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedCommand] {
+        usage.remove(near);
+    }
+    let tips = [Some(what), install].into_iter().flatten().map(Into::into).collect();
+    usage.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The flags of each kind of key, as a build without it sees them.
+    #[test]
+    fn of_what_a_build_lacks_the_feature_is_named() {
+        let said = |line: &str, keys: bool, services: bool| {
+            let bare = clap::Command::new("leafcrypt").subcommand(clap::Command::new("encrypt"));
+            let mut usage = bare.try_get_matches_from(line.split(' ')).unwrap_err();
+            name_feature(&mut usage, |_| keys, services);
+            usage.to_string()
+        };
+        for (flag, title, feature) in [
+            ("kms", "AWS KMS", "aws-kms"),
+            ("encryption-context", "AWS KMS", "aws-kms"),
+            ("add-gcp-kms", "Google Cloud KMS", "gcp-kms"),
+            ("rm-azure-kv", "Azure Key Vault", "azure-kv"),
+            ("hc-vault-transit", "HashiCorp Vault", "hc-vault"),
+            ("hckms", "Huawei Cloud KMS", "hckms"),
+        ] {
+            for value in [" x", "=x"] {
+                let line = format!("leafcrypt encrypt --{flag}{value}");
+                let lacking = said(&line, false, true);
+                assert!(lacking.contains(&format!("unexpected argument '--{flag}' found")), "{lacking}");
+                assert!(lacking.contains(&format!("this build of leafcrypt has no {title} keys")), "{lacking}");
+                assert!(lacking.contains(&format!("--features {feature},")), "{lacking}");
+                assert!(!said(&line, true, true).contains("this build"));
+            }
+        }
+        for line in ["leafcrypt keyservice", "leafcrypt encrypt --keyservice unix:///x"] {
+            let lacking = said(line, true, false);
+            assert!(lacking.contains("has no key services") && lacking.contains("--features keyservice,"), "{lacking}");
+            assert!(!lacking.contains("similar"), "{lacking}");
+            assert!(!said(line, true, true).contains("this build"));
+        }
+        assert!(!said("leafcrypt encrypt --nonsense", false, false).contains("this build"));
+    }
 
     #[test]
     fn the_command_line_is_sound() {

@@ -25,7 +25,10 @@ impl Keyring {
             if backend.is_none() && self.services().is_empty() {
                 let error = cannot_wrap(stanza);
                 return Err(if self.is_local() {
-                    error.because(format!("this build has no {} keys", stanza.list()))
+                    let lacking = registry::list(stanza.list()).map(registry::List::lacking);
+                    let (why, install) =
+                        lacking.unwrap_or_else(|| (format!("there are no {} keys", stanza.list()), None));
+                    install.into_iter().fold(error.because(why), Error::hint)
                 } else {
                     error.because("no key of this machine may be used, and no key service is named").hint(NAME_ONE)
                 });

@@ -151,12 +151,13 @@ impl Rule {
         for recipient in &group.recipients {
             let name = recipient.back_end;
             let backend = registry::backend(name).ok_or_else(|| {
-                Error::new(Kind::Generic, format!("this leafcrypt was built without {name} keys"))
+                let lacking = registry::list(name).map(registry::List::lacking);
+                let (what, install) = lacking.unwrap_or_else(|| (format!("there are no {name} keys"), None));
+                let error = Error::new(Kind::Generic, what)
                     .in_file(self.file.display().to_string())
-                    .because(format!("line {} names {}", recipient.line, recipient.text))
-                    .hint(
-                        "take a build with its features; or name age recipients, on the command line: --age RECIPIENT",
-                    )
+                    .because(format!("line {} names {}", recipient.line, recipient.text));
+                let error = install.into_iter().fold(error, Error::hint);
+                error.hint("or name age recipients, on the command line: --age RECIPIENT")
             })?;
             let mut details = recipient.fields.clone();
             for (field, value) in given.get(name).into_iter().flatten() {

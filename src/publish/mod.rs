@@ -15,6 +15,7 @@ mod s3;
 mod vault;
 
 use crate::error::{Error, Kind, Result};
+use crate::key::registry;
 #[cfg(feature = "network")]
 use crate::key::remote::Refusal;
 use crate::secret::SecretBytes;
@@ -204,7 +205,7 @@ impl Destinations {
         }
         let make = kind.make.ok_or_else(|| {
             let message = format!("this leafcrypt was built without the destination of {}", kind.setting);
-            Error::new(Kind::Generic, message).hint(format!("cargo install leafcrypt --features {}", kind.feature))
+            Error::new(Kind::Generic, message).hint(registry::install(kind.feature))
         })?;
         let destination = make(settings, &self.environment)?;
         made.insert(settings.clone(), Arc::clone(&destination));
