@@ -306,6 +306,31 @@ fn many_keys_are_wrapped_at_the_same_time() {
     }
 }
 
+/// A host that nobody knows is named, whoever said that it is to be asked.
+#[test]
+fn a_host_that_is_not_found_is_named() {
+    let at = |test: Test, name: &str| test.env(name, "http://nobody.invalid:1");
+    let service = |name: &str| SERVICES.iter().find(|service| service.name == name).unwrap();
+    let ready = |name: &str| ((service(name).ready)(), (service(name).line)(1));
+    let (kms, kms_line) = ready("kms");
+    let (gcp, gcp_line) = ready("gcp_kms");
+    let (huawei, huawei_line) = ready("hckms");
+    let (vault, vault_line) = ready("hc_vault");
+    let (azure, azure_line) = ready("azure_kv");
+    for (test, line) in [
+        (at(kms, "AWS_ENDPOINT_URL"), kms_line.clone()),
+        (at((service("kms").ready)(), "AWS_ENDPOINT_URL_KMS"), kms_line),
+        (at(gcp, "SOPS_GCP_KMS_ENDPOINT"), gcp_line),
+        (at(huawei, "HUAWEICLOUD_SDK_REGION_KMS_TR_WEST_1"), huawei_line),
+        (vault, vault_line.replace("vault.test", "nobody.invalid")),
+        (azure, azure_line.replace("//team.", "//nobody.")),
+    ] {
+        let refused = test.run(&line).fails().code(1).stderr_has("failed to lookup address");
+        let (_, said) = refused.stderr.split_once("it cannot be reached: ").unwrap();
+        assert!(said.trim_start_matches("http://").starts_with("nobody."), "{refused:?}");
+    }
+}
+
 /// Answers that are well made and hold nothing: a file must not be written that nobody could open.
 #[test]
 fn an_answer_without_a_key_in_it_is_none() {

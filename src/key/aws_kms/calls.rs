@@ -39,10 +39,24 @@ impl Kms {
             .key_id(stanza.text(ARN))
             .set_encryption_context(context(stanza))
             .plaintext(Blob::new(part));
-        let output = wait_for(request.send())?.map_err(|error| refused(error).with(&account.identity))?;
+        let output = wait_for(request.send())?.map_err(|error| self.refused(error, &account))?;
         answered(stanza, &account.identity);
         let wrapped = output.ciphertext_blob.ok_or_else(|| no_answer().with(&account.identity))?;
         Ok(STANDARD.encode(wrapped.into_inner()))
+    }
+
+    /// What the service, or the way to it, said. The SDK does not tell which host it could not find.
+    fn refused<E>(&self, error: SdkError<E>, account: &Account) -> Refusal
+    where
+        E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        let refusal = refused(error);
+        let named = self.environment.get_filled("AWS_ENDPOINT_URL_KMS").and_then(|url| url.into_string().ok());
+        let refusal = match named.as_deref().or(account.config.endpoint_url()) {
+            Some(url) => refusal.looking_for(url),
+            None => refusal,
+        };
+        refusal.with(&account.identity)
     }
 
     fn account(&self, stanza: &Stanza) -> Result<Arc<Account>, Refusal> {
@@ -74,7 +88,7 @@ impl Service for Kms {
             .key_id(stanza.text(ARN))
             .set_encryption_context(context(stanza))
             .ciphertext_blob(Blob::new(wrapped));
-        let output = wait_for(request.send())?.map_err(|error| refused(error).with(&account.identity))?;
+        let output = wait_for(request.send())?.map_err(|error| self.refused(error, &account))?;
         answered(stanza, &account.identity);
         let part = output.plaintext.ok_or_else(|| no_answer().with(&account.identity))?;
         Ok(SecretBytes::from(part.into_inner()))

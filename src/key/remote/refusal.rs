@@ -11,6 +11,8 @@ use std::fmt::Display;
 const LONGEST: usize = 500;
 /// What hyper says of a connection that ended before a request was on it, and of one that ended before the answer.
 const CLOSED: [&str; 2] = ["connection was not ready", "connection closed before message completed"];
+/// What is said of a host that nobody knows, without its name.
+const UNKNOWN: &str = "failed to lookup address";
 /// What hyper says of the way through a proxy.
 const TUNNEL: &str = "tunnel error: ";
 
@@ -65,6 +67,13 @@ impl Refusal {
     #[must_use]
     pub(crate) fn about(mut self, what: &str) -> Self {
         self.why = format!("{what}: {}", self.why);
+        self
+    }
+
+    /// Says which host was asked for, where that is why it cannot be reached.
+    #[must_use]
+    pub(crate) fn looking_for(mut self, host: &str) -> Self {
+        self.why = self.why.replacen(UNKNOWN, &format!("{}: {UNKNOWN}", printable_within(host, LONGEST)), 1);
         self
     }
 
@@ -138,7 +147,9 @@ pub(crate) fn cause(error: &(dyn StdError + 'static)) -> Refusal {
     use std::io::ErrorKind as Io;
     let mut innermost = error;
     let (mut timed_out, mut hung_up, mut tunnel) = (false, false, None);
+    let mut host = None;
     loop {
+        host = host.or_else(|| host_of(innermost));
         let io = innermost.downcast_ref::<std::io::Error>();
         let is = |kinds: &[Io]| io.is_some_and(|io| kinds.contains(&io.kind()));
         timed_out |= is(&[Io::TimedOut]);
@@ -186,10 +197,22 @@ pub(crate) fn cause(error: &(dyn StdError + 'static)) -> Refusal {
         return Refusal { hung_up: true, ..Refusal::new("it closed the connection without an answer") };
     }
     let refusal = Refusal::new(format!("it cannot be reached: {said}"));
-    if said.starts_with("failed to lookup address") {
+    if said.starts_with(UNKNOWN) {
+        let refusal = host.iter().fold(refusal, |refusal, host| refusal.looking_for(host));
         return refusal.hint("is its name right, and is there a proxy to go by? HTTPS_PROXY=http://HOST:PORT");
     }
     refusal
+}
+
+/// The host that a client of HTTP was to ask.
+#[cfg(feature = "client")]
+fn host_of(error: &(dyn StdError + 'static)) -> Option<String> {
+    error.downcast_ref::<reqwest::Error>()?.url()?.host_str().map(str::to_owned)
+}
+
+#[cfg(not(feature = "client"))]
+fn host_of(_: &(dyn StdError + 'static)) -> Option<String> {
+    None
 }
 
 /// Whether no connection came to be, in the words of the library below all clients.
@@ -237,6 +260,9 @@ mod tests {
         }
         let unknown = cause(&io::Error::other("failed to lookup address information: Name or service not known"));
         assert!(unknown.why.starts_with("it cannot be reached: ") && unknown.hints[0].contains("HTTPS_PROXY"));
+        assert!(
+            unknown.looking_for("x.test").why.starts_with("it cannot be reached: x.test: failed to lookup address")
+        );
         for closed in [io::Error::other(CLOSED[0]), io::Error::new(io::ErrorKind::ConnectionReset, "x")] {
             let closed = cause(&closed);
             assert!(closed.why == "it closed the connection without an answer" && closed.has_hung_up());
