@@ -116,10 +116,15 @@ fn cannot_wrap(stanza: &Stanza) -> Error {
 fn together(first: Error, others: impl Iterator<Item = Error>, failed: usize, of: usize) -> Error {
     let message = format!("the data key cannot be wrapped for {failed} of {of} keys");
     let mut error = Error::new(first.kind(), message);
+    let errors: Vec<Error> = std::iter::once(first).chain(others).collect();
+    // What is the same for all is said once, behind the keys.
+    let is_shared = errors.windows(2).all(|two| two[0].notes() == two[1].notes());
     let mut hints = Vec::new();
-    for one in std::iter::once(first).chain(others) {
+    for (at, one) in errors.iter().enumerate() {
         error = error.because(one.message());
-        error = one.notes().iter().fold(error, Error::because);
+        if !is_shared || at + 1 == errors.len() {
+            error = one.notes().iter().fold(error, Error::because);
+        }
         for hint in one.hints() {
             if !hints.contains(hint) {
                 hints.push(hint.clone());

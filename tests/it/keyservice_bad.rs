@@ -2,7 +2,7 @@
 
 use crate::builder::{Test, leafcrypt};
 use crate::keyservice::{Serving, by_default, encrypted_for, keyless, refused, with_age};
-use crate::services::{bao, text};
+use crate::services::{bao, nobody, text};
 use crate::way::{Fate, Way};
 use rustix::process::Signal;
 use std::io::{Read as _, Write as _};
@@ -104,6 +104,34 @@ fn a_service_is_not_asked_forever() {
             assert!(began.elapsed() < Duration::from_secs(10), "{said}: {:?}", began.elapsed());
             let asked = asked.swap(0, Ordering::SeqCst);
             assert_eq!(asked, times, "{said}");
+        }
+    }
+}
+
+/// What is wrong with the service as a whole is said once, however many keys it was asked about.
+#[test]
+fn of_many_keys_a_service_that_does_not_serve_is_told_once() {
+    let recipients: Vec<String> = (0..4).map(|_| with_age().1).collect();
+    let test = encrypted_for(keyless(), &recipients.join(","));
+    let (garbage, _) = server(|mut stream, _| {
+        stream.read_exact(&mut [0; 24]).ok()?;
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n400 Bad Request").ok()?;
+        std::io::copy(&mut stream, &mut std::io::sink()).ok().map(drop)
+    });
+    let nobody = nobody().replace("http:", "tcp:");
+    for (address, why) in [(garbage, "its answer is none of a key service"), (nobody, "it cannot be reached: ")] {
+        let said = format!("  because: with the key service {address}: {why}");
+        for line in [
+            format!("decrypt --keyservice {address} e.yaml"),
+            format!(
+                "encrypt --keyservice {address} --enable-local-keyservice=false --age {} a.yaml",
+                recipients.join(",")
+            ),
+        ] {
+            let refused = test.run(&line).fails();
+            assert_eq!(refused.stderr.matches(&said).count(), 1, "{refused:?}");
+            assert_eq!(refused.stderr.matches("with the key service").count(), 1, "{refused:?}");
+            assert!(recipients.iter().all(|recipient| refused.stderr.contains(recipient.as_str())), "{refused:?}");
         }
     }
 }

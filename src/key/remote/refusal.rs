@@ -25,6 +25,7 @@ pub(crate) struct Refusal {
     without_identity: bool,
     denied: bool,
     hung_up: bool,
+    whole: bool,
 }
 
 impl Refusal {
@@ -36,6 +37,7 @@ impl Refusal {
             without_identity: false,
             denied: false,
             hung_up: false,
+            whole: false,
         }
     }
 
@@ -84,6 +86,13 @@ impl Refusal {
         self
     }
 
+    /// It is about the service as a whole, whichever key it was asked about: a report on several says it once.
+    #[must_use]
+    pub(crate) fn whole(mut self) -> Self {
+        self.whole = true;
+        self
+    }
+
     /// Whether the identity may not do this.
     pub(crate) fn is_denied(&self) -> bool {
         self.denied
@@ -117,7 +126,7 @@ impl Refusal {
 
     /// As a part of the report on a file that nobody opened.
     pub(crate) fn into_search(self, stanza: &Stanza) -> Search {
-        let line = format!("{}: {}", stanza.title(), self.why);
+        let line = if self.whole { self.why } else { format!("{}: {}", stanza.title(), self.why) };
         let (failures, looked_at) = if self.without_identity { (vec![], vec![line]) } else { (vec![line], vec![]) };
         Search { failures, looked_at, hints: self.hints, own: Vec::new() }
     }

@@ -142,12 +142,12 @@ const IS_IT_ONE: &str = "is that the address of a key service? leafcrypt keyserv
 
 /// What the service, or the way to it, said.
 fn refused(status: &Status) -> Refusal {
-    let none = || Refusal::new("its answer is none of a key service").hint(IS_IT_ONE);
+    let none = || Refusal::new("its answer is none of a key service").hint(IS_IT_ONE).whole();
     if let Some(source) = status.source() {
         // What h2 says of bytes that are no HTTP/2.
         let mut chain = std::iter::successors(Some(source), |error| (*error).source());
         let garbage = chain.any(|error| error.to_string().starts_with("connection error detected"));
-        return if garbage { none() } else { cause(source) };
+        return if garbage { none() } else { cause(source).whole() };
     }
     // What the library says of answers that are none.
     if ["Missing response message", "grpc-status header missing", "protocol error"]
