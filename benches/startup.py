@@ -59,11 +59,11 @@ def table(full, bare):
         command = ["decrypt", file]
         found = {program: [] for program in (full, bare)}
         memory = dict.fromkeys(found, float("inf"))
-        for _ in range(RUNS):  # by turns, so that both have the same machine
+        for _ in range(RUNS // 10):  # by turns, so that both have the same machine
             for program in found:
-                cpu, peak = compare.measure([program, *command], env, folder, os.devnull, 1)
-                found[program].append(cpu * 1000)
-                memory[program] = min(memory[program], peak)
+                cpu, peaks = compare.each([program, *command], env, folder, os.path.join(folder, "out"), 10)
+                found[program].extend(seconds * 1000 for seconds in cpu)
+                memory[program] = min(memory[program], *peaks)
         for name, program in (("by default, with all services", full), ("`--no-default-features`", bare)):
             cpu = sorted(found[program])
             calls, threads = system_calls([program, *command], env, folder)
