@@ -293,8 +293,14 @@ pub(super) fn skip_to_mark(text: &str, mut at: usize) -> usize {
     while let Some(&byte) = bytes.get(at) {
         match byte {
             b' ' | b'\t' | b'\n' | b'\r' => at += 1,
-            b'#' => at = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |found| at + found),
-            _ => break,
+            b'#' => {
+                let end = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |found| at + found);
+                at = text[at..end].find(SEPARATORS).map_or(end, |found| at + found);
+            }
+            _ => match text.get(at..).and_then(|rest| rest.chars().next()).filter(|c| SEPARATORS.contains(c)) {
+                Some(separator) => at += separator.len_utf8(),
+                None => break,
+            },
         }
     }
     at
