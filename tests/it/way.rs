@@ -18,8 +18,6 @@ use std::time::Duration;
 pub(crate) enum Fate {
     /// The server at this address gets it.
     To(String),
-    /// The same, after a while.
-    Late(Duration, String),
     /// The same, once so many wait for it at the same time.
     Together(usize, String),
     /// No answer.
@@ -116,10 +114,6 @@ impl Shared {
         let fate = self.fates.lock().unwrap()[&host].clone();
         match fate {
             Fate::To(address) => stream.write_all(&forwarded(&address, &head, &body)?).ok()?,
-            Fate::Late(wait, address) => {
-                std::thread::sleep(wait);
-                stream.write_all(&forwarded(&address, &head, &body)?).ok()?;
-            }
             Fate::Together(all, address) => {
                 let (waiting, changed) = &self.waiting;
                 let mut waiting = waiting.lock().unwrap();
