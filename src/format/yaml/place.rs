@@ -179,7 +179,12 @@ pub(super) fn empty_list(document: &Document, id: EntryId, comments: &[String]) 
     let span = document.entry(id).span();
     let start = text[..span.start].trim_end_matches([' ', '\n', '\r']).len();
     let line = &text[line_start(text, start)..start];
-    let indent = line.len() - line.trim_start_matches([' ', '-']).len();
+    // The key may begin with a dash itself.
+    let mut rest = line.trim_start_matches(' ');
+    while let Some(item) = rest.strip_prefix('-').filter(|item| item.is_empty() || item.starts_with(' ')) {
+        rest = item.trim_start_matches(' ');
+    }
+    let indent = line.len() - rest.len();
     let mut out = " []".to_owned();
     for comment in comments {
         out.push_str(newline_of(text));
@@ -304,4 +309,24 @@ pub(super) fn skip_to_mark(text: &str, mut at: usize) -> usize {
         }
     }
     at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::{Format, yaml::Yaml};
+
+    #[test]
+    fn comments_below_an_empty_list_stand_as_deep_as_its_key_or_dash() {
+        for (text, wanted) in [
+            ("-a:\n    - b\n", " []\n# c"),
+            ("  -a-:\n    - b\n", " []\n  # c"),
+            ("a:\n  - - b\n", " []\n   # c"),
+            ("a:\n  - -b:\n      - d\n", " []\n    # c"),
+        ] {
+            let document = Yaml.index(text.to_owned()).unwrap();
+            let list = (0..document.len()).rev().find(|&id| document.entry(id).kind() == Kind::List).unwrap();
+            assert_eq!(empty_list(&document, list, &["# c".to_owned()]).1, wanted, "{text:?}");
+        }
+    }
 }
