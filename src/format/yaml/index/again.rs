@@ -347,6 +347,15 @@ mod tests {
     }
 
     #[test]
+    fn colons_in_brackets_are_where_both_read_the_same() {
+        for text in
+            ["a: [b: , c]\n", "a: {b:, c: 1}\n", "a: [\"b\":, c]\n", "a: [b: [c]]\n", "a: [:b, ::1]\n", "a: [b:c]\n"]
+        {
+            assert!(Yaml.index(text.to_owned()).is_ok(), "{text:?}");
+        }
+    }
+
+    #[test]
     fn a_comma_behind_a_tag_is_of_the_tag() {
         are("a: [!x, 1]\n", &[("1", "1")]);
         are("a: [!!str, [2], !x,y {z: !w, 3}]\n", &[("2", "2"), ("3", "3")]);
