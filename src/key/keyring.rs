@@ -175,7 +175,7 @@ impl Keyring {
             for stanza in groups[*group].iter().filter(|stanza| registry::backend(stanza.list()).is_none()) {
                 let kind = printable(stanza.list());
                 tried.looked_at.push(format!("{}: this build cannot open {kind} keys", stanza.title()));
-                tried.hints.extend(registry::list(stanza.list()).and_then(|list| list.lacking().1));
+                tried.hints.extend(registry::lacking(stanza.list()).1);
             }
         }
         Opened { shares, refused }

@@ -120,6 +120,12 @@ pub fn backend(name: &str) -> Option<&'static dyn Backend> {
     BACKENDS.iter().copied().find(|backend| backend.name() == name)
 }
 
+/// That this build has no keys of the list called `name`, and what to do about it.
+#[must_use]
+pub fn lacking(name: &str) -> (String, Option<String>) {
+    list(name).map_or_else(|| (format!("there are no {name} keys"), None), List::lacking)
+}
+
 /// How a build is had that has `feature` as well.
 #[must_use]
 pub fn install(feature: &str) -> String {

@@ -25,9 +25,7 @@ impl Keyring {
             if backend.is_none() && self.services().is_empty() {
                 let error = cannot_wrap(stanza);
                 return Err(if self.is_local() {
-                    let lacking = registry::list(stanza.list()).map(registry::List::lacking);
-                    let (why, install) =
-                        lacking.unwrap_or_else(|| (format!("there are no {} keys", stanza.list()), None));
+                    let (why, install) = registry::lacking(stanza.list());
                     install.into_iter().fold(error.because(why), Error::hint)
                 } else {
                     error.because("no key of this machine may be used, and no key service is named").hint(NAME_ONE)

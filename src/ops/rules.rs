@@ -151,8 +151,7 @@ impl Rule {
         for recipient in &group.recipients {
             let name = recipient.back_end;
             let backend = registry::backend(name).ok_or_else(|| {
-                let lacking = registry::list(name).map(registry::List::lacking);
-                let (what, install) = lacking.unwrap_or_else(|| (format!("there are no {name} keys"), None));
+                let (what, install) = registry::lacking(name);
                 let error = Error::new(Kind::Generic, what)
                     .in_file(self.file.display().to_string())
                     .because(format!("line {} names {}", recipient.line, recipient.text));
