@@ -5,7 +5,7 @@
 //! follows would be part of it. In a document in braces it is the last member. A file that does not end with a
 //! line break still does not with the block, which is how its removal knows.
 
-use super::place::{line_start, newline_of, next_line, skip_to_mark};
+use super::place::{line_behind, line_start, newline_of, next_line, own_line, skip_to_mark};
 use super::quoted::SEPARATORS;
 use super::{edit, emit};
 use crate::document::{Document, EntryId, Flags, Indent, Kind, Style, Value};
@@ -155,20 +155,4 @@ pub(super) fn document_end(text: &str, from: usize) -> usize {
         at = line_behind(text, at);
         at_line_start = true;
     }
-}
-
-/// Where the line of the first key at `at` begins, to sops: no text stands between them.
-fn own_line(text: &str, at: usize) -> usize {
-    let start = line_start(text, at);
-    text[start..at].rfind(SEPARATORS).map_or(start, |found| behind_separator(text, start + found))
-}
-
-/// Where the line behind that of `at` begins, to sops: from there on it holds no text in quotes.
-fn line_behind(text: &str, at: usize) -> usize {
-    let next = next_line(text, at);
-    text[at..next].find(SEPARATORS).map_or(next, |found| behind_separator(text, at + found))
-}
-
-fn behind_separator(text: &str, at: usize) -> usize {
-    at + text[at..].chars().next().map_or(0, char::len_utf8)
 }

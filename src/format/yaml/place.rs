@@ -8,10 +8,7 @@ use std::ops::Range;
 
 /// The end of the header line of the block scalar that follows `at`: where its content lines begin.
 pub(super) fn header_end(source: &str, at: usize) -> usize {
-    let start = header_start(source, at);
-    let header = &source[start..next_line(source, start)];
-    let separator = header.match_indices(SEPARATORS).next();
-    start + separator.map_or(header.len(), |(found, separator)| found + separator.len())
+    line_behind(source, header_start(source, at))
 }
 
 /// Where the block scalar that follows `at` begins: at its `|` or `>`.
@@ -206,6 +203,20 @@ pub(super) fn next_line(text: &str, at: usize) -> usize {
         Some(end) => end + 1,
         None => text.len(),
     }
+}
+
+/// Where the line of the first key at `at` begins, to sops: no text stands between them.
+pub(super) fn own_line(text: &str, at: usize) -> usize {
+    let start = line_start(text, at);
+    let separator = text[start..at].rmatch_indices(SEPARATORS).next();
+    separator.map_or(start, |(found, separator)| start + found + separator.len())
+}
+
+/// Where the line behind that of `at` begins, to sops: from there on it holds no text in quotes.
+pub(super) fn line_behind(text: &str, at: usize) -> usize {
+    let next = next_line(text, at);
+    let separator = text[at..next].match_indices(SEPARATORS).next();
+    separator.map_or(next, |(found, separator)| at + found + separator.len())
 }
 
 /// The line break that a text uses.

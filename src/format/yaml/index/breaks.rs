@@ -107,10 +107,13 @@ fn read_break(text: &mut &str) -> Option<char> {
 fn with_breaks_in(text: &str, range: &Range<usize>) -> String {
     let mut new = text.to_owned();
     for (at, separator) in text[range.clone()].match_indices(SEPARATORS) {
-        let at = range.start + at;
-        new.replace_range(at..at + separator.len(), &"\n".repeat(separator.len()));
+        put_breaks(&mut new, range.start + at, separator);
     }
     new
+}
+
+fn put_breaks(text: &mut String, at: usize, separator: &str) {
+    text.replace_range(at..at + separator.len(), &"\n".repeat(separator.len()));
 }
 
 /// `parsed` with line feeds for all separators that are in no quotes; nothing when there are none. Which quotes begin a
@@ -122,13 +125,11 @@ pub(super) fn without_separators(parsed: &str) -> Option<String> {
         if at < from {
             continue;
         }
-        let end = at + separator.len();
         match quoted::around(text.as_deref().unwrap_or(parsed), from, at) {
             Some(quotes) => from = quotes.end,
             None => {
-                let text = text.get_or_insert_with(|| parsed.to_owned());
-                text.replace_range(at..end, &"\n".repeat(separator.len()));
-                from = end;
+                put_breaks(text.get_or_insert_with(|| parsed.to_owned()), at, separator);
+                from = at + separator.len();
             }
         }
     }
@@ -208,6 +209,15 @@ mod tests {
             ("a: >\n  b\u{85}\n  c\n", "b\nc\n"),
         ] {
             assert_eq!(pairs(text)[0].1, value, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_separator_is_fine_in_quotes_and_behind_comments() {
+        for text in
+            ["a: \"b\u{2028}c\"\n", "a: 'b\u{85}c'\n", "a: 1 # b\u{2028}\n", "a: \"\\L\"\n", "'a\u{2029}b': 1\n"]
+        {
+            assert!(Yaml.index(text.to_owned()).is_ok(), "{text:?}");
         }
     }
 
