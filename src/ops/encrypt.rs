@@ -119,7 +119,7 @@ impl Job {
             document = converted?;
         }
         document.block_indent = self.indent;
-        self.warnings.extend(manifest::before_encryption(&document, &self.metadata.selection)?);
+        self.warnings.extend(manifest::before_encryption(output, &document, &self.metadata.selection)?);
         let sealed = match self.data_key.take() {
             // Who keeps watch was told of it before the pieces.
             Some(key) => event::unheard(|| seal::encrypt(output, &document, &key, &mut self.metadata, None)),

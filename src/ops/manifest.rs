@@ -49,13 +49,17 @@ pub(super) fn secrets(document: &Document) -> impl Iterator<Item = EntryId> {
 ///
 /// # Errors
 /// When a pattern of the selection is wrong.
-pub(super) fn before_encryption(document: &Document, selection: &Selection) -> Result<Vec<String>> {
+pub(super) fn before_encryption(
+    format: &dyn Format,
+    document: &Document,
+    selection: &Selection,
+) -> Result<Vec<String>> {
     let manifests = || document.roots().iter().copied().filter(|&root| kind_of(document, root).is_some());
     if manifests().next().is_none() {
         return Ok(Vec::new());
     }
     let mut warnings = Vec::new();
-    let selected = seal::select(document, selection)?;
+    let selected = seal::select(format, document, selection)?;
     let is_sealed = |id: EntryId| {
         let scalar = document.scalar(id);
         selected[id] && !scalar.bytes.is_empty() && !matches!(scalar.kind, Kind::Null | Kind::Comment)
@@ -105,7 +109,7 @@ mod tests {
 
     fn warned(text: &str, pattern: &str) -> Vec<String> {
         let document = Yaml.index(text.to_owned()).unwrap();
-        before_encryption(&document, &Selection::EncryptedRegex(pattern.to_owned())).unwrap()
+        before_encryption(&Yaml, &document, &Selection::EncryptedRegex(pattern.to_owned())).unwrap()
     }
 
     #[test]

@@ -60,7 +60,7 @@ impl<'a> Verified<'a> {
         let data = data_entries(format, document);
         let mut opener = Opener::new(data_key, metadata);
         let clock = trace::clock();
-        let opened = opener.open(document, &data)?;
+        let opened = opener.open(format, document, &data)?;
         opener.verify(ignore_mac)?;
         clock.done(|| format!("decrypted {} values and comments and compared the MAC", opened.count()));
         Ok(Verified { format, document, opener, data, opened })
@@ -227,7 +227,7 @@ fn open_pieces(
             has_metadata = opener.is_of(&format.metadata(&document)?, ignore_mac);
         }
         let data = data_entries(format, &document);
-        let opened = opener.open(&document, &data).ok()?;
+        let opened = opener.open(format, &document, &data).ok()?;
         each(OpenedPiece { document: &document, data: &data, opened: &opened, own, depth })?;
     }
     opener.verify(ignore_mac).ok().filter(|()| has_metadata)

@@ -233,7 +233,7 @@ impl<'a> Sealer<'a> {
             way,
             same_key: way.previous.is_some_and(|previous| previous.is_under(data_key)),
             cipher: Cipher::new(data_key),
-            selected: select(document, &metadata.selection)?,
+            selected: select(format, document, &metadata.selection)?,
             moved: HashMap::new(),
         })
     }
@@ -429,7 +429,7 @@ impl<'a> Sealer<'a> {
     /// Takes over where sops will see the comments in what was written, and what the rule selects there.
     /// Whether anything differed.
     fn adopt(&mut self, written: &Document, twins: &Twins, metadata: &Metadata) -> Result<bool> {
-        let selected = select(written, &metadata.selection)?;
+        let selected = select(self.format, written, &metadata.selection)?;
         let mut differs = false;
         for (id, twin) in twins.entries() {
             if self.selected[id] != selected[twin] {

@@ -7,6 +7,7 @@ use crate::crypto::{Cipher, Mac, Rejected, Token};
 use crate::document::{Document, EntryId, Flags, Kind, Scalar, Value};
 use crate::error::{self, Error, Result};
 use crate::event;
+use crate::format::Format;
 use crate::metadata::Metadata;
 use crate::secret::DataKey;
 use std::collections::HashMap;
@@ -110,9 +111,9 @@ impl<'a> Opener<'a> {
     ///
     /// # Errors
     /// When the rule wants a token where none stands, or one does not open.
-    pub(super) fn open(&mut self, document: &Document, data: &[u32]) -> Result<Opened> {
+    pub(super) fn open(&mut self, format: &dyn Format, document: &Document, data: &[u32]) -> Result<Opened> {
         event::decrypting()?;
-        let selected = select(document, &self.metadata.selection)?;
+        let selected = select(format, document, &self.metadata.selection)?;
         // Enough for the tokens that leafcrypt and sops write, and not more, since all of it is wiped: the marks, nonce and
         // tag around a value are more than 100 bytes. The last value needs room for its tag while it is decrypted.
         let room: usize = data.iter().map(|&id| document.scalar(id as usize).bytes.len().saturating_sub(100)).sum();

@@ -5,17 +5,23 @@
 
 use crate::document::{CommentPlace, Document, EntryId, Flags, Kind};
 use crate::error::Result;
+use crate::format::Format;
 use crate::metadata::Selection;
 use crate::pattern::Pattern;
+use std::collections::{HashMap, HashSet};
 
 /// For each entry, whether the selection wants it encrypted.
 ///
 /// # Errors
 /// When its pattern is none.
-pub fn select(document: &Document, selection: &Selection) -> Result<Vec<bool>> {
+pub fn select(format: &dyn Format, document: &Document, selection: &Selection) -> Result<Vec<bool>> {
     let by_key =
         |encrypted_on_match, matches: &dyn Fn(EntryId) -> bool| select_by_key(document, encrypted_on_match, matches);
     let ends_with = |id, suffix: &str| document.key_bytes(id).ends_with(suffix.as_bytes());
+    let by_comment = |encrypted_on_match, pattern: &str| -> Result<Vec<bool>> {
+        let blocks = format.metadata_entries(document);
+        Ok(select_by_comment(document, &blocks, encrypted_on_match, &Pattern::new(pattern)?))
+    };
     let mut selected = match selection {
         Selection::Implied | Selection::UnencryptedSuffix(_) => by_key(false, &|id| ends_with(id, selection.text())),
         Selection::EncryptedSuffix(suffix) => by_key(true, &|id| ends_with(id, suffix)),
@@ -27,8 +33,8 @@ pub fn select(document: &Document, selection: &Selection) -> Result<Vec<bool>> {
             let pattern = Pattern::new(pattern)?;
             by_key(true, &|id| pattern.is_match(document.key(id)))
         }
-        Selection::UnencryptedCommentRegex(pattern) => select_by_comment(document, false, &Pattern::new(pattern)?),
-        Selection::EncryptedCommentRegex(pattern) => select_by_comment(document, true, &Pattern::new(pattern)?),
+        Selection::UnencryptedCommentRegex(pattern) => by_comment(false, pattern)?,
+        Selection::EncryptedCommentRegex(pattern) => by_comment(true, pattern)?,
     };
     for (shadowed, by) in document.shadows() {
         selected[shadowed] = selected[by];
@@ -58,13 +64,22 @@ fn select_by_key(document: &Document, encrypted_on_match: bool, matches: &dyn Fn
     hit.iter().map(|&hit| hit == encrypted_on_match).collect()
 }
 
-/// The comments above a value decide, on every level on the way to it.
-fn select_by_comment(document: &Document, encrypted_on_match: bool, pattern: &Pattern) -> Vec<bool> {
+/// The comments above a value decide, on every level on the way to it. Of the `blocks` sops looks at none: what stands above
+/// one is above what follows it.
+fn select_by_comment(
+    document: &Document,
+    blocks: &[EntryId],
+    encrypted_on_match: bool,
+    pattern: &Pattern,
+) -> Vec<bool> {
     let mut walk = CommentWalk { document, encrypted_on_match, pattern, hit: vec![false; document.len()] };
     let mut places = document.comment_places();
     // A comment that sops does not see is treated like its container.
     let mut unseen: Vec<EntryId> = Vec::new();
-    let seen: std::collections::HashSet<u32> = places.iter().map(|place| place.comment).collect();
+    let seen: HashSet<u32> = places.iter().map(|place| place.comment).collect();
+    let mut blocks = blocks.iter().copied().peekable();
+    // By container, what the comments above its block decided.
+    let mut above_block: HashMap<EntryId, bool> = HashMap::new();
     for (id, entry) in document.entries().iter().enumerate() {
         if entry.kind() == Kind::Comment {
             if !seen.contains(&(id as u32)) {
@@ -72,18 +87,22 @@ fn select_by_comment(document: &Document, encrypted_on_match: bool, pattern: &Pa
             }
             continue;
         }
-        let above = entry.parent().is_some_and(|parent| walk.hit[parent]);
+        let above = entry.parent().is_some_and(|parent| above_block.remove(&parent).unwrap_or(walk.hit[parent]));
         let count = places.iter().take_while(|place| place.before as usize == id).count();
         let (here, rest) = places.split_at(count);
         places = rest;
         walk.hit[id] = walk.comments(here, above);
+        if let (Some(_), Some(parent)) = (blocks.next_if_eq(&id), entry.parent()) {
+            above_block.insert(parent, walk.hit[id]);
+        }
     }
     // Those behind the last child of a container: nothing but each other is above them.
     while let Some(first) = places.first() {
         let count = places.iter().take_while(|place| place.container == first.container).count();
         let (here, rest) = places.split_at(count);
         places = rest;
-        let above = walk.hit[first.container as usize];
+        let container = first.container as usize;
+        let above = above_block.remove(&container).unwrap_or(walk.hit[container]);
         walk.comments(here, above);
     }
     for id in unseen {

@@ -322,6 +322,12 @@ fn rules_on_comments_select_what_stands_below_them() {
     assert_eq!(clear, ["# sops:enc", "a:", "d: 3"], "{sealed}");
     assert_eq!(decrypt_text(&Yaml, &sealed).unwrap().plaintext, text.as_bytes());
 
+    // The block stands between the comment and its value, since that must stay last; sops sees the two together.
+    let text = "# sops:enc\na:\n- |\n  cut off";
+    let sealed = encrypted(text, Selection::EncryptedCommentRegex("sops:enc".to_owned()));
+    assert!(sealed.starts_with("# sops:enc\nsops:\n") && sealed.contains("\na:\n- |\n  ENC["), "{sealed}");
+    assert_eq!(decrypt_text(&Yaml, &sealed).unwrap().plaintext, text.as_bytes());
+
     let text = "# public\na: 1\nb: 2\n";
     let sealed = encrypted(text, Selection::UnencryptedCommentRegex("public".to_owned()));
     let clear: Vec<&str> = sealed.lines().take(3).filter(|line| !line.contains("ENC[")).collect();

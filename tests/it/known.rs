@@ -178,6 +178,24 @@ const KNOWN: &[Known] = &[
         },
     },
     Known {
+        name: "Comments below the last value of a map",
+        // The same lines, but for the indentation of comments that a shallower line follows.
+        is: |pair| {
+            let (sops, ours): (Vec<&str>, Vec<&str>) = (pair.sops.lines().collect(), pair.ours.lines().collect());
+            let depth = |line: &&str| line.len() - line.trim_start().len();
+            let is_value = |line: &&&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+            let is_below_last = |at: usize| {
+                let above = sops[..at].iter().rev().find(is_value).map_or(0, depth);
+                sops[at..].iter().find(is_value).map_or(0, depth) < above
+            };
+            let same = |(at, (sops, ours)): (usize, (&&str, &&str))| {
+                sops == ours
+                    || sops.trim_start() == ours.trim_start() && ours.trim_start().starts_with('#') && is_below_last(at)
+            };
+            sops.len() == ours.len() && sops.iter().zip(&ours).enumerate().all(same)
+        },
+    },
+    Known {
         name: "Comments that sops drops",
         is: |pair| {
             let (sops, ours) = (Parts::of(pair.sops), Parts::of(pair.ours));
@@ -470,6 +488,11 @@ fn a_difference_of_values_is_not_known() {
     assert_eq!(last("a: b\n\n", "a: b\n"), None);
     assert_eq!(last("a:\n  # c\n  - b\n", "a:\n# c\n  - b\n"), None);
     assert_eq!(last("a:\n  - b\n  # c\n", "a:\n  - b\n# d\n"), None);
+    let below = Some("Comments below the last value of a map");
+    assert_eq!(last("a:\n  b: 1\n  # c\nd: 1\n", "a:\n  b: 1\n# c\nd: 1\n"), below);
+    assert_eq!(last("a:\n  b: 1\n  # c\nd: 1\n", "a:\n  b: 1\n# d\nd: 1\n"), None);
+    assert_eq!(last("a:\n  b: 1\n  # c\n  d: 1\n", "a:\n  b: 1\n# c\n  d: 1\n"), None);
+    assert_eq!(last("a:\n  b: 1\n  # c\nd: 1\n", "a:\n  b: 2\n# c\nd: 1\n"), None);
     assert_eq!(find("a: |4-\n", "a: |2-\n"), Some("The indentation in the header of a block scalar"));
     assert_eq!(find("a: |4-\n", "a: |4\n"), None);
     assert_eq!(find("a:\n    - \"\"\n    - b\n", "a:\n    #\n    - b\n"), Some("Empty comments in a list"));
