@@ -57,6 +57,31 @@ const KNOWN: &[Known] = &[
         is: |pair| Parts::of(pair.sops) == Parts::of(pair.ours) && pair.sops.lines().any(is_dash),
     },
     Known {
+        name: "Comments behind a last item in brackets",
+        // Each comment stands where it does in our text, or one line of a value later.
+        is: |pair| {
+            let places = |text: &str| {
+                let is_comment = |line: &&str| line.trim_start().starts_with('#');
+                let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+                let comments = lines.iter().enumerate().filter(|(_, line)| is_comment(line));
+                let mut places: Vec<(String, usize)> = comments
+                    .map(|(at, line)| (line.trim().to_owned(), lines[..at].iter().filter(|l| !is_comment(l)).count()))
+                    .collect();
+                places.sort();
+                places
+            };
+            let (sops, ours) = (places(pair.sops), places(pair.ours));
+            let is_behind = |((comment, at), (same, before)): (&(String, usize), &(String, usize))| {
+                comment == same && (at == before || *at == before + 1)
+            };
+            let has_one = |line: &str| line.trim_start().starts_with("- ") && line.contains(['{', '[']);
+            pair.source.lines().any(has_one)
+                && without_comments(pair.sops) == without_comments(pair.ours)
+                && sops.len() == ours.len()
+                && sops.iter().zip(&ours).all(is_behind)
+        },
+    },
+    Known {
         name: "Comments behind an empty item",
         is: |pair| {
             let (sops, ours): (Vec<&str>, Vec<&str>) = (pair.sops.lines().collect(), pair.ours.lines().collect());
@@ -86,7 +111,7 @@ const KNOWN: &[Known] = &[
             let (mut sops, mut ours) = (Parts::of(pair.sops), Parts::of(pair.ours));
             sops.comments.sort();
             ours.comments.sort();
-            pair.both_by_sops && pair.source.contains('&') && sops == ours
+            pair.both_by_sops && pair.source.contains(['&', '!']) && sops == ours
         },
     },
     Known {
@@ -488,6 +513,14 @@ fn a_difference_of_values_is_not_known() {
     assert_eq!(last("a: b\n\n", "a: b\n"), None);
     assert_eq!(last("a:\n  # c\n  - b\n", "a:\n# c\n  - b\n"), None);
     assert_eq!(last("a:\n  - b\n  # c\n", "a:\n  - b\n# d\n"), None);
+    let brackets = Some("Comments behind a last item in brackets");
+    assert_eq!(
+        behind("a:\n- b: 1\nc: 2\n# d\n\ne: 3\n", "a:\n- b: 1\n  # d\nc: 2\ne: 3\n", "a:\n- {b: 1}\n"),
+        brackets
+    );
+    assert_eq!(behind("a:\n- b: 1\nc: 2\n# d\n\ne: 3\n", "a:\n- b: 1\n  # d\nc: 2\ne: 3\n", "a:\n- b: 1\n"), None);
+    assert_eq!(behind("a:\n- b: 1\nc: 2\ne: 3\n# d\n", "a:\n- b: 1\n  # d\nc: 2\ne: 3\n", "a:\n- {b: 1}\n"), None);
+    assert_eq!(behind("a:\n- b: 1\nc: 2\n# d\n\ne: 3\n", "a:\n- b: 1\n  # f\nc: 2\ne: 3\n", "a:\n- {b: 1}\n"), None);
     let below = Some("Comments below the last value of a map");
     assert_eq!(last("a:\n  b: 1\n  # c\nd: 1\n", "a:\n  b: 1\n# c\nd: 1\n"), below);
     assert_eq!(last("a:\n  b: 1\n  # c\nd: 1\n", "a:\n  b: 1\n# d\nd: 1\n"), None);
