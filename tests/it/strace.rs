@@ -67,7 +67,7 @@ impl Trace {
     /// The names of the programs that were run, in their order.
     pub(crate) fn programs(&self) -> Vec<String> {
         static PROGRAM: OnceLock<Regex> = OnceLock::new();
-        let form = PROGRAM.get_or_init(|| Regex::new(r#"^\d+ +execve\("(?:[^"]*/)?([^"/]*)""#).unwrap());
+        let form = PROGRAM.get_or_init(|| Regex::new(r#"^[0-9]+ +execve\("(?:[^"]*/)?([^"/]*)""#).unwrap());
         let run = self.calls.iter().filter(|call| !has_failed(call));
         run.filter_map(|call| Some(form.captures(call)?.get(1)?.as_str().to_owned())).collect()
     }
@@ -101,8 +101,8 @@ impl Trace {
 fn parse(call: &str) -> Option<(&str, Vec<&str>)> {
     static CALL: OnceLock<Regex> = OnceLock::new();
     static FILE: OnceLock<Regex> = OnceLock::new();
-    let call_form = CALL.get_or_init(|| Regex::new(r"^\d+ +(\w+)\((.*)").unwrap());
-    let file_form = FILE.get_or_init(|| Regex::new(r"^(?:(?:[^<\x22]*[, ])?\d+<([^>]*)>)").unwrap());
+    let call_form = CALL.get_or_init(|| Regex::new(r"^[0-9]+ +([0-9A-Za-z_]+)\((.*)").unwrap());
+    let file_form = FILE.get_or_init(|| Regex::new(r"^(?:(?:[^<\x22]*[, ])?[0-9]+<([^>]*)>)").unwrap());
     let found = call_form.captures(call)?;
     let mut files = Vec::new();
     let mut rest = found.get(2)?.as_str();
