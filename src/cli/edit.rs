@@ -22,14 +22,17 @@ const UNCHANGED: u8 = 200;
 /// memory until the editor is closed. A file that is not there is made, with an example to begin with; the
 /// recipients and selectors below count for a new file alone.
 #[derive(clap::Args)]
-#[command(after_help = "\
+#[command(
+    override_usage = "leafcrypt edit [OPTIONS] FILE",
+    after_help = "\
 Examples:
   leafcrypt edit secrets/prod.yaml
   leafcrypt secrets/prod.yaml                     the same, as in sops
   EDITOR='code --wait' leafcrypt edit secrets/prod.yaml
   leafcrypt edit --decode-data secret.yaml        the data of a Secret as text, not as base64
   leafcrypt edit --age age1… secrets/new.yaml     a new file, without a .sops.yaml
-  leafcrypt edit --show-master-keys secrets/prod.yaml")]
+  leafcrypt edit --show-master-keys secrets/prod.yaml"
+)]
 pub(super) struct Args {
     /// The file
     #[arg(value_name = "FILE")]

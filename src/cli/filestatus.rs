@@ -9,10 +9,13 @@ use std::path::PathBuf;
 
 /// Say whether a file is encrypted, as JSON
 #[derive(clap::Args)]
-#[command(after_help = "\
+#[command(
+    override_usage = "leafcrypt filestatus [OPTIONS] FILE...",
+    after_help = "\
 Examples:
   leafcrypt filestatus secrets/prod.yaml          {\"encrypted\":true}
-  leafcrypt filestatus secrets/prod.yaml | jq -e .encrypted")]
+  leafcrypt filestatus secrets/prod.yaml | jq -e .encrypted"
+)]
 pub(super) struct Args {
     /// The file
     #[arg(value_name = "FILE")]

@@ -29,16 +29,22 @@ pub(super) struct Args {
 #[derive(clap::Subcommand)]
 enum Command {
     /// Add a key group to a file, behind the others
-    #[command(after_help = "\
+    #[command(
+        override_usage = "leafcrypt groups add [OPTIONS] --file FILE",
+        after_help = "\
 Examples:
   leafcrypt groups add -i -f root.yaml --age age1…,age1… --pgp 85D77543…
-  leafcrypt groups add -i -f root.yaml --age age1… --shamir-secret-sharing-threshold 2")]
+  leafcrypt groups add -i -f root.yaml --age age1… --shamir-secret-sharing-threshold 2"
+    )]
     Add(Add),
     /// Delete a key group from a file
-    #[command(after_help = "\
+    #[command(
+        override_usage = "leafcrypt groups delete [OPTIONS] --file FILE INDEX",
+        after_help = "\
 Examples:
   leafcrypt groups delete -i -f root.yaml 2
-  leafcrypt groups delete -i -f root.yaml --shamir-secret-sharing-threshold 2 0")]
+  leafcrypt groups delete -i -f root.yaml --shamir-secret-sharing-threshold 2 0"
+    )]
     Delete(Delete),
 }
 

@@ -18,14 +18,17 @@ use std::path::{Path, PathBuf};
 /// Vault gets the decrypted values, buckets of S3 and Google Cloud Storage the encrypted file. Shows first what goes
 /// where, and asks. What is there already is not published again.
 #[derive(clap::Args)]
-#[command(after_help = "\
+#[command(
+    override_usage = "leafcrypt publish [OPTIONS] FILE...",
+    after_help = "\
 Examples:
   leafcrypt publish secrets/prod.yaml
   leafcrypt publish --yes --recursive secrets/
   leafcrypt publish --omit-extensions secrets/prod.yaml    as …/prod
   leafcrypt publish --yes --manifest external-secret secrets/prod.yaml | kubectl apply -f -
 
-The places stand in the destination_rules of .sops.yaml; see docs/publish.md.")]
+The places stand in the destination_rules of .sops.yaml; see docs/publish.md."
+)]
 pub(super) struct Args {
     /// The file, or with --recursive a folder
     #[arg(value_name = "FILE")]

@@ -12,12 +12,15 @@ use crate::secret::SecretBytes;
 /// Whoever was removed knows the old data key and what was encrypted with it, and nothing that is written afterwards. The
 /// plaintext stays as it is, byte for byte. Recipients can be added and removed in the same step.
 #[derive(clap::Args)]
-#[command(after_help = "\
+#[command(
+    override_usage = "leafcrypt rotate [OPTIONS] FILE...",
+    after_help = "\
 Examples:
   leafcrypt rotate -i secrets/prod.yaml
   leafcrypt rotate -i --rm-age age1… --add-age age1… secrets/*.yaml
   leafcrypt rotate -i secrets/                    every encrypted file below the folder
-  leafcrypt rotate --output new.yaml old.yaml")]
+  leafcrypt rotate --output new.yaml old.yaml"
+)]
 pub(super) struct Args {
     #[command(flatten)]
     input: InputArgs,

@@ -19,7 +19,9 @@ use std::path::{Path, PathBuf};
 /// there is replaced. No other line changes, but those of time and MAC. Whether the value is encrypted is for the selectors of the
 /// file to say.
 #[derive(clap::Args)]
-#[command(after_help = "\
+#[command(
+    override_usage = "leafcrypt set [OPTIONS] FILE PATH VALUE\n       leafcrypt set [OPTIONS] --value-stdin FILE PATH",
+    after_help = "\
 Examples:
   leafcrypt set secrets.yaml '[\"db\"][\"password\"]' '\"text\"'
   leafcrypt set secrets.yaml 'db.hosts[0]' '{\"name\": \"a\", \"port\": 5432}'
@@ -29,7 +31,8 @@ Examples:
 
 Other users of the machine can see a value on the command line, and the history of the shell
 keeps it: that is what --value-stdin and --value-file are for.
-The old form of sops works too: leafcrypt --set '[\"db\"] \"text\"' FILE")]
+The old form of sops works too: leafcrypt --set '[\"db\"] \"text\"' FILE"
+)]
 pub(super) struct Args {
     /// The file, which is changed in place
     #[arg(value_name = "FILE")]

@@ -9,11 +9,14 @@ use std::path::PathBuf;
 ///
 /// The value goes with its key and its lines; no other line changes, but those of time and MAC.
 #[derive(clap::Args)]
-#[command(after_help = "\
+#[command(
+    override_usage = "leafcrypt unset [OPTIONS] FILE PATH",
+    after_help = "\
 Examples:
   leafcrypt unset secrets.yaml '[\"db\"][\"password\"]'
   leafcrypt unset secrets.yaml 'db.hosts[0]'
-  leafcrypt unset --idempotent secrets.yaml /db/password    no error if it is not there")]
+  leafcrypt unset --idempotent secrets.yaml /db/password    no error if it is not there"
+)]
 pub(super) struct Args {
     /// The file, which is changed in place
     #[arg(value_name = "FILE")]

@@ -21,11 +21,14 @@ const LISTED: usize = 20;
 /// Shows first who stays, who comes and who goes, and asks. Values are not encrypted anew: whoever is removed may
 /// know the data key, until it is changed by `leafcrypt rotate`.
 #[derive(clap::Args)]
-#[command(after_help = "\
+#[command(
+    override_usage = "leafcrypt updatekeys [OPTIONS] FILE...",
+    after_help = "\
 Examples:
   leafcrypt updatekeys secrets/prod.yaml
   leafcrypt updatekeys -y secrets/*.yaml
-  leafcrypt updatekeys .                          every encrypted file below this folder")]
+  leafcrypt updatekeys .                          every encrypted file below this folder"
+)]
 pub(super) struct Args {
     /// The files; a folder stands for all encrypted files below it
     #[arg(value_name = "FILE")]
