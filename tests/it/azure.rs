@@ -85,16 +85,19 @@ fn credentials_come_from_everywhere_where_azure_keeps_them() {
     let endpoint = format!("http://127.0.0.1:{}/msi/token", number(clouds, "http"));
     let managed = wired().env("IDENTITY_ENDPOINT", &endpoint).env("IDENTITY_HEADER", text(clouds, "msi_header"));
     used(managed, "the managed identity of this machine");
-    // The login of the Azure CLI: a program that prints a token.
+    // The login of the Azure CLI: a program that prints a token, and is asked for one once.
     let cli = format!(
-        "#!/bin/sh\necho '{{\"accessToken\": \"{}\", \"expires_on\": 4070908800, \"tokenType\": \"Bearer\"}}'\n",
+        "#!/bin/sh\necho asked >>\"$0.asked\"\necho '{{\"accessToken\": \"{}\", \"expires_on\": 4070908800, \"tokenType\": \"Bearer\"}}'\n",
         text(clouds, "vault_token")
     );
     let test = wired().file("bin/az", cli);
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(test.path("bin/az"), std::fs::Permissions::from_mode(0o755)).unwrap();
     let path = format!("{}:/usr/bin:/bin", test.path("bin").display());
-    used(test.env("PATH", &path), "the login of az");
+    let keys = format!("{VAULT}/keys/a,{VAULT}/keys/b,https://other.vault.azure.net/keys/c");
+    let test = test.env("PATH", &path);
+    test.run(&format!("encrypt --verbose --azure-kv {keys} a.yaml")).code(0).stderr_has("the login of az");
+    assert_eq!(std::fs::read_to_string(test.path("bin/az.asked")).unwrap(), "asked\n");
 }
 
 #[test]

@@ -27,8 +27,8 @@ pub(super) struct KeyVault {
     environment: Environment,
     limits: Limits,
     shared: Mutex<Option<Arc<Shared>>>,
-    /// By vault.
-    clients: Mutex<HashMap<String, Arc<KeyClient>>>,
+    /// Those that are not in use, by vault.
+    clients: Mutex<HashMap<String, Vec<KeyClient>>>,
 }
 
 /// What all vaults share: the credential keeps its token.
@@ -77,7 +77,9 @@ impl KeyVault {
             let options = KeyClientEncryptOptions { key_version: version.clone(), ..Default::default() };
             client.encrypt(stanza.text(NAME), request.try_into()?, Some(options)).await?.into_model()
         };
-        let result: KeyOperationResult = self.ask(calling, &shared, stanza)?;
+        let result: Result<KeyOperationResult, _> = self.ask(calling, &shared, stanza);
+        self.put_back(stanza, client);
+        let result = result?;
         let incomplete = || none_of_key_vault().with(&shared.found.identity);
         let version = version.or_else(|| url::version_of(result.kid.as_deref()?)).ok_or_else(incomplete)?;
         let enc = result.result.map(|bytes| URL_SAFE_NO_PAD.encode(bytes)).ok_or_else(incomplete)?;
@@ -112,20 +114,24 @@ impl KeyVault {
         Ok(made)
     }
 
-    fn client(&self, shared: &Shared, vault: &str) -> Result<Arc<KeyClient>, Refusal> {
+    /// A client that nobody else uses until it is put back: when a request of one is asked for a token, azure_core takes
+    /// away the token from the others that it makes at the time, and they fail.
+    fn client(&self, shared: &Shared, vault: &str) -> Result<KeyClient, Refusal> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(vault) {
-            return Ok(Arc::clone(client));
+        if let Some(client) = clients.get_mut(vault).and_then(Vec::pop) {
+            return Ok(client);
         }
         if !vault.starts_with("https://") {
             return Err(Refusal::new(format!("{vault} is no address of a vault: it does not begin with https://")));
         }
         let options = KeyClientOptions { client_options: shared.options.clone(), ..Default::default() };
-        let client = KeyClient::new(vault, Arc::clone(&shared.found.credential), Some(options))
-            .map_err(|error| Refusal::new(format!("{vault} is no address of a vault: {error}")))?;
-        let client = Arc::new(client);
-        clients.insert(vault.to_owned(), Arc::clone(&client));
-        Ok(client)
+        KeyClient::new(vault, Arc::clone(&shared.found.credential), Some(options))
+            .map_err(|error| Refusal::new(format!("{vault} is no address of a vault: {error}")))
+    }
+
+    fn put_back(&self, stanza: &Stanza, client: KeyClient) {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        clients.entry(stanza.text(VAULT).to_owned()).or_default().push(client);
     }
 
     /// Waits for an answer.
@@ -161,7 +167,9 @@ impl Service for KeyVault {
         let calling = async {
             client.decrypt(stanza.text(NAME), stanza.text(VERSION), request.try_into()?, None).await?.into_model()
         };
-        let result: KeyOperationResult = self.ask(calling, &shared, stanza)?;
+        let result: Result<KeyOperationResult, _> = self.ask(calling, &shared, stanza);
+        self.put_back(stanza, client);
+        let result = result?;
         let part = result.result.ok_or_else(|| none_of_key_vault().with(&shared.found.identity))?;
         Ok(SecretBytes::from(part))
     }

@@ -8,15 +8,18 @@ use super::Refusal;
 use super::certificate::Certificate;
 use crate::key::Environment;
 use crate::sys;
-use azure_core::credentials::{Secret, TokenCredential};
+use azure_core::credentials::{AccessToken, Secret, TokenCredential, TokenRequestOptions};
 use azure_core::http::ClientOptions;
+use azure_core::time::{Duration, OffsetDateTime};
 use azure_identity::{
     AzureCliCredential, AzureDeveloperCliCredential, ClientAssertionCredential, ClientAssertionCredentialOptions,
     ClientSecretCredential, ClientSecretCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions,
     UserAssignedId, WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
 };
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
+use tokio::sync::Mutex;
 
 /// A credential, and who it is, for messages.
 pub(super) struct Found {
@@ -62,16 +65,55 @@ pub(super) fn find(environment: &Environment, options: &ClientOptions) -> Result
     }
     let installed = |name: &str| sys::find_program(name, environment).is_some();
     if installed("az") {
-        return found(AzureCliCredential::new(None).map(|it| it as _), "the login of az".to_owned());
+        return found(AzureCliCredential::new(None).map(|tool| Login::of(tool)), "the login of az".to_owned());
     }
     if installed("azd") {
-        return found(AzureDeveloperCliCredential::new(None).map(|it| it as _), "the login of azd".to_owned());
+        return found(
+            AzureDeveloperCliCredential::new(None).map(|tool| Login::of(tool)),
+            "the login of azd".to_owned(),
+        );
     }
     Err(Refusal::without_identity(
         "no Azure credential: of AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, AZURE_CLIENT_CERTIFICATE_PATH or \
          AZURE_FEDERATED_TOKEN_FILE not enough are set, IDENTITY_ENDPOINT is not, this is no machine of Azure's, and there is no az",
     )
     .hint("install the Azure CLI and log in: az login; or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET"))
+}
+
+/// The login of a tool. It keeps its tokens, as other credentials do: each would be another run of the tool, of a second.
+#[derive(Debug)]
+struct Login {
+    tool: Arc<dyn TokenCredential>,
+    /// By scopes.
+    tokens: Mutex<HashMap<Vec<String>, AccessToken>>,
+}
+
+impl Login {
+    /// What is left of a token's time when another is asked for, as for other credentials.
+    const REST: Duration = Duration::minutes(5);
+
+    fn of(tool: Arc<dyn TokenCredential>) -> Arc<dyn TokenCredential> {
+        Arc::new(Login { tool, tokens: Mutex::default() })
+    }
+}
+
+#[async_trait::async_trait]
+impl TokenCredential for Login {
+    async fn get_token(
+        &self,
+        scopes: &[&str],
+        options: Option<TokenRequestOptions<'_>>,
+    ) -> azure_core::Result<AccessToken> {
+        let wanted: Vec<String> = scopes.iter().map(ToString::to_string).collect();
+        let mut tokens = self.tokens.lock().await;
+        let is_fresh = |token: &&AccessToken| token.expires_on > OffsetDateTime::now_utc() + Self::REST;
+        if let Some(token) = tokens.get(&wanted).filter(is_fresh) {
+            return Ok(token.clone());
+        }
+        let token = self.tool.get_token(scopes, options).await?;
+        tokens.insert(wanted, token.clone());
+        Ok(token)
+    }
 }
 
 fn found(credential: azure_core::Result<Arc<dyn TokenCredential>>, identity: String) -> Result<Found, Refusal> {
