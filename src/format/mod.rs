@@ -102,6 +102,15 @@ pub trait Format: Sync {
     /// When the format cannot hold the scalar at all.
     fn write_scalar(&self, document: &Document, id: EntryId, scalar: Scalar<'_>, out: &mut Vec<u8>) -> Result<()>;
 
+    /// Checks that sops could read the leaf `id` as it stands, when no token takes its place.
+    ///
+    /// # Errors
+    /// When it could not.
+    fn check_clear(&self, document: &Document, id: EntryId) -> Result<()> {
+        let _ = (document, id);
+        Ok(())
+    }
+
     /// Appends the value of the alias `id` written out, each leaf by `leaf`.
     ///
     /// # Errors

@@ -378,6 +378,8 @@ impl<'a> Sealer<'a> {
                     let rewritten = in_copy || document.entry(id).is(Flags::REWRITTEN);
                     if rewritten {
                         format.write_scalar(document, id, scalar, out)?;
+                    } else {
+                        format.check_clear(document, id)?;
                     }
                     return Ok(rewritten);
                 }

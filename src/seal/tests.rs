@@ -336,6 +336,37 @@ fn rules_on_comments_select_what_stands_below_them() {
 }
 
 #[test]
+fn a_tab_first_in_a_block_scalar_is_fine_where_a_token_takes_its_place() {
+    let clear = || Selection::EncryptedSuffix("_x".to_owned());
+    let text = "a: |\n  \tx\n  y\nb: >2-\n  \tx\n";
+    assert_eq!(decrypt_text(&Yaml, &encrypted(text, everything())).unwrap().plaintext, text.as_bytes());
+    let text = "b: >2-\n  \tx\n# 2\nc: |\n  x\n  \ty\nd: |\n\n";
+    assert_eq!(decrypt_text(&Yaml, &encrypted(text, clear())).unwrap().plaintext, text.as_bytes());
+    for text in ["a: |\n  \tx\n", "a: >- # 2\r\n\r\n  \tx\r\n", "a:\n- |\n   \n    \tx\n"] {
+        let error = encrypt_with(&Yaml, text, clear()).unwrap_err();
+        assert!(error.to_string().contains("a tab stands where sops takes only spaces"), "{text:?}: {error}");
+    }
+}
+
+#[test]
+fn a_merge_of_no_map_is_a_key_like_others() {
+    for (text, line) in [
+        ("<<: !include a.yaml\nb: 1\n", "\"<<\": !include ENC["),
+        ("b: &b x\n!!merge <<: *b\n", "\"<<\": "),
+        ("{b: 1, <<: ~}\n", "\"<<\": ~"),
+    ] {
+        let sealed = encrypted(text, everything());
+        assert!(sealed.contains(line), "{sealed}");
+        assert_eq!(decrypt_text(&Yaml, &sealed).unwrap().plaintext, text.as_bytes(), "{sealed}");
+    }
+    for text in ["b: &b {c: 1}\n<<: *b\n", "b:\n  <<: 1\n", "b: 1\n---\n<<: 1\n", "'<<': 1\n", "<<: [{b: 1}]\n"] {
+        let sealed = encrypted(text, everything());
+        assert!(!sealed.contains("\"<<\""), "{sealed}");
+        assert_eq!(decrypt_text(&Yaml, &sealed).unwrap().plaintext, text.as_bytes(), "{sealed}");
+    }
+}
+
+#[test]
 fn the_additional_data_is_the_path() {
     let document = Yaml.index("a:\n  - b: 1\n    \"\": 2\nc: 3\n".to_owned()).unwrap();
     let mut additional = AdditionalData::new(&document);

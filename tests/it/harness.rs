@@ -34,6 +34,9 @@ impl Rule {
         Rule { selector: Some((field, value)), mac_only_encrypted: false }
     }
 
+    /// No leaf.
+    pub(crate) const NOTHING: Rule = Rule::by("encrypted_regex", "^no key is called so$");
+
     /// The rules that every corpus is run under.
     pub(crate) const ALL: &[Rule] = &[
         Rule::EVERYTHING,

@@ -109,6 +109,8 @@ struct Indexer<'a> {
     anchors: Vec<Option<Anchored>>,
     /// The anchor id that each name had last.
     names: HashMap<String, usize>,
+    /// The list of a key `<<`, while it is open.
+    merged: Option<EntryId>,
     /// A block scalar waits here for the comment of its header, which comes after it but stands before.
     pending: Option<Leaf>,
     /// The entry of each node that is no key, in the order of the events.
@@ -168,6 +170,7 @@ impl<'a> Indexer<'a> {
             flow_start: 0,
             anchors: Vec::new(),
             names: HashMap::new(),
+            merged: None,
             pending: None,
             value_nodes: Vec::new(),
             comments: Vec::new(),
@@ -237,7 +240,7 @@ impl<'a> Indexer<'a> {
                 if flow {
                     self.at = range.end;
                 }
-                return Ok(());
+                return Ok(self.check_merged()?);
             }
             Event::Alias(id) => self.alias(id, range.clone())?,
             // To sops, an anchor is one for the rest of the stream.
@@ -272,6 +275,11 @@ impl<'a> Indexer<'a> {
         }
         if self.pending.is_none() && start < self.at {
             return Err(self.refuse_inner_comment(start).into());
+        }
+        if self.frames.is_empty()
+            && let Some(stop) = self.mark_between(self.at, start)
+        {
+            return Err(stop);
         }
         let comment = &self.source[range.clone()];
         self.separators(&range)?;
@@ -346,6 +354,7 @@ impl<'a> Indexer<'a> {
         let id = self.builder.open(kind, range.start, key, style, flags);
         self.value_nodes.push(id);
         self.anchor(anchor, Anchored::Entry(id));
+        self.merge(id);
         self.frames.push(Frame { flow, map: (kind == Kind::Map).then(MapFrame::default) });
         Ok(())
     }
@@ -401,7 +410,9 @@ impl<'a> Indexer<'a> {
         // its end is the mark of a key to others.
         let misread_text =
             plain && self.in_flow() && (value.contains('?') || value.starts_with(':') || value.ends_with(':'));
-        let has_control = !plain && !block && strict::has_control(&self.source[range.clone()]);
+        let raw = &self.source[range.clone()];
+        let has_control = !plain && !block && strict::has_control(raw);
+        let has_escape = style == ScalarStyle::DoubleQuoted && strict::has_unknown_escape(raw);
         let misread_anchor = self.misread_anchor(anchor, range.start);
         if self.expects_key() {
             if has_control {
@@ -410,10 +421,14 @@ impl<'a> Indexer<'a> {
                     .hint(r"write it as an escape, such as `\x7f`")
                     .into());
             }
-            let misread = misread_anchor.as_ref().map(|anchor| anchor.start).or(misread_text.then_some(range.start));
+            let misread = (misread_text || has_escape).then_some(range.start);
+            let misread = misread_anchor.as_ref().map(|anchor| anchor.start).or(misread);
             if let Some(start) = misread {
                 self.builder.odd_key(start..range.end, None);
             }
+            let tag_start = span.tag_span().and_then(|tag| tag.byte_range()).map(|tag| tag.start);
+            let is_merge = plain && value == "<<" && short.as_deref().is_none_or(|tag| tag == "!!merge");
+            self.see_merge(is_merge, tag_start.unwrap_or(range.start)..range.end);
             let text = self.key(&resolved, range)?;
             self.anchor(anchor, if misread_anchor.is_some() { Anchored::Misread } else { Anchored::Key(text) });
             return Ok(());
@@ -433,8 +448,9 @@ impl<'a> Indexer<'a> {
             ScalarStyle::Literal => (self.block_content(&range, span.start.col()), Style::Literal),
             ScalarStyle::Folded => (self.block_content(&range, span.start.col()), Style::Folded),
         };
-        let mut flags =
-            Flags::NONE.with_if(self.in_flow(), Flags::IN_FLOW).with_if(misread_text || has_control, Flags::REWRITTEN);
+        let mut flags = Flags::NONE
+            .with_if(self.in_flow(), Flags::IN_FLOW)
+            .with_if(misread_text || has_control || has_escape, Flags::REWRITTEN);
         let null_document = self.frames.is_empty() && self.builder.so_far().roots().is_empty();
         // A tag that only fits the value of now goes with it; `!!str` and an application's own stay.
         let only_fits = short.as_deref().is_some_and(|tag| tag.starts_with("!!") && tag != "!!str");
@@ -463,6 +479,7 @@ impl<'a> Indexer<'a> {
             // A null that is written out; the `sops` block takes its place.
             flags = flags.with(Flags::REWRITTEN);
         }
+        self.quote_merge();
         let (kind, key, is_misread) = (resolved.kind, self.take_key(), misread_anchor.is_some());
         let leaf = Leaf { kind, span: full, key, value: text, style, flags, anchor, is_misread };
         if block {
@@ -578,7 +595,8 @@ impl<'a> Indexer<'a> {
     }
 }
 
-fn refuse(source: &str, refused: strict::Refused) -> Error {
+/// The error that a refusal is.
+pub(super) fn refuse(source: &str, refused: strict::Refused) -> Error {
     Error::new(error::Kind::Format, refused.what).at(source, refused.at).because(refused.why).hint(refused.hint)
 }
 

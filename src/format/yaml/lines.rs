@@ -275,7 +275,9 @@ impl<'a> Lines<'a> {
         let found = spaces.find(|&space| space > 0 && line[space - 1] == b':' || line.get(space + 1) == Some(&b'#'));
         match found.map(|space| space - 1) {
             Some(colon) if line[colon] == b':' => {
-                let is_key = colon > 0 && line[colon - 1] != b' ' && colon <= Self::LONGEST_KEY;
+                // A `<<` may be one whose value is merged.
+                let is_key =
+                    colon > 0 && &line[..colon] != b"<<" && line[colon - 1] != b' ' && colon <= Self::LONGEST_KEY;
                 if is_key && self.begins_plain(at) {
                     Ok(Some((TokenKind::Plain, at..at + colon)))
                 } else {

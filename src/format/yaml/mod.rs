@@ -58,6 +58,10 @@ impl Format for Yaml {
         place::write_scalar(document, id, scalar, out)
     }
 
+    fn check_clear(&self, document: &Document, id: EntryId) -> Result<()> {
+        strict::clear_block(document, id).map_err(|refused| index::refuse(document.text(), refused))
+    }
+
     fn write_copy(
         &self,
         document: &Document,

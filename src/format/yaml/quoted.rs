@@ -144,7 +144,7 @@ fn unescape<'a>(text: &'a str, out: &mut String) -> Option<&'a str> {
                 'f' => '\u{c}',
                 'r' => '\r',
                 'e' => '\u{1b}',
-                ' ' | '"' | '\'' | '/' | '\\' => code,
+                ' ' | '"' | '\'' | '\\' => code,
                 'N' => '\u{85}',
                 '_' => '\u{a0}',
                 'L' => '\u{2028}',

@@ -83,6 +83,54 @@ pub(super) fn has_control(text: &str) -> bool {
     text.chars().any(|c| is_control(c) || matches!(c, '\u{fffe}' | '\u{ffff}'))
 }
 
+/// Whether a text in double quotes has an escape that go-yaml does not know: `\/`, or half a character of UTF-16.
+pub(super) fn has_unknown_escape(quoted: &str) -> bool {
+    let mut rest = quoted;
+    while let Some((_, escape)) = rest.split_once('\\') {
+        let half = escape.get(1..4).map(str::to_ascii_lowercase);
+        let is_half = half.is_some_and(|digits| ("d80"..="dff").contains(&&*digits));
+        if escape.starts_with('/') || escape.starts_with('u') && is_half {
+            return true;
+        }
+        rest = escape.get(escape.chars().next().map_or(0, char::len_utf8)..).unwrap_or_default();
+    }
+    false
+}
+
+/// Checks the leaf `id` when it is a block scalar: where its first text begins with a tab, its header has to say how deep its
+/// lines are.
+pub(super) fn clear_block(document: &Document, id: EntryId) -> Result<(), Refused> {
+    let entry = document.entry(id);
+    if !matches!(entry.style(), Style::Literal | Style::Folded) {
+        return Ok(());
+    }
+    let text = document.text();
+    let blank = document.raw(id).len() - document.raw(id).trim_start_matches([' ', '\n', '\r']).len();
+    let at = entry.span().start + blank;
+    if !text[at..entry.span().end].starts_with('\t') {
+        return Ok(());
+    }
+    let header = text[..entry.span().start].trim_end_matches(['\n', '\r']).lines().next_back().unwrap_or_default();
+    let mark = header.split(" #").next().unwrap_or_default().rsplit(['|', '>']).next().unwrap_or_default();
+    if mark.contains(|c: char| c.is_ascii_digit()) {
+        return Ok(());
+    }
+    Err(Refused::new(
+        at,
+        "a tab stands where sops takes only spaces",
+        "say in the header how deep the lines are, such as `|2`; where the value is encrypted it may stay",
+    ))
+}
+
+/// Refuses a value of `<<` that is no map: go-yaml merges the keys of the document that it looks for the `sops` block in.
+pub(super) fn no_merge(at: usize) -> Refused {
+    Refused::new(
+        at,
+        "the list of `<<` holds something else than maps",
+        "put the key in quotes if it is none of YAML's own: \"<<\"",
+    )
+}
+
 /// Whether sops reads the directive that `line` is.
 pub(super) fn is_known_directive(line: &str) -> bool {
     let mark = if line.starts_with("%YAML") { "#" } else { " #" };
@@ -259,6 +307,18 @@ mod tests {
             assert!(has_control(text), "{text:?}");
         }
         assert!(!has_control("\t\r\n\u{85}\u{a0}\u{d7ff}\u{fffd}\u{10ffff}\u{2028} ~"));
+    }
+
+    #[test]
+    fn escapes_are_those_of_go_yaml() {
+        for text in [r#""a\/b""#, r#""\ud83d\ude00""#, r#""\\\uDFFF""#, r#""\"\/""#] {
+            assert!(has_unknown_escape(text), "{text}");
+        }
+        for text in
+            [r#""a/b""#, r#""\\/ \\ud83d""#, r#""\ud7ff \ue000""#, r#""\U0001f600 \u00e9 \x2f""#, r#""é\"#, r#""\ud8"#]
+        {
+            assert!(!has_unknown_escape(text), "{text}");
+        }
     }
 
     #[test]

@@ -50,6 +50,11 @@ impl Indexer<'_> {
             };
             return self.set_key(name, range.start);
         }
+        let is_map = |entry| self.builder.so_far().entry(entry).kind() == Kind::Map;
+        if !matches!(target, Some(Anchored::Entry(entry)) if is_map(entry)) {
+            self.quote_merge();
+        }
+        self.take_merge();
         let key = self.take_key();
         let flags = Flags::NONE.with_if(self.in_flow(), Flags::IN_FLOW);
         match target {

@@ -1,8 +1,9 @@
 //! The keys of a map: strings, each once.
 
 use super::super::resolve::Resolved;
-use super::Indexer;
-use crate::document::{Kind, Text};
+use super::super::strict;
+use super::{Indexer, refuse};
+use crate::document::{EntryId, Kind, Text};
 use crate::error::{self, Error, Result};
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
@@ -17,6 +18,8 @@ pub(super) struct MapFrame {
     keys: Vec<(Text, u32)>,
     /// Above [`MapFrame::FEW`] keys: a hash of them.
     table: HashTable<u32>,
+    /// Where the key `<<` stands whose value go-yaml merges, until that is known to be a map.
+    merge: Option<Range<usize>>,
 }
 
 impl MapFrame {
@@ -48,6 +51,46 @@ impl Indexer<'_> {
         self.refuse(&format!("this key is {what}, not a string"), at)
             .because("sops holds only keys that are strings")
             .hint("put the key in quotes")
+    }
+
+    /// Remembers the key at `key` when it is one whose value go-yaml merges: in the map that it looks for the `sops` block in.
+    pub(super) fn see_merge(&mut self, is_merge: bool, key: Range<usize>) {
+        let is_first = self.frames.len() == 1 && self.builder.so_far().roots().len() == 1;
+        if let Some(map) = self.frames.last_mut().and_then(|frame| frame.map.as_mut()) {
+            map.merge = (is_merge && is_first).then_some(key);
+        }
+    }
+
+    pub(super) fn take_merge(&mut self) -> Option<Range<usize>> {
+        self.frames.last_mut()?.map.as_mut()?.merge.take()
+    }
+
+    /// What comes is the value of a key, and no map: where go-yaml would merge it, the key stands in quotes in the encrypted
+    /// file.
+    pub(super) fn quote_merge(&mut self) {
+        if let Some(key) = self.take_merge() {
+            self.builder.odd_key(key, None);
+        }
+    }
+
+    /// The value of a key is the container `id`, which has just begun.
+    pub(super) fn merge(&mut self, id: EntryId) {
+        if self.take_merge().is_some() && self.builder.so_far().entry(id).kind() == Kind::List {
+            self.merged = Some(id);
+        }
+    }
+
+    /// Checks the list that has ended, when go-yaml merges its items.
+    pub(super) fn check_merged(&mut self) -> Result<()> {
+        if self.frames.len() != 1 {
+            return Ok(());
+        }
+        let Some(list) = self.merged.take() else { return Ok(()) };
+        let so_far = self.builder.so_far();
+        match so_far.children(list).find(|&item| so_far.entry(item).kind() != Kind::Map) {
+            Some(item) => Err(refuse(self.source, strict::no_merge(so_far.entry(item).span().start))),
+            None => Ok(()),
+        }
     }
 
     /// Remembers the key of the value that comes, refusing one that the map has already.
