@@ -172,10 +172,26 @@ fn command_for(word: Option<&OsString>) -> clap::Command {
         .subcommand(augment(clap::Command::new(name)))
 }
 
+/// What libraries of services read by themselves.
+const SETTINGS_OF_SERVICES: [&str; 11] = [
+    "AWS_CA_BUNDLE",
+    "AWS_DEFAULT_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_KMS",
+    "AWS_ENDPOINT_URL_STS",
+    "AWS_MAX_ATTEMPTS",
+    "AWS_PROFILE",
+    "AWS_REGION",
+    "AWS_RETRY_MODE",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+];
+
 /// Runs the program on its arguments, the first of which is its own name.
 #[must_use]
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     sys::harden();
+    sys::forget_empty(&SETTINGS_OF_SERVICES);
     report::install_panic_hook();
     event::listen(Box::new(Audit::default()));
     completion::answer(Cli::command);

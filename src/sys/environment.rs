@@ -11,6 +11,21 @@ use std::process::Command;
 #[derive(Clone, Default)]
 pub struct Environment(Option<HashMap<String, OsString>>);
 
+/// Takes those of `names` out of the environment of this process that are set to nothing. Only before it has threads.
+///
+/// For what reads the environment by itself and does not take that for unset, as Go does.
+pub fn forget_empty(names: &[&str]) {
+    for name in names {
+        if std::env::var_os(name).is_some_and(|value| value.is_empty()) {
+            // SAFETY: no other thread reads the environment, since there is none yet.
+            #[allow(unsafe_code)]
+            unsafe {
+                std::env::remove_var(name);
+            }
+        }
+    }
+}
+
 impl Environment {
     /// That of the process, read when a variable is asked for and not before.
     #[must_use]

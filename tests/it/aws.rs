@@ -299,6 +299,53 @@ fn an_expired_session_is_said_to_be_one() {
     refused.stderr_has("is the clock of this machine right").stderr_lacks("its secret is wrong");
 }
 
+/// Settings that the SDK panics at, or does not know: what is set to nothing is unset, and what is wrong is named.
+#[test]
+fn settings_of_all_kinds_are_taken_or_named() {
+    let line = format!("encrypt --kms {} a.yaml", key("us-east-1", 0));
+    for (name, value) in [
+        ("AWS_ENDPOINT_URL_KMS", ""),
+        ("AWS_MAX_ATTEMPTS", ""),
+        ("AWS_MAX_ATTEMPTS", "0"),
+        ("AWS_MAX_ATTEMPTS", "5"),
+        ("AWS_RETRY_MODE", ""),
+        ("AWS_RETRY_MODE", "legacy"),
+        ("AWS_RETRY_MODE", "adaptive"),
+        ("AWS_CA_BUNDLE", ""),
+        ("SSL_CERT_FILE", ""),
+        ("SSL_CERT_FILE", "/nowhere/ca.pem"),
+    ] {
+        let said = with_key().env(name, value).run(&line).code(0).stderr;
+        assert_eq!(said, "", "{name}={value}");
+    }
+    for (name, value) in [
+        ("AWS_ENDPOINT_URL", "localhost:4566"),
+        ("AWS_ENDPOINT_URL_KMS", "http://"),
+        ("AWS_MAX_ATTEMPTS", "many"),
+        ("AWS_RETRY_MODE", "often"),
+        ("AWS_CA_BUNDLE", "/nowhere/ca.pem"),
+        ("AWS_CA_BUNDLE", "a.yaml"),
+        ("AWS_ACCESS_KEY_ID", "AKIAFROMTHEENV\n"),
+        ("AWS_SECRET_ACCESS_KEY", "hunter2-secret\r"),
+    ] {
+        with_key().env(name, value).run(&line).fails().code(1).stderr_has(name).stderr_lacks("hunter2");
+    }
+    let profile = "[default]\nregion = us-east-1\nretry_mode = legacy\nmax_attempts = 2\nendpoint_url =\n\
+                   [profile other]\naws_access_key_id = AKIAOFTHEPROFILE\naws_secret_access_key = hunter2-secret\n";
+    let test = with_key().file("home/.aws/config", profile).env("AWS_CONFIG_FILE", "home/.aws/config");
+    test.run(&line).code(0);
+    for (setting, wrong) in [("max_attempts = 2", "max_attempts = x"), ("retry_mode = legacy", "retry_mode = often")] {
+        let (test, name) = (with_key().file("config", profile.replace(setting, wrong)), &wrong[..10]);
+        test.env("AWS_CONFIG_FILE", "config").run(&line).fails().code(1).stderr_has(name);
+    }
+    let url = text(moto(), "url").to_owned();
+    let other = Test::new().file("a.yaml", PLAIN).file("config", profile).env("AWS_CONFIG_FILE", "config");
+    let other = other.env("AWS_ENDPOINT_URL", &url).env("AWS_DEFAULT_PROFILE", "other");
+    other.run(&format!("{line} --verbose")).code(0).stderr_has("the access key AKIAOFTHEPROFILE of the profile other");
+    let line = format!("encrypt --kms {}+{ROLE} a.yaml", key("us-east-1", 0));
+    with_key().env("AWS_ENDPOINT_URL_STS", "").run(&line).code(0);
+}
+
 /// In a network without a way out it works the same, and nobody outside was asked for: with credentials, and without.
 #[test]
 fn nobody_else_is_contacted() {

@@ -306,6 +306,16 @@ fn many_keys_are_wrapped_at_the_same_time() {
     }
 }
 
+/// AWS' own name for the authorities, as its other tools know it.
+#[test]
+fn a_bundle_of_aws_is_what_certificates_are_checked_by() {
+    let service = SERVICES.iter().find(|service| service.name == "kms").unwrap();
+    let (way, line) = (service.way(), (service.line)(1));
+    let test = way.wire((service.ready)()).env("SSL_CERT_FILE", "");
+    test.run(&line).fails().code(1).stderr_has("SSL_CERT_FILE=");
+    test.env("AWS_CA_BUNDLE", text(clouds(), "ca")).run(&line).code(0);
+}
+
 /// A host that nobody knows is named, whoever said that it is to be asked.
 #[test]
 fn a_host_that_is_not_found_is_named() {

@@ -14,6 +14,7 @@ use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::imds::credentials::ImdsCredentialsProvider;
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
+use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
@@ -25,6 +26,8 @@ use aws_sdk_kms::error::ConnectorError;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::{Builder, Connector, tls};
+use aws_types::os_shim_internal::{Env, Fs};
+use rustls::pki_types::pem::PemObject as _;
 use std::time::{Duration, SystemTime};
 
 /// Credentials that end so soon are not used any more.
@@ -56,16 +59,20 @@ impl Account {
     /// Finds credentials.
     pub(crate) async fn find(environment: &Environment, wanted: &Wanted) -> Result<Self, Refusal> {
         let limits = Limits::of(environment);
+        check_endpoints(environment)?;
+        let retries = retries(environment, named_profile(environment, wanted)).await?;
         let region = Region::new(wanted.region.clone());
         let proxies = || {
-            let names = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_KMS", "AWS_ENDPOINT_URL_STS"];
-            let here = names.iter().filter_map(|name| environment.get_filled(name)).any(|url| is_loopback_text(&url));
+            let here =
+                ENDPOINTS.iter().filter_map(|name| environment.get_filled(name)).any(|url| is_loopback_text(&url));
             if here { ProxyConfig::disabled() } else { ProxyConfig::from_env() }
         };
         let proxies = proxies();
+        let trust = trust(environment)?;
         let client = Builder::new().build_with_connector_fn(move |settings, components| {
             let mut connector = Connector::builder()
                 .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
+                .tls_context(trust.clone())
                 .proxy_config(proxies.clone());
             connector.set_connector_settings(settings.cloned());
             connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
@@ -82,15 +89,28 @@ impl Account {
         let credentials = tokio::time::timeout(limits.in_all(), loading)
             .await
             .map_err(|_| Refusal::new("the source of AWS credentials did not answer in time"))??;
+        check_credentials(&credentials)?;
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .region(region.clone())
             .http_client(client)
             .timeout_config(timeouts)
+            .retry_config(retries)
             .credentials_provider(credentials.clone());
-        if !wanted.profile.is_empty() {
-            loader = loader.profile_name(&wanted.profile);
+        if let Some(name) = named_profile(environment, wanted) {
+            loader = loader.profile_name(name);
         }
-        let config = loader.load().await;
+        let mut config = loader.load().await;
+        match config.endpoint_url() {
+            Some("") => {
+                let mut builder = config.into_builder();
+                builder.set_endpoint_url(None);
+                config = builder.build();
+            }
+            Some(url) => {
+                check_endpoint(&format!("endpoint_url of the profile {}", profile_name(environment, wanted)), url)?
+            }
+            None => {}
+        }
         let identity = describe(environment, &credentials, wanted);
         if wanted.role.is_empty() {
             return Ok(Account { config, identity, expiry: credentials.expiry() });
@@ -125,11 +145,87 @@ pub(crate) async fn configured_region() -> Option<String> {
     region.map(|region| region.to_string()).filter(|region| !region.is_empty())
 }
 
+/// The variables that name a service's address.
+const ENDPOINTS: [&str; 3] = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_KMS", "AWS_ENDPOINT_URL_STS"];
+
+/// Checks the addresses of the environment: the SDK panics at what is none.
+fn check_endpoints(environment: &Environment) -> Result<(), Refusal> {
+    let mut set = ENDPOINTS.iter().filter_map(|name| Some((name, environment.get_filled(name)?)));
+    set.try_for_each(|(name, url)| check_endpoint(name, &url.to_string_lossy()))
+}
+
+fn check_endpoint(name: &str, url: &str) -> Result<(), Refusal> {
+    let host = ["http://", "https://"].iter().find_map(|scheme| url.strip_prefix(scheme));
+    if host.is_some_and(|host| !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic())) {
+        return Ok(());
+    }
+    Err(Refusal::new(format!("{name} is no address")).hint(format!("{name}=https://HOST")))
+}
+
+/// The authorities that certificates of services are checked by: those of `AWS_CA_BUNDLE`, or else the system's.
+fn trust(environment: &Environment) -> Result<tls::TlsContext, Refusal> {
+    let store = match environment.get_filled("AWS_CA_BUNDLE") {
+        Some(path) => {
+            let hint = "AWS_CA_BUNDLE names a file of certificates in PEM";
+            let bundle = std::fs::read(&path)
+                .map_err(|error| Refusal::new(format!("AWS_CA_BUNDLE cannot be read: {error}")).hint(hint))?;
+            let mut roots = rustls::RootCertStore::empty();
+            let certificates = rustls::pki_types::CertificateDer::pem_slice_iter(&bundle);
+            let is_good = |certificate: Result<_, _>| certificate.is_ok_and(|it| roots.add(it).is_ok());
+            if !certificates.map(is_good).fold(None, |all, good| Some(all.unwrap_or(true) && good)).unwrap_or(false) {
+                return Err(Refusal::new("AWS_CA_BUNDLE holds no certificate, or a damaged one").hint(hint));
+            }
+            tls::TrustStore::empty().with_pem_certificate(bundle)
+        }
+        // The SDK expects that there is one. Without, no secure connection is made, which is said then.
+        None if rustls_native_certs::load_native_certs().certs.is_empty() => tls::TrustStore::empty(),
+        None => tls::TrustStore::default(),
+    };
+    tls::TlsContext::builder().with_trust_store(store).build().map_err(|error| cause(&error))
+}
+
+/// How often the SDK tries, as the environment or the profile say it to all of AWS' tools. At what it does not know the SDK
+/// panics.
+async fn retries(environment: &Environment, profile: Option<String>) -> Result<RetryConfig, Refusal> {
+    // What is wrong with the files is said where credentials are looked for.
+    let profile =
+        aws_config::profile::load(&Fs::real(), &Env::real(), &Default::default(), profile.map(Into::into)).await.ok();
+    let text = |name: &str, key: &str| {
+        let set = environment.get_filled(name).map(|value| value.to_string_lossy().into_owned());
+        set.or_else(|| profile.as_ref()?.get(key).map(str::to_owned)).filter(|text| !text.is_empty())
+    };
+    let config = match text("AWS_RETRY_MODE", "retry_mode").as_deref() {
+        None | Some("standard" | "legacy") => RetryConfig::standard(),
+        Some("adaptive") => RetryConfig::adaptive(),
+        Some(_) => {
+            return Err(Refusal::new("AWS_RETRY_MODE, or retry_mode of the profile, is no mode of AWS")
+                .hint("unset it, or AWS_RETRY_MODE=standard, or adaptive"));
+        }
+    };
+    match text("AWS_MAX_ATTEMPTS", "max_attempts").map(|number| number.parse()) {
+        None | Some(Ok(0)) => Ok(config),
+        Some(Ok(number)) => Ok(config.with_max_attempts(number)),
+        Some(Err(_)) => Err(Refusal::new("AWS_MAX_ATTEMPTS, or max_attempts of the profile, is no number")
+            .hint("unset it, or AWS_MAX_ATTEMPTS=3")),
+    }
+}
+
+/// Checks that credentials can stand in a request, where the SDK expects that they do.
+fn check_credentials(credentials: &Credentials) -> Result<(), Refusal> {
+    let is_word = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    let parts = [Some(credentials.access_key_id()), Some(credentials.secret_access_key()), credentials.session_token()];
+    if parts.into_iter().flatten().all(is_word) {
+        return Ok(());
+    }
+    Err(Refusal::new("the AWS credentials have a blank or a line break in them")
+        .hint("look at the ends of AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or of those in ~/.aws/credentials"))
+}
+
 /// What AWS' library says of a profile where there are no profiles at all.
 const NO_FILES: &str = "the credential provider was not enabled";
 
 async fn provide(environment: &Environment, wanted: &Wanted, config: &ProviderConfig) -> Result<Credentials, Refusal> {
-    let profile = ProfileFileCredentialsProvider::builder().configure(config);
+    let mut profile = ProfileFileCredentialsProvider::builder().configure(config);
     if !wanted.profile.is_empty() {
         let name = &wanted.profile;
         return profile.profile_name(name).build().provide_credentials().await.map_err(|error| {
@@ -141,6 +237,9 @@ async fn provide(environment: &Environment, wanted: &Wanted, config: &ProviderCo
                 "see what it has: aws configure list --profile {name}; or log in: aws sso login --profile {name}"
             ))
         });
+    }
+    if let Some(name) = named_profile(environment, wanted) {
+        profile = profile.profile_name(name);
     }
     let is_set = |name: &str| environment.get_filled(name).is_some();
     let in_container = is_set("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") || is_set("AWS_CONTAINER_CREDENTIALS_FULL_URI");
@@ -228,14 +327,16 @@ fn describe(environment: &Environment, credentials: &Credentials, wanted: &Wante
     }
 }
 
+/// The profile that is named, by the stanza or else by the environment.
+fn named_profile(environment: &Environment, wanted: &Wanted) -> Option<String> {
+    let by = |name| environment.get_filled(name).map(|name| name.to_string_lossy().into_owned());
+    let stanza = Some(wanted.profile.clone()).filter(|name| !name.is_empty());
+    stanza.or_else(|| by("AWS_PROFILE")).or_else(|| by("AWS_DEFAULT_PROFILE"))
+}
+
 /// The profile that is used.
 fn profile_name(environment: &Environment, wanted: &Wanted) -> String {
-    match wanted.profile.as_str() {
-        "" => {
-            environment.get_filled("AWS_PROFILE").map_or("default".into(), |name| name.to_string_lossy().into_owned())
-        }
-        name => name.to_owned(),
-    }
+    named_profile(environment, wanted).unwrap_or_else(|| "default".to_owned())
 }
 
 /// The provider's name: the SDK shows it in the debug text alone.
