@@ -92,7 +92,7 @@ fn rules_name_keys_as_a_text_a_list_and_in_groups() {
     assert!(text.contains("context:\n") && text.contains("env: prod") && text.contains(ROLE), "{text}");
     let test = with_key().env("SOPS_KMS_ARN", a);
     test.run("encrypt a.yaml").code(0).stdout_has(a);
-    // What the command line says goes to the rule's keys too, as in sops.
+    // What the command line says goes to the rule's keys too: in sops by `-e`, and not by `encrypt`.
     let test = with_key().rules(&format!("creation_rules:\n  - kms: {a}\n"));
     test.run("encrypt --encryption-context env:prod a.yaml").code(0).stdout_has("env: prod");
 }
