@@ -10,6 +10,7 @@
 mod builder;
 mod diff;
 mod edit;
+pub mod float;
 mod path;
 mod splice;
 mod value;

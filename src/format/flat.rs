@@ -1,6 +1,6 @@
 //! Values as mere text, for where there is nothing else: dotenv, INI, the environment.
 
-use crate::document::{Kind, Scalar};
+use crate::document::{Kind, Scalar, float};
 use std::borrow::Cow;
 
 /// The text that sops gives to a value where all values are text. Not the canonical one: a float has Go's short form,
@@ -35,14 +35,10 @@ pub fn flat(scalar: Scalar<'_>) -> Cow<'_, [u8]> {
 
 /// Go's `FormatFloat(value, 'g', -1, 64)` of a finite value.
 pub(super) fn short_float(value: f64) -> String {
-    let scientific = format!("{value:e}");
-    match scientific.split_once('e').and_then(|(mantissa, power)| Some((mantissa, power.parse::<i32>().ok()?))) {
-        // Go switches at 10⁻⁵ and, for shortest digits, at 10⁶.
-        Some((mantissa, power)) if !(-4..6).contains(&power) => {
-            let sign = if power < 0 { '-' } else { '+' };
-            format!("{mantissa}e{sign}{:02}", power.abs())
-        }
-        _ => value.to_string(),
+    // Go switches at 10⁻⁵ and, for shortest digits, at 10⁶.
+    match float::scientific(value) {
+        (mantissa, power) if !(-4..6).contains(&power) => format!("{mantissa}e{power:+03}"),
+        _ => float::fixed(value),
     }
 }
 

@@ -263,13 +263,8 @@ const FLAT: &[(&str, Known)] = &[
         Known {
             name: "Comments of INI with both marks",
             is: |pair| {
-                let plain = |line: &str| match line.strip_prefix([';', '#']) {
-                    Some(comment) => format!(";{}", comment.trim_start_matches([';', '#', ' '])),
-                    None => line.to_owned(),
-                };
-                let plain = |text: &str| text.lines().map(plain).collect::<Vec<_>>();
-                let has_both = [";#", "; #", "#;", "# ;"].iter().any(|marks| pair.source.contains(marks));
-                has_both && plain(pair.sops) == plain(pair.ours)
+                let plain = |text: &str| text.lines().map(with_one_mark).collect::<Vec<_>>();
+                has_both_marks(pair.source) && plain(pair.sops) == plain(pair.ours)
             },
         },
     ),
@@ -278,8 +273,10 @@ const FLAT: &[(&str, Known)] = &[
         Known {
             name: "Comments behind the header of a section",
             is: |pair| {
+                let has_both = has_both_marks(pair.source);
+                let comment = |line: &str| if has_both { with_one_mark(line) } else { line.to_owned() };
                 let comments = |text: &str| {
-                    text.lines().filter(|line| line.starts_with([';', '#'])).map(str::to_owned).collect::<Vec<_>>()
+                    text.lines().filter(|line| line.starts_with([';', '#'])).map(comment).collect::<Vec<_>>()
                 };
                 let others = |text: &str| {
                     text.lines().filter(|line| !line.starts_with([';', '#'])).map(str::to_owned).collect::<Vec<_>>()
@@ -296,6 +293,19 @@ const FLAT: &[(&str, Known)] = &[
         },
     ),
 ];
+
+/// Whether an INI file has a comment with both marks.
+fn has_both_marks(source: &str) -> bool {
+    [";#", "; #", "#;", "# ;"].iter().any(|marks| source.contains(marks))
+}
+
+/// A line of INI, a comment with but one mark.
+fn with_one_mark(line: &str) -> String {
+    match line.strip_prefix([';', '#']) {
+        Some(comment) => format!(";{}", comment.trim_start_matches([';', '#', ' '])),
+        None => line.to_owned(),
+    }
+}
 
 /// Takes a difference out of a line; nothing when the line has none.
 type Cut = fn(&str) -> Option<String>;
@@ -384,14 +394,15 @@ fn with_rounded_integers(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
-        let digits = rest[start..].find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len() - start);
-        let number = &rest[start..start + digits];
+        let is_numeral = |c: char| c.is_ascii_digit() || ".eE+-".contains(c);
+        let length = rest[start..].find(|c| !is_numeral(c)).unwrap_or(rest.len() - start);
+        let number = &rest[start..start + length];
         out.push_str(&rest[..start]);
         match number.parse::<f64>() {
-            Ok(value) if digits >= 16 => out.push_str(&value.to_string()),
+            Ok(value) if length >= 16 && number.bytes().all(|b| b.is_ascii_digit()) => out.push_str(&value.to_string()),
             _ => out.push_str(number),
         }
-        rest = &rest[start + digits..];
+        rest = &rest[start + length..];
     }
     out + rest
 }
@@ -471,6 +482,10 @@ fn a_difference_of_values_is_not_known() {
     assert_eq!(find("{\"a\": 9007199254740992}", "{\"a\": 9007199254740993}"), rounded);
     assert_eq!(find("{\"a\": 9223372036854776000}", "{\"a\": 9223372036854775807}"), rounded);
     assert_eq!(find("{\"a\": 9007199254740992}", "{\"a\": 9007199254740995}"), None);
+    let fraction = "\"b\": 1.0800782972491846e-191";
+    let (theirs, ours) =
+        (format!("{{\"a\": 9007199254740992, {fraction}}}"), format!("{{\"a\": 9007199254740993, {fraction}}}"));
+    assert_eq!(find(&theirs, &ours), rounded);
     let in_list = Some("Comments above an item of a list in a list");
     assert_eq!(find("a:\n    # b\n    - - c\n      - d\n", "a:\n    - # b\n      - c\n      - d\n"), in_list);
     assert_eq!(find("a:\n    # b\n    - - c\n", "a:\n    - # b\n      - d\n"), None);
@@ -557,5 +572,7 @@ fn a_difference_of_values_is_not_known() {
     assert_eq!(find("; c\n[a]\nb = 1\n", "[a]\nb = 1\n", "[a] ; c\nb=1\n", true), header);
     assert_eq!(find("; c\n[a]\nb = 1\n", "[a]\nb = 1\n", "; c\n[a]\nb=1\n", true), None);
     assert_eq!(find("; c\n[a]\nb = 1\n", "[a]\nb = 2\n", "[a] ; c\nb=1\n", true), None);
+    assert_eq!(find("; c\n[a]\n; d\nb = 1\n", "[a]\n# d\nb = 1\n", "[a] ; c\n;# d\nb=1\n", true), header);
+    assert_eq!(find("; c\n[a]\n; d\nb = 1\n", "[a]\n# d\nb = 1\n", "[a] ; c\n# d\nb=1\n", true), None);
     assert_eq!(super::known::find(&Dotenv, b"# a\nb=1\n", b"b=1\n", b"", true), None);
 }

@@ -1,7 +1,6 @@
 //! Numbers: the grammar of JSON, the types of sops and the spellings of Go.
 
-use crate::document::Kind;
-use std::fmt::Write;
+use crate::document::{Kind, float};
 
 /// Why a text is not a number, and at which byte.
 #[derive(Debug, PartialEq, Eq)]
@@ -60,9 +59,7 @@ pub(super) fn resolve(literal: &str, is_integer: bool, out: &mut String) -> Opti
     if !value.is_finite() {
         return None;
     }
-    // Writing to a `String` does not fail. `Display` gives the shortest digits that mean this value,
-    // without an exponent: Go's `FormatFloat(v, 'f', -1, 64)`.
-    let _ = write!(out, "{value}");
+    out.push_str(&float::fixed(value));
     Some(Kind::Float)
 }
 
@@ -72,12 +69,10 @@ pub(super) fn write_float(canonical: &str, out: &mut Vec<u8>) -> Option<()> {
     let value: f64 = canonical.parse().ok().filter(|value: &f64| value.is_finite())?;
     let size = value.abs();
     if size != 0.0 && !(1e-6..1e21).contains(&size) {
-        let text = format!("{value:e}");
-        let (digits, exponent) = text.split_once('e')?;
-        let sign = if exponent.starts_with('-') { "" } else { "+" };
-        out.extend_from_slice(format!("{digits}e{sign}{exponent}").as_bytes());
+        let (digits, power) = float::scientific(value);
+        out.extend_from_slice(format!("{digits}e{power:+}").as_bytes());
     } else {
-        out.extend_from_slice(format!("{value}").as_bytes());
+        out.extend_from_slice(float::fixed(value).as_bytes());
     }
     Some(())
 }

@@ -251,7 +251,9 @@ fn errors_say_what_and_where() {
         ("{\"a\":[1}", "a comma or ] must follow", (1, 8)),
         ("{\"a\" 1}", "a colon must follow", (1, 6)),
         ("{\"a\":,}", "a value is missing", (1, 6)),
-        ("{,}", "two commas", (1, 2)),
+        ("{,}", "a comma with nothing before it", (1, 2)),
+        ("{\"a\":-Infinity}", "a malformed number", (1, 7)),
+        ("{\"a\": {{ b }}}", "a key must stand here", (1, 8)),
         ("{// x\n}", "a comment stands here", (1, 2)),
         ("{\"a\": 1 # x\n}", "a comment stands here", (1, 9)),
         ("{'a': 1}", "a key must stand here", (1, 2)),
@@ -259,8 +261,8 @@ fn errors_say_what_and_where() {
         ("{\"a\":'x'}", "a value must stand here", (1, 6)),
         ("{\"a\":NaN}", "a value must stand here", (1, 6)),
         ("{\"a\":nullx}", "a value must stand here", (1, 6)),
-        ("{\"a\":+1}", "does not begin with +", (1, 6)),
-        ("{\"a\":.5}", "does not begin with a point", (1, 6)),
+        ("{\"a\":+1}", "begins with +", (1, 6)),
+        ("{\"a\":.5}", "begins with a point", (1, 6)),
         ("{\"a\":01}", "a malformed number", (1, 6)),
         ("{\"a\":1.}", "a malformed number", (1, 8)),
         ("{\"a\":1E400}", "larger than a 64-bit float", (1, 6)),
@@ -282,7 +284,7 @@ fn errors_say_what_and_where() {
         assert!(error.message().contains(message), "{text}: {error}");
         assert_eq!(error.place().line_column, Some(place), "{text}: {error}");
         assert_eq!(error.exit_code(), 4);
-        assert!(!error.hints().is_empty(), "{text}: {error}");
+        assert!(!error.notes().is_empty() && !error.hints().is_empty(), "{text}: {error}");
     }
 }
 

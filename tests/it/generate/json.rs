@@ -145,7 +145,7 @@ impl Json<'_> {
                 self.out.push_str(text);
             }
             4..7 => {
-                let text = self.source.pick(OTHERS);
+                let text = if self.source.chance(15) { &self.source.float() } else { *self.source.pick(OTHERS) };
                 self.out.push_str(text);
             }
             7 | 8 => self.object(depth + 1),

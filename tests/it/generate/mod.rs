@@ -41,6 +41,24 @@ impl<'a> Source<'a> {
         &all[self.below(all.len())]
     }
 
+    /// A finite float, spelled in one of many ways; one of 32 bits more often than not, as many in real files once were.
+    pub(crate) fn float(&mut self) -> String {
+        let is_short = !self.chance(30);
+        let bits = (0..if is_short { 3 } else { 8 }).fold(0, |bits: u64, _| bits << 8 | self.below(256) as u64);
+        let value = match f64::from_bits(bits) {
+            // All that 32 bits can say below 128, in steps of their precision there.
+            _ if is_short => bits as f64 / 131_072.0,
+            value if value.is_finite() => value,
+            _ => 0.5,
+        };
+        match self.below(4) {
+            0 if (1e-9..1e20).contains(&value.abs()) => format!("{value}"),
+            1 if (1e-9..1e20).contains(&value.abs()) => format!("{value:.20}"),
+            2 => format!("{value:.17e}"),
+            _ => format!("{value:e}"),
+        }
+    }
+
     /// Whether decisions are left.
     pub(crate) fn has_more(&self) -> bool {
         self.at < self.bytes.len()

@@ -483,7 +483,7 @@ impl Yaml<'_> {
     fn scalar(&mut self, column: usize, in_flow: bool) {
         match self.source.below(20) {
             0..11 => {
-                let text = *self.source.pick(PLAIN);
+                let text = if self.source.chance(4) { &self.source.float() } else { *self.source.pick(PLAIN) };
                 // "-" alone is an indicator where nothing follows it, and brackets end a scalar of a flow collection.
                 let misread = text == "-" || in_flow && text.contains(['{', '}', '[', ']', ',']);
                 self.out.push_str(if misread { "-1x" } else { text });

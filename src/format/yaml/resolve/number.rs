@@ -1,7 +1,7 @@
 //! Integers and floats: what Go's `strconv` makes of the spellings that go-yaml hands to it.
 
 use super::Resolved;
-use crate::document::Kind;
+use crate::document::{Kind, float};
 use std::borrow::Cow;
 
 /// What a text that begins with a sign or a digit is.
@@ -19,7 +19,7 @@ impl Number<'_> {
     pub(super) fn float_of_int(canonical: &[u8]) -> Resolved<'static> {
         // Through the integer, as Go converts it: to the nearest float, ties to even.
         let digits = std::str::from_utf8(canonical).unwrap_or_default();
-        float(digits.parse::<i64>().unwrap_or_default() as f64)
+        of_float(digits.parse::<i64>().unwrap_or_default() as f64)
     }
 }
 
@@ -122,7 +122,7 @@ fn finite_float(text: &str) -> Option<Resolved<'static>> {
         return None;
     }
     let value: f64 = text.parse().ok()?;
-    value.is_finite().then(|| float(value))
+    value.is_finite().then(|| of_float(value))
 }
 
 /// `(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`
@@ -147,9 +147,8 @@ fn is_decimal_float(text: &[u8]) -> bool {
     }
 }
 
-/// Go's `FormatFloat(value, 'f', -1, 64)`: the shortest digits, never an exponent. Rust's too.
-fn float(value: f64) -> Resolved<'static> {
-    Resolved { kind: Kind::Float, canonical: owned(value.to_string()) }
+fn of_float(value: f64) -> Resolved<'static> {
+    Resolved { kind: Kind::Float, canonical: owned(float::fixed(value)) }
 }
 
 fn owned(text: String) -> Cow<'static, [u8]> {
