@@ -253,6 +253,13 @@ impl Error {
         self
     }
 
+    /// Says at which place, in whole.
+    #[must_use]
+    pub fn in_place(mut self, place: Place) -> Self {
+        self.0.place = place;
+        self
+    }
+
     /// Says at which key path.
     #[must_use]
     pub fn at_path(mut self, path: impl Into<String>) -> Self {
@@ -335,6 +342,15 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// Which of the `known` names is meant by `name`, if it looks like one: for "did you mean".
+#[must_use]
+pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    /// How alike two names must be, from 0 to 1.
+    const ALIKE: f64 = 0.85;
+    let alike = known.iter().map(|known| (strsim::jaro_winkler(name, known), *known));
+    alike.filter(|(alike, _)| *alike >= ALIKE).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known)
+}
 
 /// Whether a character, in the name of a file or a key, is a command to a terminal, breaks a line, or turns the direction
 /// of what is behind it.

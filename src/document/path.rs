@@ -205,13 +205,29 @@ impl Document {
         prefix
     }
 
+    /// The failure of whoever needs a document where there is none.
+    #[must_use]
+    pub fn no_document(&self) -> Error {
+        let text = self.text();
+        let (kind, reason) = match text.trim_start_matches('\u{feff}').trim() {
+            // sops has a code for a file without a byte, and cannot read one with nothing in it.
+            _ if text.is_empty() => (error::Kind::NoDocument, "it is empty"),
+            "" => (error::Kind::Format, "it is empty"),
+            _ => (error::Kind::Format, "it holds nothing but comments"),
+        };
+        Error::new(kind, "there is no document in the file")
+            .at(text, 0)
+            .because(reason)
+            .hint("write a key and its value into it, such as name: value")
+    }
+
     /// The root of document `number` of the stream, counted from 0.
     ///
     /// # Errors
     /// When there are not so many.
     pub fn nth_root(&self, number: usize) -> Result<EntryId> {
         let many = match self.roots.len() {
-            0 => return Err(Error::new(error::Kind::NoDocument, "there is no document in the file")),
+            0 => return Err(self.no_document()),
             1 => "the file is one document, number 0".to_owned(),
             count => format!("the file has {count}, counted from 0: the last one is {}", count - 1),
         };

@@ -11,6 +11,7 @@ mod flat;
 mod flatten;
 pub mod ini;
 pub mod json;
+mod template;
 mod tree;
 pub mod yaml;
 
@@ -272,6 +273,9 @@ fn member_insertion(document: &Document, root: EntryId, member: &str, space: &st
         // Comments stay with the value that they stand behind.
         return (next, format!(",{space}{member}"));
     }
+    // To sops, a comma right behind the colon of a plain key makes that a part of the key.
+    let is_behind_colon = text[..end].ends_with(':') && text[end..].starts_with([' ', '\t', '\n', '\r']);
+    let end = end + usize::from(is_behind_colon);
     (end, format!(",{space}{member}"))
 }
 
@@ -307,6 +311,25 @@ pub fn of_file_name(file_name: &str) -> &'static dyn Format {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_comma_is_not_put_right_behind_the_colon_of_a_key() {
+        let metadata = Value::Map(Vec::new());
+        for (text, with) in [
+            ("{a: 1, x: }", "{a: 1, x: , \"sops\": {}}"),
+            ("{x:\n}", "{x:\n, \"sops\": {}}"),
+            ("{x:}", "{x:, \"sops\": {}}"),
+            ("{a: 1}", "{a: 1, \"sops\": {}}"),
+        ] {
+            let document = yaml::Yaml.index(text.to_owned()).unwrap();
+            let insertions = yaml::Yaml.metadata_insertions(&document, &metadata);
+            let splices: Vec<Splice> = insertions.into_iter().map(|(at, new)| (at..at, new)).collect();
+            assert_eq!(String::from_utf8_lossy(&document.spliced(&splices)), with);
+            let written = yaml::Yaml.index(with.to_owned()).unwrap();
+            let spans = yaml::Yaml.metadata_spans(&written).into_iter().map(|span| (span, String::new()));
+            assert_eq!(String::from_utf8_lossy(&written.spliced(&spans.collect::<Vec<_>>())), text);
+        }
+    }
 
     #[test]
     fn what_is_not_utf8_is_refused_with_its_place() {

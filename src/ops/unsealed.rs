@@ -80,7 +80,7 @@ impl Unsealed {
     pub fn seal_document(&mut self, mut document: Document) -> Result<String> {
         document.block_indent = self.block_indent;
         if document.roots().is_empty() {
-            return Err(Error::new(Kind::NoDocument, "there is no document in the file"));
+            return Err(document.no_document());
         }
         if self.format.metadata(&document).is_some() {
             return Err(Error::new(Kind::AlreadyEncrypted, "the plaintext has a top-level key `sops`")

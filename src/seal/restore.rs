@@ -92,14 +92,19 @@ pub(super) fn restore<'a, 's>(
         let span = entry.span();
         let text = layout.get(position as u32);
         let root = entry.parent().is_none();
-        while let Some(block) = blocks.next_if(|block| block.start <= span.start) {
-            // What sops prints for a document with nothing but its block in it.
-            let is_all = root && text.is_none() && entry.style() == Style::Block && block.end > span.start;
-            let instead: &[u8] = if is_all && is_emptied(document, data, position) { b"{}\n" } else { b"" };
-            writer.put_for_block(block, instead);
-        }
-        while let Some((key, text)) = keys.next_if(|(key, _)| key.start < span.start) {
-            writer.put(key, text.as_bytes(), 0..0);
+        loop {
+            // Behind a key without a value, the block may begin where that is.
+            let next_key = keys.peek().map_or(usize::MAX, |(key, _)| key.start);
+            if let Some(block) = blocks.next_if(|block| block.start <= span.start.min(next_key)) {
+                // What sops prints for a document with nothing but its block in it.
+                let is_all = root && text.is_none() && entry.style() == Style::Block && block.end > span.start;
+                let instead: &[u8] = if is_all && is_emptied(document, data, position) { b"{}\n" } else { b"" };
+                writer.put_for_block(block, instead);
+            } else if let Some((key, text)) = keys.next_if(|(key, _)| key.start < span.start) {
+                writer.put(key, text.as_bytes(), 0..0);
+            } else {
+                break;
+            }
         }
         if entry.kind().is_container() {
             if entry.kind() == Kind::List && entry.style() == Style::Block && text.is_none() {

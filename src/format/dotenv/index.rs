@@ -3,6 +3,7 @@
 use super::metadata::is_metadata;
 use crate::document::{Builder, Document, EntryId, Flags, Kind, Style, Text};
 use crate::error::{self, Error, Result};
+use crate::format::template;
 use memchr::memmem::Finder;
 use std::ops::Range;
 
@@ -87,9 +88,11 @@ impl Lines<'_> {
 
 fn no_mark(source: &str, line: Range<usize>) -> Error {
     let text = source[line.clone()].trim();
-    let error = Error::new(error::Kind::Format, "this line has no `=`")
-        .at(source, line.start)
-        .because("each line of a dotenv file is KEY=VALUE or, with a # in front, a comment");
+    let error = Error::new(error::Kind::Format, "this line has no `=`").at(source, line.start);
+    if let Some(template) = template::around(source, line.end - source[line.clone()].trim_start().len()) {
+        return template.explain(error, "dotenv");
+    }
+    let error = error.because("each line of a dotenv file is KEY=VALUE or, with a # in front, a comment");
     let word = text.strip_prefix("export ").unwrap_or(text);
     let is_name = word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if is_name {

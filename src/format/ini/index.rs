@@ -5,6 +5,7 @@ use super::read::{self, Wrong};
 use super::{DEFAULT_SECTION, comment};
 use crate::document::{Builder, Document, EntryId, Flags, Kind, Style, Text};
 use crate::error::{self, Error, Result};
+use crate::format::template;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -203,23 +204,34 @@ fn fault(text: &str, at: usize, message: &str) -> Error {
 }
 
 fn open_header(text: &str, at: usize) -> Error {
-    fault(text, at, "the name of this section is not closed").hint("write a ] behind it")
+    fault(text, at, "the name of this section is not closed")
+        .because("it ends with the last ] of its line, and there is none")
+        .hint("write a ] behind it")
 }
 
 fn empty_header(text: &str, at: usize) -> Error {
-    fault(text, at, "this section has no name").hint("keys before the first section need none: remove the line")
+    fault(text, at, "this section has no name")
+        .because("sops does not read one without")
+        .hint("write one between [ and ]; keys before the first section need none")
 }
 
 fn wrong_line(text: &str, at: usize, wrong: Wrong) -> Error {
     let fault = |message| fault(text, at, message);
     match wrong {
+        Wrong::NoDelimiter if let Some(template) = template::around(text, at) => {
+            template.explain(fault("this line has neither `=` nor `:`"), "INI")
+        }
         Wrong::NoDelimiter => fault("this line has neither `=` nor `:`")
             .because("each line of an INI file is a [section], a key and its value, or a comment with ; or # in front")
             .hint("write a `=` behind the key, also when its value is empty; a value of several lines stands between \"\"\" and \"\"\""),
-        Wrong::EmptyKey => fault("this line has no key before its `=`").hint("write one, or remove the line"),
+        Wrong::EmptyKey => fault("this line has no key before its `=`")
+            .because("each value of an INI file has one")
+            .hint("write one, or remove the line"),
         Wrong::OpenKeyQuote => fault("the quote that this key begins with is not closed")
+            .because("what begins with a quote ends with one")
             .hint("close it before the `=`; or, when it is a part of the key, put the key between two `"),
         Wrong::OpenValueQuote => fault("the quote that the value of this key begins with is not closed")
+            .because("the file ends before one that closes it")
             .hint("close it: a value between two ` or two \"\"\" may have several lines"),
     }
 }

@@ -4,6 +4,7 @@
 
 use crate::document::Builder;
 use crate::error::{self, Error, Kind, line_column};
+use crate::format::template;
 
 /// A fault and the byte where it is.
 pub(super) struct Fault {
@@ -33,7 +34,9 @@ impl Fault {
 pub(super) fn top_level(text: &str, at: usize) -> Fault {
     let rest = &text[at..];
     if rest.is_empty() {
-        return fault(at, "the file is empty").hint("a JSON file for sops holds an object; the smallest one is {}");
+        return fault(at, "the file is empty")
+            .because("sops' files have an object at the top")
+            .hint("write one; the smallest is {}");
     }
     if rest.starts_with('\u{feff}') {
         return fault(at, "the file begins with a byte order mark, which JSON forbids")
@@ -45,15 +48,18 @@ pub(super) fn top_level(text: &str, at: usize) -> Fault {
         b'"' => "a string",
         b'-' | b'0'..=b'9' => "a number",
         _ if ["true", "false", "null"].iter().any(|word| rest.starts_with(word)) => "a single value",
-        _ => return not_json(rest, at, "a JSON file begins with {"),
+        _ => return not_json(text, at, "a JSON file begins with {"),
     };
-    fault(at, format!("{found} stands at the top, and sops' files have an object there"))
+    fault(at, format!("{found} stands at the top"))
+        .because("sops' files have an object there")
         .hint(r#"give it a name: {"data": …}; or encrypt the file as it is with --input-type binary"#)
 }
 
 pub(super) fn cut_off(builder: &Builder, at: usize) -> Fault {
     let fault = fault(at, "the file ends too early");
-    let Some(open) = builder.open_container() else { return fault };
+    let Some(open) = builder.open_container() else {
+        return fault.because("no object is in it").hint("compare it with an older version");
+    };
     let entry = builder.so_far().entry(open);
     let (what, mark) = if entry.kind() == crate::document::Kind::Map { ("object", '}') } else { ("list", ']') };
     let (line, column) = line_column(builder.text(), entry.span().start);
@@ -64,12 +70,15 @@ pub(super) fn cut_off(builder: &Builder, at: usize) -> Fault {
 
 pub(super) fn unclosed_string(at: usize) -> Fault {
     fault(at, "the string that begins here is not closed")
+        .because("the file ends before a \" that closes it")
         .hint("write the closing \"; if the end of the file is lost, compare it with an older version")
 }
 
 pub(super) fn trailing_comma(at: usize) -> Fault {
-    fault(at, "no value follows this comma").hint("remove it: JSON has no comma behind the last value")
+    fault(at, "no value follows this comma").because("JSON has no comma behind the last value").hint("remove it")
 }
+
+const BRACKETS: &str = "{ is closed by }, and [ by ]";
 
 pub(super) fn no_comma(text: &str, at: usize, in_map: bool) -> Fault {
     let what = if in_map { "object" } else { "list" };
@@ -81,35 +90,49 @@ pub(super) fn no_comma(text: &str, at: usize, in_map: bool) -> Fault {
     match text.as_bytes()[at] {
         b'"' | b'{' | b'[' | b'0'..=b'9' | b'-' | b't' | b'f' | b'n' => {
             fault(at, format!("a comma is missing before this value of the {what}"))
-                .hint("write a comma between two values")
+                .because("JSON has one between two values")
+                .hint("write it")
         }
-        b'}' | b']' => fault(at, wanted).hint("{ is closed by }, and [ by ]"),
-        _ => not_json(&text[at..], at, wanted),
+        b'}' | b']' => {
+            fault(at, wanted).because(BRACKETS).hint("write the other bracket, or close first what is open inside")
+        }
+        _ => not_json(text, at, wanted),
     }
 }
 
 pub(super) fn no_colon(at: usize) -> Fault {
-    fault(at, "a colon must follow a key").hint(r#"write it as "key": value"#)
+    fault(at, "a colon must follow a key")
+        .because("each member of an object is a key and a value")
+        .hint(r#"write it as "key": value"#)
 }
 
 pub(super) fn no_key(text: &str, at: usize) -> Fault {
     match text.as_bytes()[at] {
-        b',' => fault(at, "two commas, and nothing between them").hint("remove one of them"),
-        b']' => fault(at, "an object is not closed by ]").hint("{ is closed by }, and [ by ]"),
-        _ => not_json(&text[at..], at, "a key must stand here, in double quotes"),
+        b',' => fault(at, "a comma with nothing before it")
+            .because("JSON has commas between two values alone")
+            .hint("remove it"),
+        b']' => fault(at, "an object is not closed by ]").because(BRACKETS).hint("write } for it"),
+        _ => not_json(text, at, "a key must stand here, in double quotes"),
     }
 }
 
 pub(super) fn no_value(text: &str, at: usize) -> Fault {
     match text.as_bytes()[at] {
-        b',' | b'}' | b']' => fault(at, "a value is missing").hint(r#"write null, or "" for an empty string"#),
-        b'+' => fault(at, "a number does not begin with + in JSON").hint("leave the + out"),
-        b'.' => fault(at, "a number does not begin with a point in JSON").hint("write a 0 before the point"),
-        _ => not_json(&text[at..], at, "a value must stand here"),
+        b',' | b'}' | b']' => fault(at, "a value is missing")
+            .because("JSON has a value behind each colon, and commas between two values alone")
+            .hint(r#"write null, or "" for an empty string; or remove what is left of it"#),
+        b'+' => fault(at, "a number begins with +").because("JSON has no sign but -").hint("leave the + out"),
+        b'.' => fault(at, "a number begins with a point")
+            .because("JSON has a digit before it")
+            .hint("write a 0 before the point"),
+        _ => not_json(text, at, "a value must stand here"),
     }
 }
 
-pub(super) fn number(at: usize, reason: &'static str) -> Fault {
+pub(super) fn number(text: &str, at: usize, reason: &'static str) -> Fault {
+    if text[at..].starts_with("Infinity") {
+        return not_json(text, at, "a malformed number");
+    }
     fault(at, "a malformed number").because(reason).hint("write it in JSON's form, or as a string in double quotes")
 }
 
@@ -131,12 +154,13 @@ pub(super) fn control_character(byte: u8, at: usize) -> Fault {
         b'\t' => ("a tab".to_owned(), r"write \t"),
         _ => (format!("the control character U+{byte:04X}"), r"write it as \u and four hexadecimal digits"),
     };
-    fault(at, format!("{what} stands in a string")).hint(escape)
+    fault(at, format!("{what} stands in a string")).because("JSON has it there as an escape alone").hint(escape)
 }
 
 pub(super) fn bad_escape(at: usize) -> Fault {
     fault(at, "an escape that JSON does not have")
-        .hint(r#"there are \" \\ \/ \b \f \n \r \t and \u with four hexadecimal digits; a backslash itself is \\"#)
+        .because(r#"there are \" \\ \/ \b \f \n \r \t and \u with four hexadecimal digits"#)
+        .hint(r"write a backslash itself as \\")
 }
 
 pub(super) fn lone_surrogate(at: usize) -> Fault {
@@ -163,32 +187,48 @@ pub(super) fn text_after_the_end(text: &str, at: usize) -> Fault {
         b'{' | b'[' => fault(at, "a second value follows the first")
             .because("sops would drop it in silence")
             .hint("a JSON file holds one object; of JSON lines, encrypt each as a file of its own"),
-        b'}' | b']' => {
-            fault(at, "a bracket is closed that was not opened").hint("remove it, or look for an extra one before")
+        b'}' | b']' => fault(at, "a bracket is closed that was not opened")
+            .because("the object that the file is ends before it")
+            .hint("remove it, or look for an extra one before"),
+        _ => {
+            let fault = not_json(text, at, "text follows the end of the object");
+            Fault { error: fault.error.because("sops would drop it in silence"), at }
         }
-        _ => not_json(&text[at..], at, "text follows the end of the object").because("sops would drop it in silence"),
     }
 }
 
 /// For text that is of some other language: says which, if it shows.
-fn not_json(rest: &str, at: usize, wanted: &str) -> Fault {
+fn not_json(text: &str, at: usize, wanted: &str) -> Fault {
+    let rest = &text[at..];
     let is = |words: &[&str]| words.iter().any(|word| rest.starts_with(word));
     if is(&["//", "/*", "#"]) {
-        return fault(at, "a comment stands here, and JSON has none")
+        return fault(at, "a comment stands here")
+            .because("JSON has no comments")
             .hint("remove it, or keep the file as YAML: nearly all JSON is YAML, and comments stay there");
     }
-    let hint = if is(&["'"]) {
-        "JSON has double quotes only"
+    let fault = fault(at, wanted);
+    if let Some(template) = template::around(text, at) {
+        return Fault { error: template.explain(fault.error, "JSON"), at };
+    }
+    let (reason, hint) = if is(&["'"]) {
+        ("JSON has no single quotes", "write double quotes")
     } else if is(&["NaN", "Infinity", "nan", "inf"]) {
-        "JSON has no infinity and no NaN; write null or a string"
+        ("JSON has no infinity and no NaN", "write null, or a string")
     } else if is(&["True", "False", "None"]) {
-        "JSON has true, false and null, in lower case"
+        ("JSON has true, false and null, in lower case", "write it so")
     } else if is(&["\u{a0}", "\u{2028}", "\u{2029}", "\u{feff}", "\u{b}", "\u{c}"]) {
-        "an invisible character stands here: JSON has space, tab and line break as white space"
+        ("an invisible character stands here, which is no white space of JSON", "remove it, or write a space")
     } else if is(&["---"]) || wanted.contains("begins with {") {
-        "is it a file of another format? name it with --input-type"
+        ("this is of another format", "name it with --input-type, such as --input-type yaml")
+    } else if wanted.contains("a key") {
+        ("JSON has no keys without double quotes", r#"put the key in them: "key": value"#)
+    } else if wanted.contains("end of the object") {
+        ("a JSON file is one object", "remove the text behind it")
     } else {
-        "keys and strings stand in double quotes, with commas between them"
+        (
+            "JSON has strings in double quotes, numbers, true, false, null, objects and lists",
+            "put a string in double quotes; look whether one before is closed too early",
+        )
     };
-    fault(at, wanted).hint(hint)
+    fault.because(reason).hint(hint)
 }

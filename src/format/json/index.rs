@@ -188,7 +188,7 @@ impl Indexer {
     fn number(&mut self, key: Option<Text>) -> fault::Result<()> {
         let start = self.at;
         let (end, is_integer) = number::scan(self.builder.text().as_bytes(), start)
-            .map_err(|fault| fault::number(fault.at, fault.reason))?;
+            .map_err(|fault| fault::number(self.builder.text(), fault.at, fault.reason))?;
         self.number.clear();
         let literal = &self.builder.text()[start..end];
         let kind = number::resolve(literal, is_integer, &mut self.number).ok_or_else(|| fault::too_large(start))?;

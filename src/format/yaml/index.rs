@@ -7,6 +7,7 @@
 mod again;
 mod anchors;
 mod breaks;
+mod fault;
 mod keys;
 mod simple;
 
@@ -256,7 +257,7 @@ impl<'a> Indexer<'a> {
                     .map_err(|refused| refuse(self.source, refused))?;
             }
             Event::DocumentEnd | Event::StreamStart | Event::StreamEnd => {}
-            _ => return Err(self.refuse("this YAML construct is not known", range.start).into()),
+            _ => return Err(self.refuse_text("this YAML construct is not known", range.start).into()),
         }
         self.at = self.at.max(range.end);
         Ok(())
@@ -334,15 +335,10 @@ impl<'a> Indexer<'a> {
             return Err(self.refuse_anchor(anchor.start));
         }
         if self.expects_key() {
-            return Err(self
-                .refuse("a key of this map is itself a map or a list", range.start)
-                .hint("sops holds only keys that are strings"));
+            return Err(self.refuse_collection_key(range.start));
         }
         if self.frames.is_empty() && kind == Kind::List {
-            return Err(self
-                .refuse("this document is a list", range.start)
-                .because("sops holds only documents that are maps at the top")
-                .hint("put the list under a key, such as `items:`"));
+            return Err(self.refuse_list(range.start));
         }
         let flow = style == StructureStyle::Flow;
         if flow && !self.in_flow() {
@@ -383,6 +379,8 @@ impl<'a> Indexer<'a> {
         if block && self.source[range.clone()].bytes().zip(self.parsed[range.clone()].bytes()).any(is_tab) {
             return Err(self
                 .refuse("tabs indent the lines of a list or map in brackets before this value", range.start)
+                .because("sops does not read them there")
+                .hint("indent with spaces instead")
                 .into());
         }
         let at_end = block && self.is_cut_off(&range, span.start.col());
@@ -402,10 +400,7 @@ impl<'a> Indexer<'a> {
             None if plain => resolve::resolve_plain(value),
             None => Ok(Resolved { kind: Kind::Str, canonical: value.as_bytes().into() }),
         };
-        let resolved = resolved.map_err(|reason| {
-            let error = Error::new(error::Kind::EncryptTree, "this value cannot be kept");
-            error.at(self.source, range.start).because(reason)
-        })?;
+        let resolved = resolved.map_err(|reason| self.refuse_value(reason, range.start))?;
         // To sops, a `?` ends a plain text between brackets, and may begin a key; a `:` at its beginning ends one. And one at
         // its end is the mark of a key to others.
         let misread_text =
@@ -434,11 +429,7 @@ impl<'a> Indexer<'a> {
             return Ok(());
         }
         if self.frames.is_empty() && resolved.kind != Kind::Null {
-            return Err(self
-                .refuse("this document is a single value", range.start)
-                .because("sops holds only documents that are maps at the top")
-                .hint("put the value under a key")
-                .into());
+            return Err(self.refuse_single_value(range.start).into());
         }
         let text = self.text_of(&resolved.canonical, &range);
         let (mut full, style) = match style {
@@ -508,8 +499,8 @@ impl<'a> Indexer<'a> {
         {
             let colon = place::skip_to_mark(self.source, range.end);
             if self.source.as_bytes().get(colon) == Some(&b':') {
-                strict::flow_key(&self.source[range.start..colon], range.start)
-                    .map_err(|refused| refuse(self.source, refused))?;
+                let start = self.key_start(range.start);
+                strict::flow_key(&self.source[start..colon], start).map_err(|refused| refuse(self.source, refused))?;
                 // The map that a pair in a list is has no brace.
                 let so_far = self.builder.so_far();
                 let last = so_far.entry(so_far.len() - 1);
@@ -527,9 +518,10 @@ impl<'a> Indexer<'a> {
             return Ok(None);
         }
         if is_masked && self.expects_key() && raw.contains(['\n', '\r']) {
-            return Err(self.refuse("this key does not stand on one line", range.start).into());
+            let error = self.refuse("this key does not stand on one line", range.start);
+            return Err(error.because("sops does not read it").hint("write it on one line").into());
         }
-        let refused = || self.refuse("sops does not read this text in quotes", range.start);
+        let refused = || self.refuse_text("sops does not read this text in quotes", range.start);
         Ok(Some(quoted::value(raw).ok_or_else(refused)?))
     }
 
@@ -588,10 +580,6 @@ impl<'a> Indexer<'a> {
         let range = span.byte_range().unwrap_or_default();
         let floor = |at: usize| (0..=at).rev().find(|&at| self.source.is_char_boundary(at)).unwrap_or_default();
         floor(range.start)..floor(range.end)
-    }
-
-    fn refuse(&self, message: &str, at: usize) -> Error {
-        Error::new(error::Kind::Format, message).at(self.source, at)
     }
 }
 

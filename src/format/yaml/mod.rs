@@ -59,7 +59,7 @@ impl Format for Yaml {
     }
 
     fn check_clear(&self, document: &Document, id: EntryId) -> Result<()> {
-        strict::clear_block(document, id).map_err(|refused| index::refuse(document.text(), refused))
+        strict::clear(document, id).map_err(|refused| index::refuse(document.text(), refused))
     }
 
     fn write_copy(

@@ -97,9 +97,81 @@ pub(super) fn has_unknown_escape(quoted: &str) -> bool {
     false
 }
 
+/// Checks the leaf `id`, which stays as it is.
+pub(super) fn clear(document: &Document, id: EntryId) -> Result<(), Refused> {
+    clear_block(document, id)?;
+    clear_plain(document, id)?;
+    clear_tag(document, id)
+}
+
+/// Checks the leaf `id` when it is a plain text of several lines: go-yaml takes no tab at the beginning of one that is not
+/// deeper than the key or dash.
+fn clear_plain(document: &Document, id: EntryId) -> Result<(), Refused> {
+    let raw = document.raw(id);
+    if document.entry(id).style() != Style::Plain || !raw.contains('\n') {
+        return Ok(());
+    }
+    let mut start = 0;
+    while raw[start..].starts_with(['!', '&']) {
+        start = behind_property(raw, start).1;
+    }
+    let mark = mark_column(document, id);
+    for (at, _) in raw.match_indices('\n').filter(|&(at, _)| at > start) {
+        let line = &raw[at + 1..];
+        let blanks = &line[..line.len() - line.trim_start_matches([' ', '\t']).len()];
+        if let Some(tab) = blanks.find('\t').filter(|&tab| tab <= mark) {
+            return Err(misplaced_tab(document.entry(id).span().start + at + 1 + tab));
+        }
+    }
+    Ok(())
+}
+
+/// The column of the key or dash that the value `id`, or the lists and maps in brackets around it, belong to; 0 where it
+/// does not stand right before.
+fn mark_column(document: &Document, mut id: EntryId) -> usize {
+    while document.entry(id).is(Flags::IN_FLOW) {
+        let Some(parent) = document.entry(id).parent() else { return 0 };
+        id = parent;
+    }
+    let text = document.text();
+    let before = text[..document.entry(id).span().start].trim_end();
+    let mark = document.key_start(id).or_else(|| before.ends_with('-').then(|| before.len() - 1));
+    mark.map_or(0, |mark| mark - super::place::line_start(text, mark))
+}
+
+/// Checks the leaf `id` when a tag goes with it: before a value on a line below the tag go-yaml takes spaces alone.
+fn clear_tag(document: &Document, id: EntryId) -> Result<(), Refused> {
+    let entry = document.entry(id);
+    if !entry.is(Flags::TAGGED) || entry.is(Flags::IN_FLOW) {
+        return Ok(());
+    }
+    let raw = document.raw(id);
+    let mut at = 0;
+    while raw[at..].starts_with(['!', '&']) {
+        let (end, value) = behind_property(raw, at);
+        let line = super::place::line_start(raw, value);
+        if let Some(tab) = raw[line.max(end)..value].find('\t').filter(|_| line > end) {
+            return Err(misplaced_tab(entry.span().start + line + tab));
+        }
+        at = value;
+    }
+    Ok(())
+}
+
+/// The end of the tag or anchor at `at`, and where what follows it begins.
+fn behind_property(raw: &str, at: usize) -> (usize, usize) {
+    let end = at + raw[at..].find([' ', '\t', '\n', '\r']).unwrap_or(raw.len() - at);
+    (end, raw.len() - raw[end..].trim_start_matches([' ', '\t', '\n', '\r']).len())
+}
+
+/// Refuses a tab.
+fn misplaced_tab(at: usize) -> Refused {
+    Refused::new(at, "a tab stands where sops takes only spaces", "replace it by spaces, or remove it")
+}
+
 /// Checks the leaf `id` when it is a block scalar: where its first text begins with a tab, its header has to say how deep its
 /// lines are.
-pub(super) fn clear_block(document: &Document, id: EntryId) -> Result<(), Refused> {
+fn clear_block(document: &Document, id: EntryId) -> Result<(), Refused> {
     let entry = document.entry(id);
     if !matches!(entry.style(), Style::Literal | Style::Folded) {
         return Ok(());
@@ -237,11 +309,7 @@ pub(super) fn tabs(document: &Document) -> Result<(), Refused> {
             is_plain && is_blank && tab - line > column
         });
         if !is_behind_plain {
-            return Err(Refused::new(
-                tab,
-                "a tab stands where sops takes only spaces",
-                "replace it by spaces, or remove it",
-            ));
+            return Err(misplaced_tab(tab));
         }
         blank_from = tab;
     }
@@ -291,6 +359,47 @@ mod tests {
             let error = Yaml.index(text.to_owned()).map(drop).unwrap_err();
             let (line, column) = crate::error::line_column(text, at);
             assert!(error.to_string().contains(&format!("{line}:{column}: a tab stands")), "{text:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn tabs_between_a_tag_and_its_value_stand_on_the_line_of_the_tag() {
+        let check = |text: &str| {
+            let document = Yaml.index(text.to_owned()).unwrap();
+            Yaml.check_clear(&document, document.len() - 1)
+        };
+        for text in ["b: !!int\t5\n", "b: !!int \t\n  5\n", "b: [!!int\n\t5]\n", "b: &a !!int\n &b\n"] {
+            if let Ok(document) = Yaml.index(text.to_owned()) {
+                assert!(Yaml.check_clear(&document, document.len() - 1).is_ok(), "{text:?}");
+            }
+        }
+        for (text, place) in [("b: !!int\n  \t5\n", (2, 3)), ("b: &anchor\n !!m\n  \ta\n", (3, 3))] {
+            assert_eq!(check(text).unwrap_err().place().line_column, Some(place), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn tabs_in_a_plain_text_are_deeper_than_its_key() {
+        let check = |text: &str| {
+            let document = Yaml.index(text.to_owned()).unwrap();
+            let id = document.len() - 1;
+            assert!(document.raw(id).contains('\t'), "{text:?}");
+            Yaml.check_clear(&document, id)
+        };
+        for text in ["a: b\n \t\n  c\n", "a:\n  b\n \tc\n", "a: \"b\n\t\n  c\"\n", "a: [b\n \t\n  c]\n"] {
+            if let Ok(document) = Yaml.index(text.to_owned()) {
+                assert!(Yaml.check_clear(&document, document.len() - 1).is_ok(), "{text:?}");
+            }
+        }
+        for (text, place) in [
+            ("a: b\n\t\n  c\n", (2, 1)),
+            ("a: b\n  d\n\t\n  c\n", (3, 1)),
+            ("x:\n  a: b\n \t\n    c\n", (3, 2)),
+            ("a:\n  - b\n  \t\n    c\n", (3, 3)),
+            ("a:\n- b\n\t\n  c\n", (3, 1)),
+            ("a: [b\n\t\n  c]\n", (2, 1)),
+        ] {
+            assert_eq!(check(text).unwrap_err().place().line_column, Some(place), "{text:?}");
         }
     }
 

@@ -186,8 +186,13 @@ pub(super) fn comments_of(document: &Document, id: EntryId) -> impl Iterator<Ite
 
 /// The comments in the text of `range` that are not of the value `id`.
 pub(super) fn comments_of_others(document: &Document, id: EntryId, range: Range<usize>) -> Vec<EntryId> {
+    comments_but_of(document, id, id, range)
+}
+
+/// The comments in the text of `range`, which is within `around` or beside it, that are not of the value `id`.
+pub(super) fn comments_but_of(document: &Document, around: EntryId, id: EntryId, range: Range<usize>) -> Vec<EntryId> {
     let subtree = document.subtree(id);
-    nearby(document, &subtree)
+    nearby(document, &document.subtree(around))
         .filter(|&at| {
             let entry = document.entry(at);
             let stands_there = range.contains(&entry.span().start);
@@ -217,10 +222,13 @@ pub(super) fn behind(document: &Document, id: EntryId) -> usize {
     if is_keeper(document, last) {
         at = behind_blank_lines(text, at);
     }
-    // Comments behind the end of the document, which sops may count to it, stay there.
-    let limit = document_end(text, end(document, id));
-    let feet = comments_of(document, id).map(|comment| document.entry(comment).span().end).filter(|&end| end < limit);
-    feet.max().map_or(at, |foot| at.max(next_line(text, foot)))
+    feet(document, id).max().map_or(at, |foot| at.max(next_line(text, foot)))
+}
+
+/// Where the comments of the value `id` end. Those behind the end of the document, which sops may count to it, stay there.
+pub(super) fn feet(document: &Document, id: EntryId) -> impl Iterator<Item = usize> + '_ {
+    let limit = document_end(document.text(), end(document, id));
+    comments_of(document, id).map(|comment| document.entry(comment).span().end).filter(move |&end| end < limit)
 }
 
 /// Whether the value before `id` in the text takes blank lines behind it for its own.

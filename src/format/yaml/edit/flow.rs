@@ -5,6 +5,7 @@ use super::habit::Habit;
 use crate::document::{Document, EntryId, Kind, Node, Scalar, Splice, Value};
 use crate::format::yaml::place::{line_start, newline_of, next_line, skip_to_mark};
 use crate::format::yaml::scalar::{self, Context, Quotes};
+use std::ops::Range;
 
 /// Puts a value in the place of `id`.
 pub(super) fn replace(document: &Document, id: EntryId, value: Node<'_>) -> Vec<Splice> {
@@ -40,6 +41,10 @@ pub(super) fn add(document: &Document, container: EntryId, key: Option<&str>, va
     }
     member.push_str(&write(value, &habit));
     let span = document.entry(container).span();
+    if let Some(pair) = pair(document, container) {
+        let new = format!("{}{}{member}}}", comma_behind(text, pair.end), habit.comma_gap);
+        return vec![(pair.start..pair.start, "{".to_owned()), (pair.end..pair.end, new)];
+    }
     let Some(last) = document.children(container).last() else {
         return vec![(span.start + 1..span.start + 1, member)];
     };
@@ -54,19 +59,25 @@ pub(super) fn add(document: &Document, container: EntryId, key: Option<&str>, va
     let rest = &text[behind..line_end(text, behind)];
     let has_comment = rest.trim_start().starts_with('#');
     match (has_comma, has_comment) {
-        (false, false) => vec![(end..end, format!(",{gap}{member}"))],
+        (false, false) => vec![(end..end, format!("{}{gap}{member}", comma_behind(text, end)))],
         (true, false) => vec![(behind..behind, format!("{gap}{member},"))],
         (has_comma, true) => {
             let at = line_end(text, behind);
             let gap = if gap.contains('\n') { gap } else { format!("{}{gap}", habit.newline) };
             let mut splices = Vec::new();
             if !has_comma {
-                splices.push((end..end, ",".to_owned()));
+                splices.push((end..end, comma_behind(text, end).to_owned()));
             }
             splices.push((at..at, format!("{gap}{member}{}", if has_comma { "," } else { "" })));
             splices
         }
     }
+}
+
+/// A comma for the end of a member: to sops, one right behind a colon makes that a part of the key.
+fn comma_behind(text: &str, end: usize) -> &'static str {
+    let is_behind_colon = text[..end].ends_with(':') && text[end..].starts_with([' ', '\t', '\n', '\r']);
+    if is_behind_colon { " ," } else { "," }
 }
 
 /// What stands between the comma and the member `last`: a gap, or a line break and an indentation.
@@ -89,15 +100,27 @@ fn head(document: &Document, before: usize, id: EntryId) -> usize {
 }
 
 /// The text of the member `id` with its key.
-pub(in crate::format::yaml) fn member(document: &Document, container: EntryId, id: EntryId) -> std::ops::Range<usize> {
+pub(in crate::format::yaml) fn member(document: &Document, container: EntryId, id: EntryId) -> Range<usize> {
     let previous = document.children(container).take_while(|&child| child != id).last();
     let before = previous.map_or(document.entry(container).span().start + 1, |previous| value_end(document, previous));
     head(document, before, id)..value_end(document, id)
 }
 
+/// The text of `map` when it is a pair in a list, which has no braces: `[key: value]`.
+fn pair(document: &Document, map: EntryId) -> Option<Range<usize>> {
+    let entry = document.entry(map);
+    let list = entry.parent().filter(|_| entry.kind() == Kind::Map)?;
+    let only = document.children(map).next().filter(|_| !document.raw(map).starts_with('{'))?;
+    Some(member(document, list, map).start..value_end(document, only))
+}
+
 /// Takes out the member or item `id`.
 pub(super) fn remove(document: &Document, container: EntryId, id: EntryId) -> Vec<Splice> {
     let text = document.text();
+    if let Some(pair) = pair(document, container) {
+        let kept = kept_comments(document, id, pair.clone());
+        return vec![(pair, format!("{{}}{kept}"))];
+    }
     let mut children = document.children(container);
     let previous = children.by_ref().take_while(|&child| child != id).last();
     let before = previous.map_or(document.entry(container).span().start + 1, |previous| value_end(document, previous));
@@ -121,15 +144,19 @@ pub(super) fn remove(document: &Document, container: EntryId, id: EntryId) -> Ve
         start..behind + rest.len() - rest.trim_start().len()
     };
     // A comment between a value and its comma ends with its line.
-    let kept: String = super::comments_of_others(document, id, own.clone())
-        .into_iter()
-        .map(|comment| format!(" {}{}", document.raw(comment), newline_of(text)))
-        .collect();
+    let kept = kept_comments(document, id, own.clone());
     let mut splices = vec![(own, kept)];
     if let Some(comma) = before_it {
         splices.insert(0, (comma..comma + 1, String::new()));
     }
     splices
+}
+
+/// The comments in `range` that are not of `id`, each to the end of a line.
+fn kept_comments(document: &Document, id: EntryId, range: Range<usize>) -> String {
+    let newline = newline_of(document.text());
+    let comments = super::comments_of_others(document, id, range).into_iter();
+    comments.map(|comment| format!(" {}{newline}", document.raw(comment))).collect()
 }
 
 /// Where the value of `id` ends.

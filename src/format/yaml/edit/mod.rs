@@ -56,8 +56,7 @@ pub(super) fn remove(document: &Document, id: EntryId) -> Result<Vec<Splice>> {
         return Ok(flow::remove(document, container, id));
     }
     if document.children(container).nth(1).is_none() {
-        let kind = document.entry(container).kind();
-        return Ok(empty(document, container, if kind == Kind::List { "[]" } else { "{}" }));
+        return Ok(empty(document, container, id));
     }
     let text = document.text();
     let start = head(document, container, id);
@@ -107,31 +106,34 @@ fn lines_out(document: &Document, id: EntryId, range: Range<usize>, lines: Strin
     (start..range.end, lines.trim_end_matches(['\n', '\r']).to_owned())
 }
 
-/// Writes `brackets` for a block whose last value goes. Comments of the block stay below it.
-fn empty(document: &Document, container: EntryId, brackets: &str) -> Vec<Splice> {
+/// Writes brackets for the block `container`, whose only value `id` goes with all that is in it. Other comments of the
+/// block stay below it.
+fn empty(document: &Document, container: EntryId, id: EntryId) -> Vec<Splice> {
+    let brackets = if document.entry(container).kind() == Kind::List { "[]" } else { "{}" };
     let around = Around::of(document, container);
-    let last = end(document, container);
+    let feet = around::feet(document, id).max().unwrap_or_default();
+    let last = end(document, container).max(feet);
     match around.below {
         Some(below) if document.entry(container).parent().is_some() => {
             let behind = around.properties.last().map_or(around.mark, |last| last.end);
-            let kept = inner_comments(document, container, below.start..last);
+            let kept = comments_but_of(document, container, id, below.start..last);
             vec![(behind..behind, format!(" {brackets}")), (below.start..last, kept)]
         }
         // On the line of a dash, or the root.
         _ => {
             let range = document.entry(container).span().start..last;
-            let kept = inner_comments(document, container, range.clone());
+            let kept = comments_but_of(document, container, id, range.clone());
             vec![(range, format!("{brackets}{kept}"))]
         }
     }
 }
 
-/// The comments of a block that stand in `range`, each on a line of its own.
-fn inner_comments(document: &Document, container: EntryId, range: Range<usize>) -> String {
+/// The comments in `range` that are not of the only value `id` of a block, each on a line of its own.
+fn comments_but_of(document: &Document, container: EntryId, id: EntryId, range: Range<usize>) -> String {
     let newline = super::place::newline_of(document.text());
     let indent = " ".repeat(habit::key_column(document, container));
-    comments_of(document, container)
-        .filter(|&comment| range.contains(&document.entry(comment).span().start))
+    around::comments_but_of(document, container, id, range)
+        .into_iter()
         .map(|comment| format!("{newline}{indent}{}", document.raw(comment)))
         .collect()
 }
@@ -209,6 +211,15 @@ fn replace(document: &Document, id: EntryId, value: Node<'_>) -> Result<Vec<Spli
 
     let newline = habit.newline;
     let below = written.below.map(|below| format!("{newline}{below}"));
+    if !is_item && !text[..around.mark].ends_with(':') {
+        // A key behind a `?` whose value is not there has no colon either.
+        let at = line_end(text, around.mark);
+        let gap = if written.inline.is_empty() { "" } else { &gap };
+        let line = format!("{newline}{}:{gap}{}", " ".repeat(own_column), written.inline);
+        let mut splices = vec![(at..at, line + &below.unwrap_or_default())];
+        end_line(document, &mut splices, value, newline);
+        return Ok(splices);
+    }
     let is_block = entry.kind().is_container() && entry.style() == Style::Block && !entry.is(Flags::ALIAS);
     if is_block && around.below.is_none() {
         // A block on the line of its dash, all of it.

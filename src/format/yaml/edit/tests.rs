@@ -312,3 +312,72 @@ fn comments_do_not_become_lines_of_a_text() {
         ("{} # c\n", "a", "1", "# c\na: 1\n"),
     ]);
 }
+
+#[test]
+fn comments_in_an_only_value_go_with_it() {
+    check_unset(&[
+        (
+            "db:\n  creds:\n    user: a\n    # old password: hunter2\n    pw: b\napp: 1\n",
+            "db.creds",
+            "db: {}\napp: 1\n",
+        ),
+        ("p:\n- h: 1\n  # between\n  z: 3\nq: 1\n", "p[0]", "p: []\nq: 1\n"),
+        ("p:\n  - h: 1 # in\n    z: 3 # in\nq: 1\n", "p[0]", "p: []\nq: 1\n"),
+        (
+            "a:\n  # about b\n  b:\n    x: 1\n    # foot of x\n# about c\nc: 1\n",
+            "a.b",
+            "a: {}\n  # about b\n# about c\nc: 1\n",
+        ),
+        ("a:\n  b: {x: 1, # in\n    y: 2}\nc: 1\n", "a.b", "a: {}\nc: 1\n"),
+        ("a: {b: {x: 1, # in\n    y: 2}}\nc: 1\n", "a.b", "a: {}\nc: 1\n"),
+        ("a: [ # of a\n  {x: 1, # in\n    y: 2}\n]\nc: 1\n", "a[0]", "a: [ # of a\n]\nc: 1\n"),
+        ("a:\n  b: # behind\n    # in\n    x: 1\n", "a.b", "a: {}\n  # behind\n"),
+        ("l:\n- - x: 1\n    # in\n    y: 2\n- 2\n", "l[0][0]", "l:\n- []\n- 2\n"),
+        ("a:\n  x: 1\n  # in\n  y:\n    # in\n    z: 2\n", "a", "{}\n"),
+        ("# top\na:\n  x: 1\n  # in\n  y: 2\n# end\n", "a", "# top\n{}\n# end\n"),
+        ("a:\n  b:\n    - 1\n    # in\n    - 2", "a.b", "a: {}"),
+    ]);
+}
+
+#[test]
+fn pairs_in_a_list_have_no_braces_until_they_need_them() {
+    let text = "r:\n- a: [x, pkg: nginx, ? k : v, ? z]\nb: 1\n";
+    let with = |list: &str| format!("r:\n- a: [{list}]\nb: 1\n");
+    check_set(&[
+        (text, "b", "5", &text.replace("b: 1", "b: 5")),
+        (text, "r[0].a[1].pkg", "[1]", &with("x, pkg: [1], ? k : v, ? z")),
+        (text, "r[0].a[1].new", "1", &with("x, {pkg: nginx, new: 1}, ? k : v, ? z")),
+        (text, "r[0].a[2].k", "1", &with("x, pkg: nginx, ? k : 1, ? z")),
+        (text, "r[0].a[2].new", "1", &with("x, pkg: nginx, {? k : v, new: 1}, ? z")),
+        (text, "r[0].a[2]", "1", &with("x, pkg: nginx, 1, ? z")),
+        (text, "r[0].a[3].z", "1", &with("x, pkg: nginx, ? k : v, ? z: 1")),
+        (text, "r[0].a[9]", "1", &with("x, pkg: nginx, ? k : v, ? z, 1")),
+        ("a: [x: ]\n", "a[0].b", "1", "a: [{x: , b: 1} ]\n"),
+        ("a: {x: }\n", "a.b", "1", "a: {x: , b: 1 }\n"),
+        ("a: {x:}\n", "a.b", "1", "a: {x:, b: 1}\n"),
+    ]);
+    check_unset(&[
+        (text, "b", &text.replace("b: 1\n", "")),
+        (text, "r[0].a[1].pkg", &with("x, {}, ? k : v, ? z")),
+        (text, "r[0].a[2].k", &with("x, pkg: nginx, {}, ? z")),
+        (text, "r[0].a[3].z", &with("x, pkg: nginx, ? k : v, {}")),
+        (text, "r[0].a[0]", &with("pkg: nginx, ? k : v, ? z")),
+        (text, "r[0].a[1]", &with("x, ? k : v, ? z")),
+        (text, "r[0].a[2]", &with("x, pkg: nginx, ? z")),
+        (text, "r[0].a[3]", &with("x, pkg: nginx, ? k : v")),
+        ("a: [pkg: # c\n  nginx]\n", "a[0].pkg", "a: [{} # c\n]\n"),
+    ]);
+}
+
+#[test]
+fn keys_without_a_value_get_a_colon() {
+    check_set(&[
+        ("? a\n? c\n", "c", "5", "? a\n? c\n: 5\n"),
+        ("? a\n? c\n", "a", "5", "? a\n: 5\n? c\n"),
+        ("? a\n? c", "c", "{\"x\": 1}", "? a\n? c\n:\n    x: 1"),
+        ("m:\n  ? a # c\n  # d\n  ? c\n", "m.a", "\"p\\nq\"", "m:\n  ? a # c\n  : |-\n    p\n    q\n  # d\n  ? c\n"),
+        ("l:\n- ? a\n- ? c\n  ? d\n", "l[1].c", "5", "l:\n- ? a\n- ? c\n  : 5\n  ? d\n"),
+        ("? a\n? c\n", "d", "5", "? a\n? c\nd: 5\n"),
+    ]);
+    check_unset(&[("? a\n? c\n", "a", "? c\n"), ("? a\n? c\n", "c", "? a\n")]);
+}

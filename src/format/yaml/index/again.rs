@@ -53,7 +53,7 @@ impl Indexer<'_> {
             return Stop { error: refuse(self.source, refused), again };
         }
         let stop = Error::new(error::Kind::Format, "this is not valid YAML").at(self.source, offset);
-        Stop { error: stop.because(error.info()).hint(hint), again }
+        Stop { error: self.or_template(stop, offset, |stop| stop.because(error.info()).hint(hint)), again }
     }
 
     /// Another text than the parser's for a byte order mark between two documents, which the parser passes over.
@@ -90,17 +90,19 @@ impl Indexer<'_> {
     pub(super) fn plain_value(&self, range: &Range<usize>) -> Result<String> {
         let (raw, parsed) = (&self.source[range.clone()], &self.parsed[range.clone()]);
         if raw.contains(LETTER) {
-            return Err(self.refuse("a byte order mark stands within a document", range.start));
+            let error = self.refuse("a byte order mark stands within a document", range.start);
+            return Err(error.because("it is no letter in YAML").hint("remove it; it does not show"));
         }
         let is_joined = |(source, parsed): (u8, u8)| parsed == b' ' && matches!(source, b'\n' | b'\r');
         if raw.bytes().zip(parsed.bytes()).any(is_joined) {
             return Err(self
                 .refuse("this is not valid YAML", range.start)
-                .because("a `|` or `>` begins no value here"));
+                .because("a `|` or `>` begins no value here")
+                .hint("put the value in quotes"));
         }
         // Its lines are joined like those of a text in quotes.
         quoted::value(&format!("'{}'", raw.replace('\'', "''")))
-            .ok_or_else(|| self.refuse("sops does not read this text", range.start))
+            .ok_or_else(|| self.refuse_text("sops does not read this text", range.start))
     }
 }
 
@@ -187,10 +189,11 @@ fn with_end(text: &str, at: usize) -> Option<String> {
 }
 
 /// `parsed` with the header of the block scalar at `at` on the line of its key or dash: go-yaml takes one that is as deep
-/// as the key. What stands between them, comments alone, becomes blanks.
+/// as the key, and none that is less. What stands between them, comments alone, becomes blanks.
 fn behind_key(source: &str, parsed: &str, at: usize) -> Option<String> {
     parsed.get(at..).filter(|rest| rest.starts_with(['|', '>']))?;
     let mut line = place::line_start(source, at);
+    let column = at - line;
     let mut from = line;
     let mut is_between = source[line..at].bytes().all(|byte| byte == b' ');
     if !is_between {
@@ -206,7 +209,23 @@ fn behind_key(source: &str, parsed: &str, at: usize) -> Option<String> {
         from = line + text[..comment.unwrap_or(text.len())].trim_end_matches(' ').len();
         is_between = text.trim_start_matches(' ').starts_with('#');
     }
+    if key_column(source[line..from].trim_start_matches(MARK)) != column {
+        return None;
+    }
     exchanged(parsed, from, &parsed[from..at], &" ".repeat(at - from))
+}
+
+/// The column of the key in `line`, or of the dash that stands before no key.
+fn key_column(line: &str) -> usize {
+    let mut column = line.len() - line.trim_start_matches(' ').len();
+    while let Some(behind) = line[column..].strip_prefix(['-', '?', ':']) {
+        let is_property = |word: &str| word.is_empty() || word.starts_with(['&', '!']);
+        if !behind.starts_with(' ') || behind.split(' ').all(is_property) {
+            break;
+        }
+        column = line.len() - behind.trim_start_matches(' ').len();
+    }
+    column
 }
 
 /// `text` with a tag at `at` of characters that all tags may have: go-yaml knows more. No tag that means something has
@@ -327,6 +346,14 @@ mod tests {
             &[("# \"e", "# \"e"), ("# c # d", "# c # d"), ("#f", "#f"), ("x", "   x")],
         );
         are("\"a # b\": # c\n|\n x\n", &[("# c", "# c"), ("x\n", " x")]);
+        are("a:\n- - b: &x\n    |\n     x\n  - &y\n  |\n   z\n", &[("x\n", "     x"), ("z\n", "   z")]);
+        are("? a\n:\n|\n x\n\u{feff}b:\n>\n y\n", &[("x\n", " x"), ("y\n", " y")]);
+        for text in ["l:\n  key: \r|\n    no\n    of", "a:\n  b:\n|2\n    c: 1\n", "a:\n- b:\n|\n   x\n"] {
+            assert!(Yaml.index(text.to_owned()).is_err(), "{text:?}");
+        }
+        for text in ["a:\n- first:\n  |\n   d\n>2\n   e\nb: 1\n", "a:\n  b: |\n   d:\n>\n   e\n"] {
+            assert!(Yaml.index(text.to_owned()).is_err(), "{text:?}");
+        }
         for text in ["a:\n  b:\n |\n  x\n", "a\n>\n x\n", ">\n|\n x\n", "a: b\n>\n x\n", "a: b # c\n>\n x\n"] {
             assert!(Yaml.index(text.to_owned()).is_err(), "{text:?}");
         }

@@ -46,7 +46,8 @@ impl Indexer<'_> {
                     self.builder.odd_key(range.clone(), Some(entry));
                     self.builder.intern(&bytes)
                 }
-                _ => return Err(self.refuse("this key is an alias of something that is not a string", range.start)),
+                None => return Err(self.refuse_alias(range.start)),
+                _ => return Err(self.refuse_alias_key(range.start)),
             };
             return self.set_key(name, range.start);
         }
@@ -60,9 +61,7 @@ impl Indexer<'_> {
         match target {
             Some(Anchored::Entry(target)) => {
                 if self.frames.is_empty() && self.builder.so_far().entry(target).kind() != Kind::Map {
-                    return Err(self
-                        .refuse("this document is an alias of something that is no map", range.start)
-                        .because("sops holds only documents that are maps at the top"));
+                    return Err(self.refuse_alias_document(range.start));
                 }
                 let id = self.builder.alias(target, range, key, flags)?;
                 self.value_nodes.push(id);
@@ -77,13 +76,10 @@ impl Indexer<'_> {
             Some(Anchored::Misread) => {
                 return Err(self
                     .refuse("this alias is of an anchor that sops does not know by its name", range.start)
+                    .because("the name of an anchor ends before any other character for sops")
                     .hint("use letters, digits, `_` and `-` for the name"));
             }
-            None => {
-                return Err(self
-                    .refuse("this alias refers to nothing", range.start)
-                    .because("no anchor of its name stands before it"));
-            }
+            None => return Err(self.refuse_alias(range.start)),
         }
         Ok(())
     }
