@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 /// The file.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Lines {
     path: PathBuf,
 }

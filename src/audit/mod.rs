@@ -13,7 +13,7 @@ mod lines;
 mod postgres;
 mod syslog;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, nearest};
 use crate::event::{Action, Event, Listener};
 use crate::{sys, trace};
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,7 @@ type Sinks = std::result::Result<Vec<Box<dyn Sink>>, Failure>;
 struct Failure {
     message: String,
     because: String,
+    hint: Option<String>,
 }
 
 /// Where records go.
@@ -69,12 +70,14 @@ struct Record<'a> {
 }
 
 #[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Config {
     #[serde(default)]
     backends: Option<Backends>,
 }
 
 #[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Backends {
     #[serde(default)]
     postgres: Option<Vec<Postgres>>,
@@ -85,6 +88,7 @@ struct Backends {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Postgres {
     connection_string: String,
 }
@@ -92,7 +96,8 @@ struct Postgres {
 impl Listener for Audit {
     fn hear(&self, event: Event) -> Result<()> {
         let sinks = self.sinks.get_or_init(|| load(Path::new(FILE))).as_ref().map_err(|failure| {
-            Error::new(Kind::Generic, failure.message.clone()).in_file(FILE).because(&failure.because).hint(HINT)
+            let error = Error::new(Kind::Generic, failure.message.clone()).in_file(FILE).because(&failure.because);
+            failure.hint.iter().fold(error, Error::hint).hint(HINT)
         })?;
         if sinks.is_empty() {
             return Ok(());
@@ -127,7 +132,7 @@ impl Listener for Audit {
 
 /// Reads the file: no sinks, when there is none.
 fn load(file: &Path) -> Sinks {
-    let failure = |message: &str, because: String| Failure { message: message.to_owned(), because };
+    let failure = |message: &str, because: String| Failure { message: message.to_owned(), because, hint: None };
     let text = match std::fs::read_to_string(file) {
         Ok(text) => text,
         Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
@@ -138,11 +143,11 @@ fn load(file: &Path) -> Sinks {
     let wrong = |because: String| failure("the set-up of the audit is wrong", because);
     // What is wrong is not quoted: a connection string has a password in it.
     let options = serde_saphyr::options! { with_snippet: false };
-    let config: Option<Config> =
-        serde_saphyr::from_str_with_options(&text, options).map_err(|error| match error.location() {
-            Some(place) => wrong(format!("line {} is not of the form that is expected there", place.line())),
-            None => wrong("it is no YAML of the form that is expected".to_owned()),
-        })?;
+    let config: Option<Config> = serde_saphyr::from_str_with_options(&text, options).map_err(|error| {
+        let (why, hint) = reason(&error);
+        let place = error.location().map_or_else(String::new, |place| format!("line {}: ", place.line()));
+        Failure { hint, ..wrong(format!("{place}{why}")) }
+    })?;
     let Backends { postgres, json_lines, syslog } = config.unwrap_or_default().backends.unwrap_or_default();
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     for Postgres { connection_string } in postgres.into_iter().flatten() {
@@ -155,6 +160,34 @@ fn load(file: &Path) -> Sinks {
         sinks.push(Box::new(syslog.checked().map_err(wrong)?));
     }
     Ok(sinks)
+}
+
+/// Why the file is refused, and what may be meant. A key that nobody knows is refused too: sops ignores it, and then nothing
+/// is recorded where somebody meant it to be.
+fn reason(error: &serde_saphyr::Error) -> (String, Option<String>) {
+    use serde_saphyr::Error as Yaml;
+    let plain = |why: &str| (why.to_owned(), None);
+    match error.without_snippet() {
+        Yaml::SerdeUnknownField { field, expected, .. } => {
+            let hint = match nearest(field, expected) {
+                Some(known) => format!("did you mean {known}?"),
+                None if ["postgres", "json_lines", "syslog"].contains(&field.as_str()) => {
+                    format!("indent {field}: it belongs below backends")
+                }
+                None => format!("known there are {}", expected.join(", ")),
+            };
+            // A connection that stands in the place of a key has a password in it.
+            let is_name = field.len() <= 40 && field.bytes().all(|c| c.is_ascii_alphanumeric() || b"_-".contains(&c));
+            let name = if is_name { format!("the key {field}") } else { "a key".to_owned() };
+            (format!("{name} is not known"), Some(hint))
+        }
+        Yaml::SerdeMissingField { field, .. } => (format!("{field} is missing"), None),
+        Yaml::Unexpected { expected: "sequence start", .. } => {
+            (String::from("expected a list"), Some(String::from("begin each item with a dash: `- `")))
+        }
+        Yaml::Unexpected { expected: "mapping start", .. } => plain("expected keys with values"),
+        _ => plain("not of the form that is expected there"),
+    }
 }
 
 #[cfg(feature = "audit-postgres")]
@@ -181,7 +214,7 @@ mod tests {
     #[test]
     fn without_a_file_nothing_is_recorded() {
         assert!(load(Path::new("/no/such/file")).is_ok_and(|sinks| sinks.is_empty()));
-        for text in ["", "backends:\n", "backends: {}\n", "backends: {postgres: []}\nother: x\n", "# c\n"] {
+        for text in ["", "backends:\n", "backends: {}\n", "backends: {postgres: []}\n", "# c\n"] {
             assert!(loaded(text).is_ok_and(|sinks| sinks.is_empty()), "{text}");
         }
     }
@@ -195,6 +228,32 @@ mod tests {
         let quoted = loaded("backends: {postgres: [connection_string: {hunter2: x}]}").err().unwrap();
         assert!(!format!("{}{}", quoted.message, quoted.because).contains("hunter2"));
         assert!(load(Path::new("/")).is_err(), "a folder cannot be read");
+    }
+
+    #[test]
+    fn a_name_that_nobody_knows_is_no_audit_that_is_off() {
+        let known = "known there are ";
+        for (text, because, hint) in [
+            ("backend: {}\n", "line 1: the key backend is not known", "did you mean backends?"),
+            ("backends:\n  postgre: []\n", "line 2: the key postgre is not known", "did you mean postgres?"),
+            ("backends:\n  postgresql: []\n", "line 2: the key postgresql is not known", "did you mean postgres?"),
+            ("backends:\n  mysql: []\n", "line 2: the key mysql is not known", known),
+            ("backends:\npostgres:\n", "line 2: the key postgres is not known", "below backends"),
+            ("backends: {}\nother: x\n", "line 2: the key other is not known", known),
+            ("backends: {postgres: [{connection: x}]}", "line 1: the key connection is not known", "connection_string"),
+            ("backends: {postgres: [{}]}", "line 1: connection_string is missing", ""),
+            ("backends: {postgres: {connection_string: x}}", "line 1: expected a list", "dash"),
+            ("backends: [postgres]", "line 1: expected keys with values", ""),
+            ("backends: {json_lines: [{path: x, pth: y}]}", "line 1: the key pth is not known", "path"),
+            ("backends: {syslog: [{facilty: auth}]}", "line 1: the key facilty is not known", "facility"),
+            ("backends: {postgres: [{'host=h password=hunter2': x}]}", "line 1: a key is not known", known),
+            ("'postgres://u:hunter2@h/d': x", "line 1: a key is not known", known),
+        ] {
+            let failure = loaded(text).err().unwrap();
+            assert_eq!(failure.because, because, "{text}");
+            let said = failure.hint.unwrap_or_default();
+            assert!(said.contains(hint) && !said.contains("hunter2"), "{text}: {said}");
+        }
     }
 
     #[test]

@@ -36,6 +36,7 @@ const FACILITIES: [(&str, u8); 20] = [
 
 /// The log.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Syslog {
     #[serde(default = "socket")]
     socket: PathBuf,

@@ -41,7 +41,7 @@ mod updatekeys;
 use crate::audit::Audit;
 use crate::error::{Error, Kind};
 use crate::event;
-use crate::key::registry;
+use crate::key::{self, registry};
 use crate::sys;
 use crate::trace;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -172,26 +172,11 @@ fn command_for(word: Option<&OsString>) -> clap::Command {
         .subcommand(augment(clap::Command::new(name)))
 }
 
-/// What libraries of services read by themselves.
-const SETTINGS_OF_SERVICES: [&str; 11] = [
-    "AWS_CA_BUNDLE",
-    "AWS_DEFAULT_REGION",
-    "AWS_ENDPOINT_URL",
-    "AWS_ENDPOINT_URL_KMS",
-    "AWS_ENDPOINT_URL_STS",
-    "AWS_MAX_ATTEMPTS",
-    "AWS_PROFILE",
-    "AWS_REGION",
-    "AWS_RETRY_MODE",
-    "SSL_CERT_DIR",
-    "SSL_CERT_FILE",
-];
-
 /// Runs the program on its arguments, the first of which is its own name.
 #[must_use]
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     sys::harden();
-    sys::forget_empty(&SETTINGS_OF_SERVICES);
+    key::settle_environment();
     report::install_panic_hook();
     event::listen(Box::new(Audit::default()));
     completion::answer(Cli::command);
@@ -314,6 +299,13 @@ fn explain_usage(mut usage: clap::Error) -> ExitCode {
         usage.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(near));
     }
     name_feature(&mut usage, registry::List::is_built, cfg!(feature = "keyservice"));
+    if let Some(ContextValue::String(flag)) = usage.get(ContextKind::InvalidArg)
+        && let (ErrorKind::ArgumentConflict, Some(name)) = (usage.kind(), flag.strip_suffix(" <RECIPIENTS>"))
+        && usage.get(ContextKind::PriorArg) == usage.get(ContextKind::InvalidArg)
+    {
+        let tip = format!("several go into one, separated by commas: {name} RECIPIENT,RECIPIENT");
+        usage.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
     let printed = usage.print();
     ExitCode::from(match usage.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion if printed.is_err() => sys::BROKEN_PIPE,

@@ -7,14 +7,16 @@
 //! Documented at <https://getsops.io/docs/#using-sopsyaml-conf-to-select-kms-pgp-and-age-for-new-files>.
 
 mod find;
+mod nameless;
 mod rule;
 mod schema;
 
 pub use find::Found;
 pub(crate) use find::absolute;
+pub use nameless::Nameless;
 pub use rule::{CreationRule, DestinationRule, KeyGroup, Recipient};
 
-use crate::error::{Error, Kind, Result, line_column};
+use crate::error::{Error, Kind, Result, line_column, nearest};
 use crate::pattern::Pattern;
 use crate::trace;
 use schema::{Unknown as _, UnknownKey};
@@ -28,9 +30,6 @@ const MAX_BYTES: u64 = 16 << 20;
 
 /// A deeper file is refused. `merge` of key groups is the only thing that nests.
 const MAX_DEPTH: usize = 64;
-
-/// How alike two names must be for "did you mean", from 0 to 1.
-const ALIKE: f64 = 0.85;
 
 /// A `.sops.yaml` that has been read and checked.
 #[derive(Debug)]
@@ -104,16 +103,20 @@ impl Config {
         let file = deserialize(text)?;
         let place = |(error, offset): rule::Wrong| error.at(text, offset);
         let mut found = Vec::new();
+        let mut walk = nameless::Walk { text, warnings: &mut found };
         let creation_rules = file.creation_rules.as_deref().map(|rules| {
             let numbered = rules.iter().zip(1..);
             numbered
-                .map(|(rule, n)| CreationRule::from_schema(rule, n, &format!("creation rule {n}"), &mut found))
+                .map(|(rule, n)| {
+                    let path = format!("creation_rules[{}]", n - 1);
+                    CreationRule::from_schema(rule, n, (&format!("creation rule {n}"), &path), &mut walk)
+                })
                 .collect()
         });
         let creation_rules: Option<Vec<CreationRule>> = creation_rules.transpose().map_err(place)?;
         let destination_rules = file.destination_rules.iter().flatten().zip(1..);
         let destination_rules: Vec<_> = destination_rules
-            .map(|(rule, number)| DestinationRule::from_schema(rule, number, &mut found))
+            .map(|(rule, number)| DestinationRule::from_schema(rule, number, &mut walk))
             .collect::<Result<_, _>>()
             .map_err(place)?;
 
@@ -323,14 +326,13 @@ fn offset(text: &str, location: serde_saphyr::Location) -> usize {
 fn unknown_key(unknown: &UnknownKey<'_>, text: &str) -> Option<(usize, String)> {
     let key = unknown.key.value.as_str();
     let offset = rule::offset_of(unknown.key.referenced);
-    let alike = unknown.known.iter().map(|known| (strsim::jaro_winkler(key, known), *known));
-    let nearest = alike.filter(|(alike, _)| *alike >= ALIKE).max_by(|a, b| a.0.total_cmp(&b.0));
+    let nearest = nearest(key, unknown.known);
     if nearest.is_none() && holds_anchors(text, offset) {
         return None;
     }
     let (line, column) = line_column(text, offset);
     let advice = match nearest {
-        Some((_, known)) => format!("did you mean {known}?"),
+        Some(known) => format!("did you mean {known}?"),
         None => format!("known here are {}", unknown.known.join(", ")),
     };
     Some((line, format!("{line}:{column}: unknown key {key}; {advice}")))

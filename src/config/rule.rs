@@ -1,5 +1,6 @@
 //! Creation rules and destination rules: from the shape of the file to what it means.
 
+use super::nameless::{Nameless, Walk};
 use super::schema;
 use crate::error::{Error, Kind, Result};
 use crate::metadata::Selection;
@@ -18,6 +19,8 @@ pub struct CreationRule {
     pub path_regex: Option<String>,
     /// The key groups; one, unless the data key is to be split. A group may be empty.
     pub key_groups: Vec<KeyGroup>,
+    /// The first entry of the key groups that names nobody.
+    pub nameless: Option<Nameless>,
     /// How many key groups are needed to decrypt; 0 when the file does not say.
     pub shamir_threshold: usize,
     /// Which leaves are encrypted; `None` when the file does not say.
@@ -69,8 +72,8 @@ impl CreationRule {
     pub(super) fn from_schema(
         rule: &Spanned<schema::Rule>,
         number: usize,
-        name: &str,
-        warnings: &mut Vec<(String, usize)>,
+        (name, path): (&str, &str),
+        walk: &mut Walk<'_>,
     ) -> Result<Self, Wrong> {
         let line = line_of(rule.referenced);
         let rule = &rule.value;
@@ -108,13 +111,15 @@ impl CreationRule {
         } else {
             if let Some(ignored) = flat.recipients.first() {
                 let warning = format!("{name} has key_groups, so the recipients beside them are ignored, as sops does");
-                warnings.push((warning, ignored.line));
+                walk.warnings.push((warning, ignored.line));
             }
             groups.iter().map(|group| KeyGroup::from_group(&group.value)).collect()
         };
+        let nameless = walk.groups(groups, &format!("{path}.key_groups"));
         Ok(CreationRule {
             number,
             line,
+            nameless,
             path_regex: path_regex.map(|regex| regex.value.clone()),
             key_groups,
             shamir_threshold,
@@ -236,7 +241,7 @@ impl DestinationRule {
     pub(super) fn from_schema(
         rule: &Spanned<schema::Destination>,
         number: usize,
-        warnings: &mut Vec<(String, usize)>,
+        walk: &mut Walk<'_>,
     ) -> Result<Self, Wrong> {
         let line = line_of(rule.referenced);
         let rule = &rule.value;
@@ -247,7 +252,10 @@ impl DestinationRule {
         }
         let recreation = rule.recreation_rule.as_ref();
         let recreation_rule = recreation
-            .map(|rule| CreationRule::from_schema(rule, number, &format!("the recreation_rule of {name}"), warnings))
+            .map(|rule| {
+                let path = format!("destination_rules[{}].recreation_rule", number - 1);
+                CreationRule::from_schema(rule, number, (&format!("the recreation_rule of {name}"), &path), walk)
+            })
             .transpose()?;
         let version = rule.vault_kv_version.map(|version| version.to_string());
         let settings = [
@@ -279,7 +287,7 @@ fn said(text: &Option<Spanned<String>>) -> Option<&Spanned<String>> {
 }
 
 /// The texts between commas.
-fn split(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn split(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|text| !text.is_empty())
 }
 
@@ -306,7 +314,7 @@ fn wrong_pattern(error: Error, rule: &str, key: &str, pattern: &Spanned<String>)
 }
 
 /// The line of a place, from 1.
-fn line_of(at: serde_saphyr::Location) -> usize {
+pub(super) fn line_of(at: serde_saphyr::Location) -> usize {
     as_usize(at.line())
 }
 

@@ -8,6 +8,14 @@ use serde_saphyr::Spanned;
 use std::collections::BTreeMap;
 use std::fmt;
 
+/// A key that its section does not know.
+pub(super) struct Stranger {
+    /// The key and where it stands.
+    pub(super) key: Spanned<String>,
+    /// Whether its value is a list with something in it.
+    pub(super) lists: bool,
+}
+
 /// A key that no section knows.
 pub(super) struct UnknownKey<'a> {
     /// The key and where it stands.
@@ -54,7 +62,7 @@ macro_rules! section {
         #[derive(Default)]
         pub(super) struct $name {
             $($(#[$field_doc])* pub(super) $field: Option<$type>,)*
-            unknown_keys: Vec<Spanned<String>>,
+            pub(super) unknown_keys: Vec<Stranger>,
         }
 
         impl $name {
@@ -79,8 +87,12 @@ macro_rules! section {
                             match key.value.as_str() {
                                 $(stringify!($field) => section.$field = map.next_value()?,)*
                                 _ => {
-                                    map.next_value::<IgnoredAny>()?;
-                                    section.unknown_keys.push(key);
+                                    // Recipients stand in lists of groups alone; elsewhere nobody looks at the value.
+                                    let lists = match stringify!($name) {
+                                        "Group" => map.next_value::<Listing>()?.0,
+                                        _ => map.next_value::<IgnoredAny>().map(|_| false)?,
+                                    };
+                                    section.unknown_keys.push(Stranger { key, lists });
                                 }
                             }
                         }
@@ -94,7 +106,7 @@ macro_rules! section {
 
         impl Unknown for $name {
             fn unknown<'a>(&'a self, found: &mut Vec<UnknownKey<'a>>) {
-                found.extend(self.unknown_keys.iter().map(|key| UnknownKey { key, known: Self::KEYS }));
+                found.extend(self.unknown_keys.iter().map(|it| UnknownKey { key: &it.key, known: Self::KEYS }));
                 $(self.$field.unknown(found);)*
             }
         }
@@ -251,6 +263,78 @@ impl<'de> Deserialize<'de> for OneOrMany {
         }
 
         deserializer.deserialize_any(Texts)
+    }
+}
+
+/// Whether the value of an unknown key is a list with something in it.
+struct Listing(bool);
+
+impl<'de> Deserialize<'de> for Listing {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Anything;
+
+        impl<'de> Visitor<'de> for Anything {
+            type Value = Listing;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("anything")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Listing, A::Error> {
+                let mut lists = false;
+                while seq.next_element::<IgnoredAny>()?.is_some() {
+                    lists = true;
+                }
+                Ok(Listing(lists))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Listing, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Listing(false))
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Listing, E> {
+                Ok(Listing(false))
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Listing, E> {
+                Ok(Listing(false))
+            }
+
+            fn visit_u64<E>(self, _: u64) -> Result<Listing, E> {
+                Ok(Listing(false))
+            }
+
+            fn visit_i128<E>(self, _: i128) -> Result<Listing, E> {
+                Ok(Listing(false))
+            }
+
+            fn visit_u128<E>(self, _: u128) -> Result<Listing, E> {
+                Ok(Listing(false))
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Listing, E> {
+                Ok(Listing(false))
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<Listing, E> {
+                Ok(Listing(false))
+            }
+
+            fn visit_bytes<E>(self, _: &[u8]) -> Result<Listing, E> {
+                Ok(Listing(false))
+            }
+
+            fn visit_unit<E>(self) -> Result<Listing, E> {
+                Ok(Listing(false))
+            }
+
+            fn visit_none<E>(self) -> Result<Listing, E> {
+                Ok(Listing(false))
+            }
+        }
+
+        deserializer.deserialize_any(Anything)
     }
 }
 

@@ -86,6 +86,7 @@ fn recipients_are_texts_with_commas_or_lists() {
         "creation_rules:
   - age: 'a, b,,a,'
     pgp:
+      - ''
       - C
       - D, E
     kms: arn:1 + role:2,arn:3
@@ -96,14 +97,15 @@ fn recipients_are_texts_with_commas_or_lists() {
     gcp_kms: g
 ",
     )[0];
-    let mut kms = [recipient("kms", "arn:1+role:2", 6), recipient("kms", "arn:3", 6)];
+    let mut kms = [recipient("kms", "arn:1+role:2", 7), recipient("kms", "arn:3", 7)];
     kms.iter_mut().for_each(|key| drop(key.fields.insert("aws_profile".into(), "work".into())));
     let mut expected = vec![recipient("age", "a", 2), recipient("age", "b", 2)];
-    expected.extend([recipient("pgp", "C", 4), recipient("pgp", "D", 5), recipient("pgp", "E", 5)]);
+    expected.extend([recipient("pgp", "C", 5), recipient("pgp", "D", 6), recipient("pgp", "E", 6)]);
     expected.extend(kms);
-    expected.extend([recipient("gcp_kms", "g", 11), recipient("hckms", "h", 8)]);
-    expected.extend([recipient("azure_kv", "z", 10), recipient("hc_vault", "v", 9)]);
+    expected.extend([recipient("gcp_kms", "g", 12), recipient("hckms", "h", 9)]);
+    expected.extend([recipient("azure_kv", "z", 11), recipient("hc_vault", "v", 10)]);
     assert_eq!(rule.key_groups, [KeyGroup { recipients: expected }]);
+    assert_eq!(rule.nameless, None, "empty texts are left out in the lists of a rule, as in sops");
     assert_eq!((rule.number, rule.line, rule.shamir_threshold), (1, 2, 0));
 }
 

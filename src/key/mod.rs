@@ -22,6 +22,7 @@ pub mod hc_vault;
 #[cfg(feature = "hckms")]
 pub mod hckms;
 mod keyring;
+pub(crate) mod named;
 pub mod pgp;
 pub mod registry;
 #[cfg(feature = "network")]
@@ -39,8 +40,51 @@ pub(crate) use stanza::printable_within;
 use crate::document::Value;
 use crate::error::Result;
 use crate::secret::SecretBytes;
+use crate::sys;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// What libraries of services read by themselves, and some of them take for set when it is empty. In sops, and in all that
+/// is ours, that is the same as unset.
+const SETTINGS_OF_SERVICES: [&str; 18] = [
+    "AWS_CA_BUNDLE",
+    "AWS_DEFAULT_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_KMS",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ENDPOINT_URL_SSO",
+    "AWS_ENDPOINT_URL_SSO_OIDC",
+    "AWS_ENDPOINT_URL_STS",
+    "AWS_MAX_ATTEMPTS",
+    "AWS_PROFILE",
+    "AWS_REGION",
+    "AWS_RETRY_MODE",
+    "AZURE_AUTHORITY_HOST",
+    "GOOGLE_CLOUD_UNIVERSE_DOMAIN",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+];
+
+/// Makes libraries of services read the environment of this process as sops does. Only once, and before it has threads.
+pub fn settle_environment() {
+    let environment = Environment::of_process();
+    let is_empty = |name: &str| environment.get(name).is_some_and(|value| value.is_empty());
+    // AWS' libraries ignore some of them then, and not all.
+    let ignored =
+        environment.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS").is_some_and(|it| it.eq_ignore_ascii_case("true"));
+    let is_unset = |name: &&str| {
+        is_empty(name) || ignored && name.starts_with("AWS_ENDPOINT_URL") && environment.get(name).is_some()
+    };
+    let changes = SETTINGS_OF_SERVICES.into_iter().filter(is_unset).map(|name| (name, None));
+    #[cfg(feature = "network")]
+    let changes = changes.chain(remote::proxies(&environment));
+    let changes: Vec<_> = changes.collect();
+    if !changes.is_empty() {
+        sys::change_variables(changes);
+    }
+}
 
 /// A key back end: a kind of key, its names, and how a data key is wrapped for one.
 ///

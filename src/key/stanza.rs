@@ -68,8 +68,15 @@ impl Stanza {
     #[must_use]
     pub fn recipient(&self) -> String {
         let parts = registry::list(&self.list).map(|list| list.key.split(['{', '}'])).into_iter().flatten();
-        let named = parts.enumerate().map(|(at, part)| if at % 2 == 1 { self.text(part) } else { part });
-        let name: String = named.collect();
+        let mut name = String::new();
+        for (at, part) in parts.enumerate() {
+            let part = if at % 2 == 1 { self.text(part) } else { part };
+            // Azure shows the URL of a vault with a slash at its end, and sops keeps it so.
+            if part.starts_with('/') {
+                name.truncate(name.trim_end_matches('/').len());
+            }
+            name.push_str(part);
+        }
         match name.trim_end_matches('/') {
             "" => "(unnamed)".to_owned(),
             name => name.to_owned(),
@@ -90,6 +97,9 @@ impl Stanza {
                 (Some(Value::Str(ours)), Some(Value::Str(theirs))) if field == "fp" => {
                     ours.eq_ignore_ascii_case(theirs)
                 }
+                (Some(Value::Str(ours)), Some(Value::Str(theirs))) if field == "vault_url" => {
+                    ours.trim_end_matches('/') == theirs.trim_end_matches('/')
+                }
                 _ => ours == theirs,
             }
         };
@@ -97,11 +107,29 @@ impl Stanza {
         self.list == other.list && names.all(|name| WRAPPING.contains(&name) || same(name))
     }
 
-    /// What it is called in a message: its list and its recipient. The text comes from a file that
-    /// anyone may have written, so control characters are escaped and a long name is cut.
+    /// What it is called in a message: its list and its recipient, and what makes it another than one of the same name:
+    /// for a key of AWS its role, its encryption context and its profile. The text comes from a file that anyone may
+    /// have written, so control characters are escaped and a long name is cut.
     #[must_use]
     pub fn title(&self) -> String {
-        format!("{} {}", printable(&self.list), printable(&self.recipient()))
+        let filled = |name: &str| Some(self.text(name)).filter(|text| !text.is_empty());
+        let role = filled("role").map_or_else(String::new, |role| format!("+{role}"));
+        let context = self.context().map(|context| format!("context {context}"));
+        let profile = filled("aws_profile").map(|profile| format!("profile {profile}"));
+        let others: Vec<String> = context.into_iter().chain(profile).collect();
+        let others = if others.is_empty() { String::new() } else { format!(" ({})", others.join(", ")) };
+        format!("{} {}{}", printable(&self.list), printable(&(self.recipient() + &role)), printable(&others))
+    }
+
+    /// The encryption context of a key of AWS, as `--encryption-context` takes it.
+    fn context(&self) -> Option<String> {
+        let pair = |(name, value): &(String, Value)| format!("{name}:{}", value.as_str().unwrap_or_default());
+        self.fields.iter().find_map(|(name, value)| match value {
+            Value::Map(pairs) if name == "context" && !pairs.is_empty() => {
+                Some(pairs.iter().map(pair).collect::<Vec<_>>().join(","))
+            }
+            _ => None,
+        })
     }
 
     /// Whether a wrapped copy of the data key is in it.
@@ -175,6 +203,8 @@ mod tests {
         assert_eq!(of("hc_vault", &vault), "https://v:8200/v1/a/b/keys/k");
         let azure = [("vault_url", "https://v.vault.azure.net"), ("name", "k"), ("version", "")];
         assert_eq!(of("azure_kv", &azure), "https://v.vault.azure.net/keys/k");
+        let azure = [("vault_url", "https://v.vault.azure.net/"), ("name", "k"), ("version", "0a")];
+        assert_eq!(of("azure_kv", &azure), "https://v.vault.azure.net/keys/k/0a");
         assert_eq!(of("kms", &[("arn", "arn:aws:kms:x")]), "arn:aws:kms:x");
         assert_eq!(of("nothing", &[]), "(unnamed)");
     }
@@ -193,6 +223,14 @@ mod tests {
     }
 
     #[test]
+    fn a_title_tells_keys_of_one_name_apart() {
+        assert_eq!(kms(&[], &[("role", "")]).title(), "kms arn:1");
+        assert_eq!(kms(&[], &[("role", "arn:2")]).title(), "kms arn:1+arn:2");
+        assert_eq!(kms(&[("a", "1"), ("b", "2")], &[]).title(), "kms arn:1 (context a:1,b:2)");
+        assert_eq!(kms(&[("a", "1")], &[("aws_profile", "dev")]).title(), "kms arn:1 (context a:1, profile dev)");
+    }
+
+    #[test]
     fn a_key_is_the_same_whatever_is_wrapped_for_it() {
         let age = |enc: &str| stanza("age", &[("recipient", "age1x"), ("enc", enc)]);
         assert!(age("a").is_same_key(&age("b")));
@@ -207,6 +245,11 @@ mod tests {
         let azure = |version: &str| stanza("azure_kv", &[("vault_url", "v"), ("name", "k"), ("version", version)]);
         assert!(azure("1").is_same_key(&azure("")) && azure("").is_same_key(&azure("1")));
         assert!(!azure("1").is_same_key(&azure("2")));
+        let vault = |url: &str| stanza("azure_kv", &[("vault_url", url), ("name", "k")]);
+        assert!(
+            vault("https://v/").is_same_key(&vault("https://v"))
+                && !vault("https://v/").is_same_key(&vault("https://w"))
+        );
         let pgp = |fingerprint: &str| stanza("pgp", &[("fp", fingerprint)]);
         assert!(pgp("AB12").is_same_key(&pgp("ab12")) && !pgp("AB12").is_same_key(&pgp("AB13")));
     }

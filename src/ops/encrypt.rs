@@ -107,10 +107,11 @@ impl Job {
         let Opened { bytes, input, output } = opened;
         let mut document = input.index_plaintext(bytes)?;
         if document.roots().is_empty() {
-            return Err(Error::new(Kind::NoDocument, "there is no document in the file"));
+            return Err(document.no_document());
         }
         if !input.metadata_entries(&document).is_empty() {
-            return Err(already_encrypted());
+            let block = input.metadata_spans(&document).first().map_or(0, |block| block.start);
+            return Err(already_encrypted().at(document.text(), block));
         }
         let output = written_as(input, output);
         if input.name() != output.name() {

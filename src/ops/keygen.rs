@@ -1,7 +1,7 @@
 //! `keygen`: an age identity in the place where sops looks for one.
 
 use crate::error::{Error, Kind, Result};
-use crate::key::{Environment, age};
+use crate::key::{Environment, age, named};
 use crate::secret::SecretBytes;
 use crate::sys;
 use std::path::{Path, PathBuf};
@@ -80,13 +80,13 @@ pub fn ensure(environment: &Environment, post_quantum: bool) -> Result<Outcome> 
 
 /// The file that sops is told to read, or the one that it reads without being told.
 fn default_file(environment: &Environment) -> Result<PathBuf> {
-    environment.get_filled("SOPS_AGE_KEY_FILE").map(PathBuf::from).or_else(age::default_identity_file).ok_or_else(
-        || {
-            Error::new(Kind::Generic, "there is no place for an identity")
-                .because("neither HOME nor XDG_CONFIG_HOME is set")
-                .hint("leafcrypt keygen --output FILE")
-        },
-    )
+    let named = named::path(environment, "SOPS_AGE_KEY_FILE")
+        .map_err(|misplaced| Error::new(Kind::Generic, misplaced.to_string()).hint(misplaced.hint()))?;
+    named.or_else(age::default_identity_file).ok_or_else(|| {
+        Error::new(Kind::Generic, "there is no place for an identity")
+            .because("neither HOME nor XDG_CONFIG_HOME is set")
+            .hint("leafcrypt keygen --output FILE")
+    })
 }
 
 fn recipients_in(file: &Path) -> Result<Vec<String>> {

@@ -89,13 +89,19 @@ impl Publish {
         let destination = self.destinations.of(&rule.settings).map_err(|error| error.because(&place))?;
         let name = name(item, self.omit_extensions || rule.omit_extensions)?;
         let kept = destination.keeps();
-        let names_somebody = |rule: &CreationRule| rule.key_groups.iter().any(|group| !group.recipients.is_empty());
+        let names_somebody = |rule: &CreationRule| {
+            rule.nameless.is_some() || rule.key_groups.iter().any(|group| !group.recipients.is_empty())
+        };
         let recreation = rule.recreation_rule.filter(names_somebody);
         let mut recipients = None;
         let content;
         let state;
         match (kept, recreation) {
-            (Kept::Values, _) => {
+            (Kept::Values, recreation) => {
+                if recreation.is_some() {
+                    warnings
+                        .push(format!("{place}: its recreation_rule has no effect, since values go there in clear"));
+                }
                 let mut unsealed = Unsealed::open(bytes, input, keyring, false)?;
                 warnings.append(&mut unsealed.warnings);
                 content = values(input, unsealed.plaintext().to_vec())?;

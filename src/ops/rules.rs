@@ -142,7 +142,13 @@ impl Rule {
 
     /// The stanzas of each key group, not wrapped yet. What the flags say of recipients (`given`) is for those
     /// of which the rule does not say it.
+    ///
+    /// # Errors
+    /// When an entry of the rule names nobody, or what it names is no recipient.
     pub(super) fn key_groups(&self, given: &GivenDetails) -> Result<Vec<Vec<Stanza>>> {
+        if let Some(nameless) = &self.rule.nameless {
+            return Err(nameless.error().in_file(self.file.display().to_string()));
+        }
         self.rule.key_groups.iter().map(|group| self.stanzas(group, given)).collect()
     }
 

@@ -5,7 +5,7 @@
 use super::{Destination, Kept, Settings, There, was};
 use crate::error::{Error, Kind, Result};
 use crate::key::gcp_kms::{Found, find};
-use crate::key::remote::{Http, Limits, Refusal, Reply, cause, client_builder, wait_for, words};
+use crate::key::remote::{Http, Limits, Refusal, Reply, cause, wait_for, words};
 use crate::secret::SecretBytes;
 use crate::sys::Environment;
 use google_cloud_auth::credentials::{CacheableResource, Credentials};
@@ -98,7 +98,7 @@ impl Bucket {
             None => format!("https://storage.{}", universe.as_deref().unwrap_or("googleapis.com")),
         };
         let url = Url::parse(&url).map_err(|error| Refusal::new(format!("{url} is no address: {error}")))?;
-        let http = Http::new(client_builder(&self.limits, &url), self.limits)?;
+        let http = Http::new(self.limits, &url, Ok)?;
         Ok(Session { credentials, identity, url, http })
     }
 

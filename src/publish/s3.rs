@@ -6,7 +6,7 @@
 use super::{Destination, Kept, Settings, There, was};
 use crate::error::{Error, Kind, Result};
 use crate::key::aws_kms::{Account, Wanted, configured_region, hint_for};
-use crate::key::remote::{Http, Limits, Refusal, Reply, client_builder, wait_for};
+use crate::key::remote::{Http, Limits, Refusal, Reply, wait_for};
 use crate::secret::SecretBytes;
 use crate::sys::Environment;
 use crate::trace;
@@ -105,7 +105,7 @@ impl Bucket {
             ),
         };
         let url = Url::parse(&url).map_err(|error| Refusal::new(format!("{url} is no address: {error}")))?;
-        let http = Http::new(client_builder(&self.limits, &url), self.limits)?;
+        let http = Http::new(self.limits, &url, Ok)?;
         Ok(Session { account, region, url, http })
     }
 

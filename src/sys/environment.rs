@@ -4,27 +4,46 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
+
+/// The variables that were changed, as they were.
+static ORIGINALS: OnceLock<Vec<(&'static str, Option<OsString>)>> = OnceLock::new();
+
+/// Changes variables of this process: to these values, or to none. Only once, and before it has threads.
+///
+/// For libraries that read the environment by themselves, and not as sops does.
+pub(crate) fn change_variables(changes: Vec<(&'static str, Option<String>)>) {
+    let mut originals = Vec::new();
+    for (name, value) in changes {
+        originals.push((name, std::env::var_os(name)));
+        // SAFETY: no other thread reads the environment, since there is none yet.
+        #[allow(unsafe_code)]
+        unsafe {
+            match value {
+                Some(value) => std::env::set_var(name, value),
+                None => std::env::remove_var(name),
+            }
+        }
+    }
+    let _ = ORIGINALS.set(originals);
+}
+
+/// Gives `command` the variables of this process as they were before it changed them.
+pub(crate) fn give_originals(command: &mut Command) {
+    // What was changed twice is as it was before the first time.
+    for (name, value) in ORIGINALS.get().into_iter().flatten().rev() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+}
 
 /// Where environment variables are read from: the process, or a fixed set.
 ///
 /// Handed in, so that a test or a server needs not change the variables of its whole process.
 #[derive(Clone, Default)]
 pub struct Environment(Option<HashMap<String, OsString>>);
-
-/// Takes those of `names` out of the environment of this process that are set to nothing. Only before it has threads.
-///
-/// For what reads the environment by itself and does not take that for unset, as Go does.
-pub fn forget_empty(names: &[&str]) {
-    for name in names {
-        if std::env::var_os(name).is_some_and(|value| value.is_empty()) {
-            // SAFETY: no other thread reads the environment, since there is none yet.
-            #[allow(unsafe_code)]
-            unsafe {
-                std::env::remove_var(name);
-            }
-        }
-    }
-}
 
 impl Environment {
     /// That of the process, read when a variable is asked for and not before.

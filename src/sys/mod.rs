@@ -25,7 +25,8 @@ mod user;
 pub use child::{Answer, Ended, Signal, Signals};
 #[cfg(feature = "audit-postgres")]
 pub(crate) use database::name_of_host;
-pub use environment::{Environment, forget_empty};
+pub use environment::Environment;
+pub(crate) use environment::{change_variables, give_originals};
 pub use fifo::Fifo;
 pub use file::{
     MAX_INPUT, create_new_private, create_private_folder, is_stdin, is_stdout, link, make_runnable, open_large,

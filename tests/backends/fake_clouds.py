@@ -71,8 +71,8 @@ class State:
 
     def log(self, **kw): self.log_f.write(json.dumps(kw) + '\n')
 
-    def mint(self, aud, sub):
-        return jwt.encode({'aud': aud, 'sub': sub, 'iss': 'fake', 'iat': int(time.time()), 'exp': int(time.time()) + 3600},
+    def mint(self, aud, sub, lasts=3600):
+        return jwt.encode({'aud': aud, 'sub': sub, 'iss': 'fake', 'iat': int(time.time()) - 7200, 'exp': int(time.time()) + lasts},
                           self.secret, algorithm='HS256')
 
     def check(self, token, aud):
@@ -243,7 +243,7 @@ class H(BaseHTTPRequestHandler):
             elif self.name.startswith('oauth2.') or self.p == '/token': svc, fn = 'gcp-token', self.gcp_token
             elif self.name.startswith('login.') or '/oauth2/v2.0/' in self.p or '/.well-known/' in self.p or '/discovery/instance' in self.p: svc, fn = 'entra', self.entra
             elif self.p.startswith('/computeMetadata/v1/'): svc, fn = 'gce-metadata', self.gce
-            elif self.p.startswith('/msi/token'): svc, fn = 'msi', self.msi
+            elif self.p in ('/msi/token', '/metadata/identity/oauth2/token'): svc, fn = 'msi', self.msi
             elif re.match(r'^/v1\.0/[^/]+/kms/', self.p): svc, fn = 'huawei', self.huawei
             elif self.p == '/v3/projects': svc, fn = 'huawei-iam', self.huawei_iam
             elif self.p.startswith('/keys/'): svc, fn = 'azkv', self.azkv
@@ -329,7 +329,9 @@ class H(BaseHTTPRequestHandler):
         self.send(200, {'token_type': 'Bearer', 'expires_in': 3599, 'ext_expires_in': 3599, 'access_token': S.mint(aud, CLIENT_ID)})
 
     def msi(self):
-        if self.headers.get('X-IDENTITY-HEADER') != MSI_HEADER: return self.send(401, {'statusCode': 401, 'message': 'bad header'})
+        # At the address of every machine of Azure, and where the environment names the service.
+        ok = self.headers.get('Metadata') == 'true' if self.p.startswith('/metadata/') else self.headers.get('X-IDENTITY-HEADER') == MSI_HEADER
+        if not ok: return self.send(401, {'statusCode': 401, 'message': 'bad header'})
         aud = self.q.get('resource', [''])[0]
         self.send(200, {'access_token': S.mint(aud, 'msi'), 'expires_on': str(int(time.time()) + 3600), 'resource': aud, 'token_type': 'Bearer', 'client_id': CLIENT_ID})
 
@@ -483,7 +485,8 @@ def main():
                    grpc_tls=grpc_tls, grpc_plain=grpc_plain, tenant=TENANT, client_id=CLIENT_ID,
                    client_secret=CLIENT_SECRET, gcp_token=GCP_TOKEN, hc_ak=HC_AK, hc_sk=HC_SK, hc_project=HC_PROJECT, hc_temporary=HC_TEMPORARY, hc_session=HC_SESSION, hc_over=HC_OVER, msi_header=MSI_HEADER,
                    ca=o.dir + '/ca.pem', folder=o.dir, gcp_refresh=GCP_REFRESH, gcp_subject=GCP_SUBJECT, federated=FEDERATED,
-                   vault_token=S.mint('https://vault.azure.net', 'az'))
+                   vault_token=S.mint('https://vault.azure.net', 'az'), vault_over=S.mint('https://vault.azure.net', 'az', -60),
+                   gcp_over=S.mint('gcp', 'user', -60), gcp_going=S.mint('gcp', 'user'))
     # In one step, so that nobody reads a part of it.
     with open(o.dir + '/env.tmp', 'w') as file: json.dump(found, file, indent=1)
     os.rename(o.dir + '/env.tmp', o.dir + '/env.json')

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Starts servers that the tests talk to, on free ports, and prints one JSON line that says where they are.
 
-    python serve.py [--alone] FOLDER bao|moto|clouds|kube|postgres|gcs...
+    python serve.py [--alone] FOLDER bao|moto|clouds|metadata|kube|postgres|gcs...
 
 The servers end when the standard input ends, that is when the process that started this one ends, however it
 does; FOLDER, which gets certificates, logs and state, is removed then.
@@ -250,6 +250,15 @@ def clouds(folder):
         return json.load(file)
 
 
+def metadata(folder):
+    """The metadata services of clouds' machines, in front of `clouds`, which must be there; only with --alone."""
+    with open(os.path.join(folder, "env.json"), encoding="utf-8") as file:
+        port = json.load(file)["http"]
+    process, log = start(folder, "metadata", [sys.executable, os.path.join(HERE, "metadata.py"), str(port)])
+    wait_until(lambda: socket.create_connection(("127.0.0.1", 80), 1).close(), process, log)
+    return {}
+
+
 def kube(folder):
     """An API server of Kubernetes."""
     port = free_port()
@@ -369,7 +378,7 @@ def main():
     try:
         if alone:
             watch(folder)
-        found = {name: {"bao": bao, "moto": moto, "clouds": clouds, "kube": kube, "postgres": postgres, "gcs": gcs}[name](folder) for name in names}
+        found = {name: {"bao": bao, "moto": moto, "clouds": clouds, "metadata": metadata, "kube": kube, "postgres": postgres, "gcs": gcs}[name](folder) for name in names}
         print(json.dumps(found), flush=True)
         sys.stdin.buffer.read()
     finally:

@@ -343,3 +343,35 @@ fn a_hundred_recipients_cost_a_fifth_of_what_they_cost_sops() {
     let most = if cfg!(debug_assertions) { 0.3 } else { 0.2 };
     assert!(ours < theirs * most, "{ours:.4} s of CPU against {theirs:.4} s of sops");
 }
+
+/// As codes of squares have them. sops takes none in capitals, so that it could not rotate a file with one.
+#[test]
+fn recipients_in_capitals_are_written_as_sops_reads_them() {
+    let test = test().identity();
+    let capitals = test.recipient().to_ascii_uppercase();
+    test.sops(&format!("encrypt --age {capitals} a.yaml")).fails_with("unknown recipient type");
+    let encrypted = test.run(&format!("encrypt --age {capitals},{{age}} a.yaml")).code(0).text();
+    assert_eq!(encrypted.matches("- recipient: ").count(), 1);
+    assert!(encrypted.contains(&test.recipient()), "{encrypted}");
+    // A file that has it otherwise, and one more of them.
+    let other = age::x25519::Identity::generate().to_public().to_string();
+    let encrypted = test.run(&format!("encrypt --age {{age}},{other} a.yaml")).code(0).text();
+    let encrypted = encrypted.replace(&test.recipient(), &capitals);
+    let test = test.file("e.yaml", encrypted);
+    test.run("decrypt e.yaml").code(0).stdout(PLAINTEXT);
+    test.run(&format!("rotate -i --rm-age {} e.yaml", other.to_ascii_uppercase())).code(0);
+    assert!(!test.read("e.yaml").contains(&other));
+    test.run("decrypt e.yaml").code(0).stdout(PLAINTEXT);
+    let (pq, _) = capitals.split_at(8);
+    test.run(&format!("encrypt --age {pq} a.yaml")).fails().stderr_has("not an age recipient");
+}
+
+#[test]
+fn several_recipients_in_several_flags_are_told_how_to_stand_in_one() {
+    let test = test().identity();
+    for command in ["encrypt", "rotate -i"] {
+        let flag = if command == "encrypt" { "--age" } else { "--add-age" };
+        let refused = test.run(&format!("{command} {flag} {{age}} {flag} {{age}} a.yaml")).fails();
+        refused.stderr_has(&format!("{flag} RECIPIENT,RECIPIENT"));
+    }
+}

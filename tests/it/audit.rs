@@ -365,6 +365,25 @@ fn nobody_but_the_database_is_contacted() {
 }
 
 /// Who is watched cannot send the records elsewhere, or nowhere.
+/// sops takes it for no audit, decrypts, and records nothing.
+#[test]
+fn a_name_in_the_file_that_nobody_knows_is_an_error() {
+    let test = test();
+    let right = database(&connection("sslmode=disable"));
+    for (from, to, hint) in [
+        ("backends:", "backend:", "did you mean backends?"),
+        ("postgres:", "postgre:", "did you mean postgres?"),
+        ("  postgres:\n    -", "postgres:\n  -", "it belongs below backends"),
+    ] {
+        let wrong = right.replace(from, to);
+        assert_ne!(wrong, right);
+        run_audited(&test, &wrong, peers::real_sops(), "decrypt a.yaml").code(0).stdout(PLAIN);
+        let refused = run(&test, &wrong, "decrypt a.yaml").fails().code(1);
+        refused.stderr_has("/etc/sops/audit.yaml").stderr_has("is not known").stderr_has(hint).stderr_lacks("hunter2");
+    }
+    assert_eq!(taken(&test), [""; 0]);
+}
+
 #[test]
 fn nothing_of_the_environment_has_a_say() {
     let elsewhere =
@@ -474,4 +493,30 @@ fn an_edit_that_cannot_be_recorded_is_kept_as_a_draft() {
         .stderr_has("--draft");
     assert_eq!(ready.read("a.yaml"), before);
     drop(failed);
+}
+
+/// Where it is not named, sops records the working folder.
+#[test]
+fn the_standard_input_is_recorded_by_its_name() {
+    let audit = database(&connection("sslmode=disable"));
+    let test = test();
+    let encrypted = test.read("a.yaml");
+    let folder = std::path::absolute(test.path("")).unwrap().display().to_string();
+    for (line, input, action) in [
+        ("decrypt --input-type yaml --output-type yaml", encrypted.as_str(), "decrypt"),
+        ("decrypt --input-type yaml --output-type yaml /dev/stdin", &encrypted, "decrypt"),
+        ("encrypt --filename-override x.yaml", PLAIN, "encrypt"),
+        ("encrypt --input-type yaml --output-type yaml --filename-override x.yaml /dev/stdin", PLAIN, "encrypt"),
+    ] {
+        let recorded = |program: &Path, file: &str| {
+            let count =
+                || query(&format!("SELECT count(*) FROM audit_event WHERE action = '{action}' AND file = '{file}'"));
+            let before: u32 = count().trim().parse().unwrap();
+            Output::of(line, audited(&test, &audit, program, line), input.as_bytes()).code(0);
+            assert_eq!(count().trim(), (before + 1).to_string(), "{line} of {}", program.display());
+        };
+        let is_named = line.ends_with("/dev/stdin");
+        recorded(leafcrypt(), "/dev/stdin");
+        recorded(peers::real_sops(), if is_named { "/dev/stdin" } else { folder.trim_end_matches('/') });
+    }
 }

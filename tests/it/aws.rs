@@ -90,6 +90,25 @@ fn rules_name_keys_as_a_text_a_list_and_in_groups() {
     );
     let text = file(&group);
     assert!(text.contains("context:\n") && text.contains("env: prod") && text.contains(ROLE), "{text}");
+    // What is no text is one in a context, spelled as it stands.
+    let test = with_key().rules(&format!(
+        "creation_rules:\n  - key_groups:\n      - kms: [{{arn: {a}, context: {{a: 5, b: true, c: 1.50, d: 0x10, e: 2020-01-01, f: ''}}}}]\n"
+    ));
+    let context = |text: &str| {
+        let lines = text.lines().skip_while(|line| !line.contains("context:")).take(7);
+        lines.map(|line| line.trim().replace(['"', '\''], "").trim().to_owned()).collect::<Vec<_>>()
+    };
+    let (ours, theirs) = (test.run("encrypt a.yaml").code(0).text(), test.sops("encrypt a.yaml").code(0).text());
+    assert_eq!(
+        context(&ours),
+        ["context:", "a: 5", "b: true", "c: 1.50", "d: 0x10", "e: 2020-01-01", "f:"].map(String::from)
+    );
+    assert_eq!(context(&ours), context(&theirs));
+    let test = test.file("ours.yaml", ours).file("theirs.yaml", theirs);
+    for file in ["ours.yaml", "theirs.yaml"] {
+        test.run(&format!("decrypt {file}")).code(0);
+        test.sops(&format!("decrypt {file}")).code(0);
+    }
     let test = with_key().env("SOPS_KMS_ARN", a);
     test.run("encrypt a.yaml").code(0).stdout_has(a);
     // What the command line says goes to the rule's keys too: in sops by `-e`, and not by `encrypt`.
@@ -344,6 +363,29 @@ fn settings_of_all_kinds_are_taken_or_named() {
     other.run(&format!("{line} --verbose")).code(0).stderr_has("the access key AKIAOFTHEPROFILE of the profile other");
     let line = format!("encrypt --kms {}+{ROLE} a.yaml", key("us-east-1", 0));
     with_key().env("AWS_ENDPOINT_URL_STS", "").run(&line).code(0);
+}
+
+/// What a profile may ask for, and nobody here can do: said before anybody is asked, unless there are keys that go first.
+#[test]
+fn profiles_that_want_a_code_or_a_login_are_named() {
+    let config = format!(
+        "[profile mfa]\nrole_arn = {ROLE}\nsource_profile = base\nmfa_serial = arn:aws:iam::123456789012:mfa/me\n\
+         [profile login]\nlogin_session = arn:aws:iam::123456789012:user/me\n\
+         [profile base]\naws_access_key_id = AKIABASE\naws_secret_access_key = hunter2\n"
+    );
+    let test =
+        || test().file("config", &config).env("AWS_CONFIG_FILE", "config").env("AWS_ENDPOINT_URL", text(moto(), "url"));
+    let line = format!("encrypt --kms {} a.yaml", key("us-east-1", 0));
+    for (profile, why) in [("mfa", "wants a code of MFA (mfa_serial)"), ("login", "has the session of aws login")] {
+        let hint = format!("eval \"$(aws configure export-credentials --profile {profile} --format env)\"");
+        let why = format!("no AWS credentials: the profile {profile} {why}");
+        let named = test().env("AWS_PROFILE", profile);
+        named.run(&line).fails().code(1).stderr_has(&why).stderr_has(&hint);
+        named.sops(&line).code(1);
+        keyed(named).run(&line).code(0);
+        let named = keyed(test()).run(&format!("{line} --aws-profile {profile}")).fails().code(1);
+        named.stderr_has(&why).stderr_has("credential_process");
+    }
 }
 
 /// In a network without a way out it works the same, and nobody outside was asked for: with credentials, and without.

@@ -68,6 +68,45 @@ fn rules_name_keys_as_a_text_a_list_and_in_groups() {
     with_secret().env("SOPS_AZURE_KEYVAULT_URLS", &a).run("encrypt a.yaml").code(0).stdout_has("name: a");
 }
 
+/// As Azure shows the URL of a vault, and as sops then writes it to the file. We write it without.
+#[test]
+fn the_url_of_a_vault_may_end_with_a_slash() {
+    let rule = |url: &str| {
+        format!(
+            "creation_rules:\n  - key_groups:\n      - azure_keyvault: [{{vaultUrl: '{url}', key: a, version: 0a}}]\n"
+        )
+    };
+    let slash = format!("{VAULT}/");
+    let test = with_secret().rules(&rule(&slash));
+    let (theirs, ours) = (test.sops("encrypt a.yaml").code(0).text(), test.run("encrypt a.yaml").code(0).text());
+    for (encrypted, url) in [(theirs, &*slash), (ours, VAULT)] {
+        let written = format!("vault_url: {url}\n");
+        assert!(encrypted.contains(&written), "{encrypted}");
+        let test = with_secret().rules(&rule(&slash)).file("e.yaml", &encrypted);
+        let clear = "# c\nuser: admin\nratio: 1.1";
+        test.sops("decrypt e.yaml").code(0).stdout_has(clear);
+        test.run("decrypt e.yaml").code(0).stdout_has(clear);
+        let rotated = test.run("rotate e.yaml").code(0).stdout_has(&written).stdout;
+        test.file("r.yaml", rotated).sops("decrypt r.yaml").code(0).stdout_has(clear);
+        // Another way to write it is no other key.
+        for url in [VAULT, &slash] {
+            let test = with_secret().rules(&rule(url)).file("e.yaml", &encrypted);
+            test.run("updatekeys -y e.yaml").code(0).stderr_lacks("remove");
+            assert_eq!(test.read("e.yaml"), encrypted, "{url}");
+            let line = format!("rotate --rm-azure-kv {VAULT}/keys/a/0a --add-azure-kv {VAULT}/keys/b/0b e.yaml");
+            test.run(&line).code(0).stdout_lacks("name: a").stdout_has("name: b");
+        }
+        let other = format!("{slash}keys/b/0b");
+        let test =
+            with_secret().rules(&format!("creation_rules:\n  - azure_keyvault: {other}\n")).file("e.yaml", encrypted);
+        test.run("updatekeys -y e.yaml").code(0);
+        test.run("decrypt e.yaml").code(0);
+        test.sops("decrypt e.yaml").code(0);
+    }
+    let denied = with_secret().rules(&rule(&slash).replace("key: a", "key: denied"));
+    denied.run("encrypt a.yaml").fails().stderr_has(&format!("{VAULT}/keys/denied/0a")).stderr_lacks("//keys");
+}
+
 /// Credentials of every kind, and that the message says which were used.
 #[test]
 fn credentials_come_from_everywhere_where_azure_keeps_them() {
@@ -85,19 +124,51 @@ fn credentials_come_from_everywhere_where_azure_keeps_them() {
     let endpoint = format!("http://127.0.0.1:{}/msi/token", number(clouds, "http"));
     let managed = wired().env("IDENTITY_ENDPOINT", &endpoint).env("IDENTITY_HEADER", text(clouds, "msi_header"));
     used(managed, "the managed identity of this machine");
-    // The login of the Azure CLI: a program that prints a token, and is asked for one once.
-    let cli = format!(
-        "#!/bin/sh\necho asked >>\"$0.asked\"\necho '{{\"accessToken\": \"{}\", \"expires_on\": 4070908800, \"tokenType\": \"Bearer\"}}'\n",
-        text(clouds, "vault_token")
-    );
-    let test = wired().file("bin/az", cli);
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(test.path("bin/az"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    // The logins of Azure's tools: programs that print a token, and are asked for one once.
+    let test = logged_in(text(clouds, "vault_token"));
     let path = format!("{}:/usr/bin:/bin", test.path("bin").display());
     let keys = format!("{VAULT}/keys/a,{VAULT}/keys/b,https://other.vault.azure.net/keys/c");
     let test = test.env("PATH", &path);
-    test.run(&format!("encrypt --verbose --azure-kv {keys} a.yaml")).code(0).stderr_has("the login of az");
-    assert_eq!(std::fs::read_to_string(test.path("bin/az.asked")).unwrap(), "asked\n");
+    for tool in ["azd", "az"] {
+        let line = format!("encrypt --verbose --azure-kv {keys} a.yaml");
+        test.run(&line).code(0).stderr_has(&format!("with the login of {tool}, it answered"));
+        let asked = |tool: &str| std::fs::read_to_string(test.path(&format!("bin/{tool}.asked"))).unwrap_or_default();
+        assert_eq!((asked(tool), asked("az").len() + asked("azd").len()), ("asked\n".to_owned(), 6));
+        // With both, az goes first.
+        let _ = std::fs::rename(test.path("bin/az.later"), test.path("bin/az"));
+        let _ = std::fs::remove_file(test.path("bin/azd.asked"));
+    }
+}
+
+/// With a folder `bin` of programs that print this token as Azure's tools do: `azd`, and `az` under the name `az.later`.
+fn logged_in(token: &str) -> Test {
+    use std::os::unix::fs::PermissionsExt as _;
+    let program = |said: &str| format!("#!/bin/sh\necho asked >>\"$0.asked\"\necho '{said}'\n");
+    let az = format!("{{\"accessToken\": \"{token}\", \"expires_on\": 4070908800, \"tokenType\": \"Bearer\"}}");
+    let azd = format!("{{\"token\": \"{token}\", \"expiresOn\": \"2099-01-01T00:00:00Z\"}}");
+    let test = by_proxy(test(), clouds()).file("bin/az.later", program(&az)).file("bin/azd", program(&azd));
+    for name in ["az.later", "azd"] {
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(test.path("bin").join(name), mode).unwrap();
+    }
+    test
+}
+
+/// The Entra of another cloud: nothing is none, and what is no address is named before anybody is asked.
+#[test]
+fn the_host_of_entra_is_taken_or_named() {
+    let line = format!("encrypt --azure-kv {VAULT}/keys/sops a.yaml");
+    let at = |host: &str| with_secret().env("AZURE_AUTHORITY_HOST", host).run(&line);
+    for host in ["", "https://login.microsoftonline.com", "https://login.microsoftonline.com/"] {
+        at(host).code(0);
+    }
+    for (host, hint) in [
+        ("login.microsoftonline.us", "AZURE_AUTHORITY_HOST=https://login.microsoftonline.us"),
+        ("http://login.microsoftonline.us", "AZURE_AUTHORITY_HOST=https://login.microsoftonline.us"),
+    ] {
+        let refused = at(host).fails().code(1).stderr_has(&format!("AZURE_AUTHORITY_HOST={host} is no URL"));
+        refused.stderr_has(hint).stderr_lacks("reached");
+    }
 }
 
 #[test]
@@ -135,13 +206,14 @@ fn each_refusal_has_its_own_message() {
     refused(wrong, "sops").stderr_has("AADSTS7000215").stderr_has("Entra does not know").stderr_lacks("hunter2");
     let tenant = with_secret().env("AZURE_TENANT_ID", "22222222-2222-3333-4444-555555555555");
     refused(tenant, "sops").stderr_has("AADSTS90002");
-    let expired =
-        "#!/bin/sh\necho '{\"accessToken\": \"hunter2\", \"expires_on\": 4070908800, \"tokenType\": \"Bearer\"}'\n";
-    let test = by_proxy(test(), clouds()).file("bin/az", expired);
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(test.path("bin/az"), std::fs::Permissions::from_mode(0o755)).unwrap();
-    let path = format!("{}:/usr/bin:/bin", test.path("bin").display());
-    refused(test.env("PATH", &path), "sops").stderr_has("401").stderr_has("the login of az").stderr_lacks("hunter2");
+    // A login that is over though its tool says that it is not, and one that never was.
+    for token in [text(clouds(), "vault_over"), "hunter2"] {
+        let test = logged_in(token);
+        std::fs::rename(test.path("bin/az.later"), test.path("bin/az")).unwrap();
+        let path = format!("{}:/usr/bin:/bin", test.path("bin").display());
+        let refused = refused(test.env("PATH", &path), "sops").stderr_has("401").stderr_has("the login of az");
+        refused.stderr_lacks(token);
+    }
     let no_url = with_secret().run("encrypt --azure-kv https://team.vault.azure.net/secrets/x a.yaml").fails();
     no_url.stderr_has("not the URL of an Azure Key Vault key").stderr_has("keys/NAME/VERSION");
 

@@ -87,11 +87,15 @@ fn commands_run_as_under_sops() {
     let exec =
         exec.with("nul.yaml", "a: \"b\\0c\"\n").with("two.yaml", "a: 1\n---\nb: 2\n").with("a.json", "{\"a\": \"b\"}");
     let exec = Exec { test: exec.test.env("user", "somebody").env("HOME", "/home/somebody"), ..exec };
+    // What is set to nothing is unset to the program itself, and not to the command.
+    let exec = Exec { test: exec.test.env("SSL_CERT_FILE", ""), ..exec };
     let exec = Exec { test: exec.test.env("SOPS_AGE_KEY_FILE", "../home/.config/sops/age/keys.txt"), ..exec };
     let mut wrong = Vec::new();
     for line in [
         "exec-env a.yaml 'echo $user $password $HOME; echo \"$lines\"'",
         "exec-env --pristine a.yaml 'echo $user $HOME'",
+        "exec-env a.yaml 'echo ${SSL_CERT_FILE-unset}'",
+        "exec-env --pristine a.yaml 'echo ${SSL_CERT_FILE-unset}'",
         "exec-env a.yaml --pristine=false 'echo $user $HOME'",
         "exec-env a.yaml -- 'echo $user $HOME'",
         "exec-env -- a.yaml 'echo $user $HOME'",

@@ -106,6 +106,20 @@ fn without_credentials_nobody_is_asked_and_nothing_is_waited_for() {
     let wrong =
         test().env("GOOGLE_CREDENTIALS", "{\"hunter2\": ").run(&format!("encrypt --gcp-kms {KEY} a.yaml")).fails();
     wrong.stderr_has("neither a file that exists nor credentials in JSON").stderr_lacks("hunter2");
+    // Kinds that Google's library has not.
+    for (kind, way) in [
+        ("external_account_authorized_user", "=$(gcloud auth application-default print-access-token)"),
+        ("gdch_service_account", "=$(gcloud auth print-access-token)"),
+    ] {
+        let json = json!({"type": kind, "refresh_token": "hunter2"}).to_string();
+        let refused = test().env("GOOGLE_CREDENTIALS", &json).run(&format!("encrypt --gcp-kms {KEY} a.yaml")).fails();
+        let refused = refused.stderr_has(&format!(
+            "GOOGLE_CREDENTIALS holds credentials of a kind that cannot be used here: \"{kind}\""
+        ));
+        refused
+            .stderr_has(&format!("hint: a token goes with any kind: GOOGLE_OAUTH_ACCESS_TOKEN{way}"))
+            .stderr_lacks("hunter2");
+    }
 }
 
 #[test]
@@ -115,8 +129,13 @@ fn each_refusal_has_its_own_message() {
     refused(with_token(), &KEY.replace("sops", "denied"))
         .stderr_has("PERMISSION_DENIED")
         .stderr_has("cryptoKeyEncrypterDecrypter");
-    let expired = with_token().env("GOOGLE_OAUTH_ACCESS_TOKEN", "hunter2-expired");
-    refused(expired, KEY).stderr_has("UNAUTHENTICATED").stderr_has("expired or wrong").stderr_lacks("hunter2");
+    let with = |token: &str| with_token().env("GOOGLE_OAUTH_ACCESS_TOKEN", token);
+    with(text(clouds(), "gcp_going")).run(&format!("encrypt --gcp-kms {KEY} a.yaml")).code(0);
+    // One that was good, and one that never was.
+    for token in [text(clouds(), "gcp_over"), "hunter2"] {
+        refused(with(token), KEY).stderr_has("UNAUTHENTICATED").stderr_has("expired or wrong").stderr_lacks(token);
+        with(token).sops(&format!("encrypt --gcp-kms {KEY} a.yaml")).code(1);
+    }
     let revoked =
         json!({"type": "authorized_user", "client_id": "c", "client_secret": "s", "refresh_token": "hunter2"});
     let revoked = wired(test(), clouds()).env("GOOGLE_CREDENTIALS", &revoked.to_string());
@@ -147,6 +166,7 @@ fn another_endpoint_and_another_universe_can_be_named() {
     let test = test().env("GOOGLE_OAUTH_ACCESS_TOKEN", text(clouds(), "gcp_token"));
     let test = test.env("SOPS_GCP_KMS_ENDPOINT", &format!("http://127.0.0.1:{}", number(clouds(), "http")));
     test.run(&format!("encrypt --gcp-kms {KEY} a.yaml")).code(0);
+    with_token().env("GOOGLE_CLOUD_UNIVERSE_DOMAIN", "").run(&format!("encrypt --gcp-kms {KEY} a.yaml")).code(0);
     // The proxy knows no such host, which is how it shows who was asked for.
     let universe = with_token().env("SOPS_GCP_KMS_UNIVERSE_DOMAIN", "example.invalid");
     universe.run(&format!("encrypt --gcp-kms {KEY} a.yaml")).fails();

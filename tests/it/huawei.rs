@@ -54,16 +54,31 @@ fn sops_reads_what_we_write_and_we_read_what_sops_writes() {
 
 #[test]
 fn rules_name_keys_as_a_text_a_list_and_in_groups() {
-    let other = "tr-west-1:other-key";
-    for rule in [
-        format!("hckms: {KEY}, {other}"),
-        format!("hckms:\n      - {KEY}\n      - {other}"),
-        format!("key_groups:\n      - hckms: [{{key_id: '{KEY}'}}]\n      - hckms: [{{key_id: '{other}'}}]"),
+    let other = "tr-west-1:1d0466b0-e727-4d9c-b35d-f84bb474a37f";
+    for (rule, is_of_sops) in [
+        (format!("hckms: {KEY}, {other}"), false),
+        (format!("hckms:\n      - {KEY}\n      - {other}"), true),
+        (format!("key_groups:\n      - hckms: [{{key_id: '{KEY}'}}]\n      - hckms: [{{key_id: '{other}'}}]"), true),
+        (format!("key_groups:\n      - hckms: [{{key_id: '{KEY}'}}, {{key_id: '{other}'}}]"), true),
     ] {
         let test = with_key().rules(&format!("creation_rules:\n  - {rule}\n"));
-        let encrypted = test.run("encrypt a.yaml").code(0).stdout_has(other).stdout;
-        let test = test.file("e.yaml", encrypted);
-        test.run("decrypt e.yaml").code(0).stdout(PLAIN);
+        let ours = test.run("encrypt a.yaml").code(0).stdout_has(KEY).stdout_has(other).text();
+        let theirs = by_sops(&test, "encrypt a.yaml");
+        let test = test.file("ours.yaml", &ours);
+        test.run("decrypt ours.yaml").code(0).stdout(PLAIN);
+        std::fs::remove_file(test.path(".sops.yaml")).unwrap();
+        let expected = by_sops(&test, "decrypt ours.yaml").code(0).stdout;
+        if !is_of_sops {
+            // Of all kinds of keys, sops takes these alone not as a text.
+            theirs.fails_with("cannot unmarshal");
+            continue;
+        }
+        let theirs = theirs.code(0).text();
+        let named =
+            |text: &str| text.lines().filter(|line| line.contains("key_id: ")).map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(named(&ours), named(&theirs));
+        let test = test.file("theirs.yaml", theirs);
+        test.run("decrypt theirs.yaml").code(0).stdout(expected);
     }
     with_key().env("SOPS_HUAWEICLOUD_KMS_IDS", KEY).run("encrypt a.yaml").code(0).stdout_has(KEY);
 }

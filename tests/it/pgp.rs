@@ -30,7 +30,8 @@ fn files_are_read_both_ways_by_fingerprint_and_long_id() {
     let subkey = gnupg.fingerprints()[0].1.clone();
     let spaced = format!("{} {}", &full[..20], &full[20..]);
     let long = &full[24..];
-    for name in [&full, &full.to_lowercase(), &spaced, long, &format!("0x{long}"), &subkey] {
+    let forced = format!("{subkey}!");
+    for name in [&full, &full.to_lowercase(), &spaced, long, &format!("0x{long}"), &subkey, &forced] {
         for (file, plaintext) in [("a.yaml", PLAINTEXT), ("a.json", "{\"user\": \"admin\"}\n")] {
             let test = test(&gnupg).file(file, plaintext);
             let ours = test.run(&format!("encrypt -p '{name}' {file}")).code(0).text();
@@ -43,6 +44,7 @@ fn files_are_read_both_ways_by_fingerprint_and_long_id() {
             test.sops(&format!("decrypt --extract '[\"user\"]' {encrypted}")).code(0).stdout("admin");
             test.run(&format!("decrypt --extract '[\"user\"]' {sealed}")).code(0).stdout("admin");
             test.run(&format!("decrypt {encrypted}")).code(0).stdout(plaintext);
+            test.run(&format!("rotate {sealed}")).code(0).stdout_has(&name.replace(' ', ""));
         }
     }
 }
@@ -79,8 +81,9 @@ fn recipients_come_from_the_flag_the_variable_and_the_rule() {
 fn gpg_gets_the_arguments_that_sops_gives_it() {
     let gnupg = Gnupg::new();
     let alice = gnupg.key("alice", "");
+    let forced = format!("{}!", gnupg.fingerprints()[0].1);
     let (test, runs) = logged_test(&gnupg);
-    for name in [alice.as_str(), &alice[24..]] {
+    for name in [alice.as_str(), &alice[24..], &forced, &forced[24..]] {
         let encrypted = test.sops(&format!("encrypt --pgp {name} a.yaml")).code(0).stdout;
         let theirs = runs();
         test.run(&format!("encrypt --pgp {name} a.yaml")).code(0);

@@ -78,6 +78,17 @@ fn another_version_of_the_engine_is_noticed() {
     refused.stderr_has("vault delete kv1/data/").stderr_has("vault_kv_version: 1").stderr_lacks("is published");
 }
 
+/// sops says nothing of it either, and publishes values in clear.
+#[test]
+fn a_recreation_rule_has_no_effect_on_values() {
+    let test = test(&rule("^a", &folder(), "    recreation_rule:\n      age: '{age}'\n"));
+    test.run("publish --yes a.yaml")
+        .code(0)
+        .stderr_has("its recreation_rule has no effect, since values go there in clear");
+    let test = crate::publish::test(&rule("^a", &folder(), "    recreation_rule: {}\n"));
+    test.run("publish --yes a.yaml").code(0).stderr_lacks("recreation_rule");
+}
+
 /// What sops publishes of them is no map: it is how its own code holds one, `[{"Key": …, "Value": …}]`.
 #[test]
 fn maps_and_comments_in_lists_are_what_they_are() {

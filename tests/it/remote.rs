@@ -316,6 +316,195 @@ fn a_bundle_of_aws_is_what_certificates_are_checked_by() {
     test.env("AWS_CA_BUNDLE", text(clouds(), "ca")).run(&line).code(0);
 }
 
+/// Authorities that are none are named, by every service, and nobody is asked. What is open needs none.
+#[test]
+fn authorities_that_are_none_are_named() {
+    let check = |service: &Service, name: &str, value: &str, why: &str| {
+        let way = service.way();
+        let test = way.wire((service.ready)()).env("SSL_CERT_FILE", "").env(name, value);
+        let refused = test.run(&(service.line)(1)).code(1).stderr_lacks("reached");
+        let named = refused.stderr.contains(&format!("no secure connection: {name}={value} {why}"));
+        // AWS' library makes a connection and trusts nobody.
+        assert!(named || service.name == "kms", "{}: {refused:?}", service.name);
+        let hint = if named { format!("unset {name}") } else { "SSL_CERT_FILE=ca.pem".to_owned() };
+        refused.stderr_has("no secure connection").stderr_has(&hint);
+        let asked = way.asked();
+        assert!(asked.is_empty() || service.name == "kms", "{}: {asked:?}", service.name);
+    };
+    for service in &SERVICES {
+        check(service, "SSL_CERT_FILE", "/nowhere/ca.pem", "cannot be read: No such file");
+        check(service, "SSL_CERT_FILE", "a.yaml", "holds no certificate in PEM");
+    }
+    let service = SERVICES.iter().find(|service| service.name == "hc_vault").unwrap();
+    check(service, "SSL_CERT_DIR", "/nowhere", "cannot be read: No such file");
+    // Not their path, but they themselves.
+    let pem = std::fs::read_to_string(text(clouds(), "ca")).unwrap();
+    let refused = (service.ready)().env("SSL_CERT_FILE", &pem).run(&(service.line)(1)).fails().code(1);
+    refused.stderr_has("SSL_CERT_FILE holds a certificate, not a path").stderr_lacks("BEGIN");
+    for (name, file, url) in [
+        ("hc_vault", "/nowhere/ca.pem", text(bao(), "address").to_owned()),
+        ("hckms", "a.yaml", format!("http://{}", opened())),
+    ] {
+        let service = SERVICES.iter().find(|service| service.name == name).unwrap();
+        let test = (service.ready)().env("SSL_CERT_FILE", file).env("HUAWEICLOUD_SDK_REGION_KMS_TR_WEST_1", &url);
+        test.run(&(service.line)(1).replace("https://vault.test:8200", &url)).code(0);
+    }
+}
+
+/// A time that is none is an error before anybody is asked.
+#[test]
+fn a_time_to_wait_that_makes_no_sense_is_an_error() {
+    for service in &SERVICES {
+        let way = service.way();
+        let test = way.wire((service.ready)());
+        for time in ["10s", "0", "-1", "inf", "NaN"] {
+            let refused = test.run_as(&[("LEAFCRYPT_NETWORK_TIMEOUT", time)], &(service.line)(1)).code(1);
+            let named = format!("LEAFCRYPT_NETWORK_TIMEOUT={time} is no number of seconds above 0");
+            refused.stderr_has(&named).stderr_has("hint: LEAFCRYPT_NETWORK_TIMEOUT=30").stderr_lacks("reached");
+        }
+        assert_eq!(way.asked(), [""; 0], "{}", service.name);
+        for time in ["", " 9.5 "] {
+            test.run_as(&[("LEAFCRYPT_NETWORK_TIMEOUT", time)], &(service.line)(1)).code(0);
+        }
+    }
+}
+
+/// How the services are asked for keys at a host of one's own: the name of the service, a variable, and the line.
+fn at(host: &str) -> Vec<(&'static str, Test, String)> {
+    let url = format!("https://{host}");
+    let of = |name: &'static str, variable: &str, from: &str| {
+        let service = SERVICES.iter().find(|service| service.name == name).unwrap();
+        let test = (service.ready)().env(variable, &url).env("VAULT_MAX_RETRIES", "0");
+        let line = (service.line)(1);
+        (name, test, if from == "-" { line } else { line.replace(from, host) })
+    };
+    vec![
+        of("kms", "AWS_ENDPOINT_URL", "-"),
+        of("gcp_kms", "SOPS_GCP_KMS_ENDPOINT", "-"),
+        of("azure_kv", "AZURE_AUTHORITY_HOST", "team.vault.azure.net"),
+        of("hc_vault", "X", "vault.test:8200"),
+        of("hckms", "HUAWEICLOUD_SDK_REGION_KMS_TR_WEST_1", "-"),
+    ]
+}
+
+/// Which hosts are asked by a proxy is what the variables mean to Go, for every service; real sops is asked as well.
+#[test]
+fn proxies_are_those_of_sops() {
+    let is_by_proxy = |run: &dyn Fn(&Test, &str), test: Test, line: &str, variables: &[(&str, &str)]| {
+        let closed = Way::to(&[]);
+        let wired = variables
+            .iter()
+            .fold(test, |test, (name, value)| test.env(name, &value.replace("PROXY", closed.address())));
+        run(&wired, line);
+        !closed.asked().is_empty()
+    };
+    let ours = |test: &Test, line: &str| drop(test.run(line).fails().code(1).stderr_has("cannot be reached"));
+    let theirs = |test: &Test, line: &str| drop(test.sops(line).code(1));
+    let proxy = ("HTTPS_PROXY", "PROXY");
+    let nobody = nobody();
+    let nobody = nobody.as_str();
+    for (variables, expected) in [
+        (vec![proxy], true),
+        (vec![proxy, ("NO_PROXY", "*")], false),
+        (vec![proxy, ("NO_PROXY", "*.corp.invalid")], false),
+        (vec![proxy, ("NO_PROXY", "x.test, .corp.invalid")], false),
+        (vec![proxy, ("NO_PROXY", "corp.invalid")], false),
+        (vec![proxy, ("NO_PROXY", "kms.corp.invalid:443")], false),
+        (vec![proxy, ("NO_PROXY", "orp.invalid,10.0.0.0/8")], true),
+        (vec![("HTTPS_PROXY", ""), ("https_proxy", "PROXY")], true),
+        (vec![proxy, ("NO_PROXY", ""), ("no_proxy", "corp.invalid")], false),
+        (vec![("HTTP_PROXY", "PROXY")], false),
+        (vec![("ALL_PROXY", "PROXY"), ("all_proxy", "PROXY")], false),
+        (vec![proxy, ("ALL_PROXY", nobody)], true),
+    ] {
+        for (name, test, line) in at("kms.corp.invalid") {
+            assert_eq!(is_by_proxy(&ours, test, &line, &variables), expected, "{name}: {variables:?}");
+        }
+        let (_, test, line) = at("kms.corp.invalid").remove(3);
+        assert_eq!(is_by_proxy(&theirs, test, &line, &variables), expected, "sops: {variables:?}");
+    }
+    // An address, which is nobody's.
+    for (no, expected) in [("192.0.2.0/24", false), ("*", false), ("192.0.2.1:443", false), ("192.0.3.0/24", true)] {
+        let variables = [proxy, ("NO_PROXY", no), ("LEAFCRYPT_NETWORK_TIMEOUT", "0.3")];
+        for (name, test, line) in at("192.0.2.1").into_iter().filter(|(name, ..)| ["hc_vault", "hckms"].contains(name))
+        {
+            let run = |test: &Test, line: &str| drop(test.run(line).fails().code(1));
+            assert_eq!(is_by_proxy(&run, test, &line, &variables), expected, "{name}: {no}");
+        }
+    }
+}
+
+/// On the way to this machine itself is no proxy, whatever the variables say, as in Go.
+#[test]
+fn what_is_on_this_machine_is_asked_directly() {
+    let closed = Way::to(&[]);
+    let wire = |test: Test| test.env("HTTPS_PROXY", closed.address()).env("HTTP_PROXY", closed.address());
+    for host in ["localhost", "127.0.0.1"] {
+        let at = |address: &str| format!("http://{}", address.replace("127.0.0.1", host));
+        for (name, variable) in [
+            ("kms", "AWS_ENDPOINT_URL"),
+            ("s3_bucket", "AWS_ENDPOINT_URL"),
+            ("gcp_kms", "SOPS_GCP_KMS_ENDPOINT"),
+            ("gcs_bucket", "STORAGE_EMULATOR_HOST"),
+            ("hc_vault", "X"),
+            ("hckms", "HUAWEICLOUD_SDK_REGION_KMS_TR_WEST_1"),
+        ] {
+            let service = SERVICES.iter().find(|service| service.name == name).unwrap();
+            let url = at(&(service.address)());
+            let test = wire((service.ready)()).env(variable, &url);
+            test.run(&(service.line)(1).replace("https://vault.test:8200", &url)).code(0);
+        }
+        // Who gives tokens may be here as well, and the vault elsewhere.
+        let way = Way::to(&[("team.vault.azure.net", &opened())]);
+        let endpoint = format!("{}/msi/token", at(&opened()));
+        let test = way.wire(plain()).env("HTTP_PROXY", closed.address()).env("IDENTITY_ENDPOINT", &endpoint);
+        let test = test.env("IDENTITY_HEADER", text(clouds(), "msi_header"));
+        test.run("encrypt --azure-kv https://team.vault.azure.net/keys/k/0a a.yaml").code(0);
+    }
+    assert_eq!(closed.asked(), [""; 0]);
+}
+
+/// The hosts of AWS that are asked under these variables, by us and by real sops.
+#[test]
+fn the_hosts_of_aws_are_those_that_sops_asks() {
+    let arn = moto()["keys"]["us-east-1"][0].as_str().unwrap();
+    let role = format!("{arn}+arn:aws:iam::123456789012:role/sops");
+    let own = "[default]\nendpoint_url = https://kms.corp.invalid\nignore_configured_endpoint_urls = true\n";
+    let config = ("AWS_CONFIG_FILE", "config");
+    let at = |name| (name, "https://kms.corp.invalid");
+    let ignored = ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true");
+    for (variables, key, expected) in [
+        (vec![], arn, "kms.us-east-1.amazonaws.com"),
+        (vec![at("AWS_ENDPOINT_URL")], arn, "kms.corp.invalid"),
+        (vec![at("AWS_ENDPOINT_URL"), ("AWS_ENDPOINT_URL_KMS", "https://x.invalid")], arn, "x.invalid"),
+        (vec![at("AWS_ENDPOINT_URL"), ignored], arn, "kms.us-east-1.amazonaws.com"),
+        (vec![at("AWS_ENDPOINT_URL_KMS"), ignored], arn, "kms.us-east-1.amazonaws.com"),
+        (vec![config], arn, "kms.us-east-1.amazonaws.com"),
+        (vec![("AWS_USE_FIPS_ENDPOINT", "true")], arn, "kms-fips.us-east-1.amazonaws.com"),
+        (vec![("AWS_USE_DUALSTACK_ENDPOINT", "true")], arn, "kms.us-east-1.api.aws"),
+        (vec![], &role, "sts.us-east-1.amazonaws.com"),
+        (vec![at("AWS_ENDPOINT_URL_STS")], &role, "kms.corp.invalid"),
+        (vec![at("AWS_ENDPOINT_URL_STS"), ignored], &role, "sts.us-east-1.amazonaws.com"),
+        (vec![("AWS_USE_FIPS_ENDPOINT", "true")], &role, "sts-fips.us-east-1.amazonaws.com"),
+    ] {
+        let closed = Way::to(&[]);
+        let test = amazon(plain()).file("config", own).env("HTTPS_PROXY", closed.address());
+        let test =
+            variables.iter().fold(test.env("AWS_MAX_ATTEMPTS", "1"), |test, (name, value)| test.env(name, value));
+        let line = format!("encrypt --kms {key} a.yaml");
+        let expected = format!("CONNECT {expected}");
+        let is_asked = |who: &str| {
+            let mut asked = closed.asked();
+            asked.dedup();
+            assert_eq!(asked, [&*expected], "{who}: {variables:?} {key}");
+        };
+        test.run(&line).fails().code(1);
+        is_asked("leafcrypt");
+        test.sops(&line).code(1);
+        is_asked("sops");
+    }
+}
+
 /// A host that nobody knows is named, whoever said that it is to be asked.
 #[test]
 fn a_host_that_is_not_found_is_named() {

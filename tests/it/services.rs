@@ -53,8 +53,13 @@ impl Servers {
 
     /// Servers in a network of their own, which has no way out. Commands go in with [`Self::inside`].
     pub(crate) fn alone(name: &str) -> Self {
+        Self::together(&[name])
+    }
+
+    /// Several in one such network.
+    pub(crate) fn together(names: &[&str]) -> Self {
         const USER: [&str; 2] = ["--preserve-credentials", "--user"];
-        Self::start(&[name], &["unshare", "--user", "--map-root-user", "--net", "--kill-child"], &USER)
+        Self::start(names, &["unshare", "--user", "--map-root-user", "--net", "--kill-child"], &USER)
     }
 
     /// The same for servers that refuse to be root, whom only the real root can start as somebody else.

@@ -4,29 +4,50 @@ use std::process::Command;
 
 use zeroize::Zeroizing;
 
+use crate::key::named::{self, Misplaced};
 use crate::key::{Environment, child};
 
-/// Runs `line` for the identities of `recipient`, which the command finds in `SOPS_AGE_RECIPIENT`.
+/// Why a command gave nothing.
+#[derive(Debug)]
+pub(super) enum NoOutput {
+    /// It is none.
+    Misplaced(Misplaced),
+    /// In one line.
+    Other(String),
+}
+
+impl<T: Into<String>> From<T> for NoOutput {
+    fn from(why: T) -> Self {
+        NoOutput::Other(why.into())
+    }
+}
+
+/// Runs `line` of `variable` for the identities of `recipient`, which the command finds in `SOPS_AGE_RECIPIENT`.
 ///
 /// As in sops there is no shell: words are split by its quoting rules and nothing is expanded. The
 /// command cannot read our standard input; what it prints on standard error goes to the user.
 ///
 /// # Errors
-/// Why it gave nothing. Its arguments are not shown: they may hold a secret.
+/// Why it gave nothing. Its arguments are not shown, since they may hold a secret, nor is what cannot be a program.
 pub(super) fn run(
+    variable: &str,
     line: &str,
     recipient: &str,
     environment: &Environment,
     limit: u64,
-) -> Result<Zeroizing<Vec<u8>>, String> {
+) -> Result<Zeroizing<Vec<u8>>, NoOutput> {
     let words = split(line)?;
     let (program, arguments) = words.split_first().ok_or("it is empty")?;
     let mut command = Command::new(program);
     environment.give_to(&mut command);
     command.args(arguments).env("SOPS_AGE_RECIPIENT", recipient);
-    let ran = child::run(&mut command, b"", limit).map_err(|error| format!("{program} cannot be run: {error}"))?;
+    let ran =
+        child::run(&mut command, b"", limit).map_err(|error| match named::check_program(variable, program, line) {
+            Ok(()) => format!("{program} cannot be run: {error}").into(),
+            Err(misplaced) => NoOutput::Misplaced(misplaced),
+        })?;
     if !ran.status.success() {
-        return Err(format!("{program} failed: {}", ran.status));
+        return Err(format!("{program} failed: {}", ran.status).into());
     }
     Ok(ran.stdout)
 }
@@ -97,7 +118,12 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn a_command_gets_the_recipient_and_its_arguments_are_not_shown() {
-        let run = |line: &str, recipient: &str| run(line, recipient, &Environment::of_process(), 100);
+        let run = |line: &str, recipient: &str| {
+            run("SOPS_AGE_KEY_CMD", line, recipient, &Environment::of_process(), 100).map_err(|why| match why {
+                NoOutput::Misplaced(misplaced) => misplaced.to_string(),
+                NoOutput::Other(why) => why,
+            })
+        };
         let output = run("sh -c 'printf %s $SOPS_AGE_RECIPIENT'", "age1x").unwrap();
         assert_eq!(*output, b"age1x");
         let failed = run("sh -c 'exit 3' secret", "age1x").unwrap_err();

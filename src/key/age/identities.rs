@@ -89,6 +89,8 @@ struct Attempt<'a> {
     /// Why things that could have helped did not, in the order of their trial.
     troubles: Vec<String>,
     report: Vec<String>,
+    /// What to type, where a variable holds what another takes.
+    hints: Vec<String>,
     /// A public key of ours, for a hint.
     own: Option<String>,
 }
@@ -97,7 +99,7 @@ impl<'a> Attempt<'a> {
     fn new(stanzas: &'a [&'a Stanza], identities: &'a Identities) -> Self {
         let places = stanzas.iter().map(|stanza| canonical(stanza.text(RECIPIENT)).into_owned()).zip(0..).collect();
         let (failures, troubles, report) = (Vec::new(), Vec::new(), Vec::new());
-        Attempt { stanzas, identities, places, failures, troubles, report, own: None }
+        Attempt { stanzas, identities, places, failures, troubles, report, hints: Vec::new(), own: None }
     }
 
     fn run(&mut self) -> Option<Answer> {
@@ -133,6 +135,8 @@ impl<'a> Attempt<'a> {
             let mut said = HashSet::new();
             let lines = at_hand.iter().flat_map(|found| found.report()).chain(no_command);
             self.report = lines.filter(|line| said.insert(line.clone())).collect();
+            self.hints = at_hand.iter().flat_map(|found| &found.hints).cloned().collect();
+            self.hints.dedup();
         }
         opened
     }
@@ -313,10 +317,12 @@ impl<'a> Attempt<'a> {
 
     /// What to say when nothing opened.
     fn report(self) -> Answer {
-        let Attempt { failures, troubles, report, own, .. } = self;
+        let Attempt { failures, troubles, report, mut hints, own, .. } = self;
         let looked_at = troubles.into_iter().chain(report).collect();
         if failures.is_empty() {
-            let hints = hints(own.is_some());
+            if hints.is_empty() {
+                hints = usual_hints(own.is_some());
+            }
             let own = own.into_iter().map(|own| format!("--add-age {own}")).collect();
             return Answer::NotMine(Search { failures, looked_at, hints, own });
         }
@@ -335,7 +341,7 @@ fn opened(locked: &Locked) -> Option<&Found> {
 }
 
 /// What to do without a matching identity.
-fn hints(has_another: bool) -> Vec<String> {
+fn usual_hints(has_another: bool) -> Vec<String> {
     let mut hints = vec!["name the file with the matching identity: export SOPS_AGE_KEY_FILE=KEYFILE".to_owned()];
     if !has_another {
         hints.push("or make an identity and have its recipient added to the file: leafcrypt keygen".to_owned());

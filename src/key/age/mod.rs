@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use ::age::secrecy::ExposeSecret as _;
 use ::age::x25519;
 
-use self::recipient::{Recipient, canonical};
+use self::recipient::{Recipient, canonical, spelled};
 use super::stanza::printable;
 use super::{Backend, Environment, Opener, Stanza};
 use crate::document::Value;
@@ -59,16 +59,17 @@ impl Backend for Age {
         let mut seen = HashSet::new();
         let mut stanzas = Vec::new();
         for item in text.split([',', '\n']).map(str::trim).filter(|item| !item.is_empty()) {
-            Recipient::parse(item)?;
-            if seen.insert(canonical(item).into_owned()) {
-                stanzas.push(Stanza::new(self.name(), vec![(RECIPIENT.to_owned(), Value::Str(item.to_owned()))]));
+            let item = spelled(item);
+            Recipient::parse(&item)?;
+            if seen.insert(canonical(&item).into_owned()) {
+                stanzas.push(Stanza::new(self.name(), vec![(RECIPIENT.to_owned(), Value::Str(item.into_owned()))]));
             }
         }
         Ok(stanzas)
     }
 
     fn wrap(&self, stanza: &mut Stanza, part: &[u8]) -> Result<()> {
-        let recipient = Recipient::parse(stanza.text(RECIPIENT).trim())?;
+        let recipient = Recipient::parse(&spelled(stanza.text(RECIPIENT).trim()))?;
         let armored = recipient.encrypt(part, &Environment::of_process()).map_err(|why| {
             let error = Error::new(Kind::Generic, format!("the data key cannot be wrapped for {}", stanza.title()));
             error.because(why)

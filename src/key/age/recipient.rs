@@ -103,11 +103,20 @@ fn ssh_recipient(text: &str) -> Result<Recipient> {
     Err(Error::new(Kind::Generic, format!("{message}: {text:?}")).hint("ssh-keygen -t ed25519"))
 }
 
+/// A recipient as files have it. Bech32 may be in capitals as a whole, as codes of squares have it, and age takes that; sops
+/// does not, so that it could not read such a file to change its recipients.
+pub(super) fn spelled(name: &str) -> Cow<'_, str> {
+    match name.starts_with("AGE1") && !name.bytes().any(|byte| byte.is_ascii_lowercase()) {
+        true => Cow::Owned(name.to_ascii_lowercase()),
+        false => Cow::Borrowed(name),
+    }
+}
+
 /// What tells a recipient from others: of an ssh key its comment does not.
 pub(super) fn canonical(name: &str) -> Cow<'_, str> {
     let name = name.trim();
     if !name.starts_with("ssh-") {
-        return Cow::Borrowed(name);
+        return spelled(name);
     }
     let mut words = name.split_ascii_whitespace();
     match (words.next(), words.next()) {
@@ -128,10 +137,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_comment_of_an_ssh_key_does_not_tell_it_from_others() {
+    fn neither_the_comment_of_an_ssh_key_nor_capitals_tell_it_from_others() {
         for (name, same) in [
             ("age1x", "age1x"),
             (" age1x ", "age1x"),
+            ("AGE1X", "age1x"),
             ("ssh-ed25519 AAAA", "ssh-ed25519 AAAA"),
             ("ssh-ed25519 AAAA me@here", "ssh-ed25519 AAAA"),
             ("ssh-rsa  AAAA  me  too", "ssh-rsa AAAA"),

@@ -9,9 +9,11 @@ use std::sync::Arc;
 use ::age::x25519;
 use zeroize::Zeroizing;
 
+use super::command::{self, NoOutput};
 use super::locked::Locked;
-use super::{command, hybrid, plugin, shorten, ssh};
+use super::{hybrid, plugin, shorten, ssh};
 use crate::key::Environment;
+use crate::key::named::{self, Misplaced};
 
 /// More than any key file has; what is longer is refused. The limit of age itself.
 pub(super) const LIMIT: u64 = 1 << 24;
@@ -51,6 +53,8 @@ pub(super) struct Found {
     pub(super) keys: Vec<Key>,
     pub(super) plugins: Vec<plugin::Identity>,
     pub(super) locked: Vec<Arc<Locked>>,
+    /// What to type, where something stands in the wrong place.
+    pub(super) hints: Vec<String>,
     places: Vec<Place>,
 }
 
@@ -62,6 +66,8 @@ struct Place {
 
 enum What {
     Said(String),
+    /// No place at all: its name says what it holds instead.
+    Misplaced,
     /// To be told when it is known whether it opened.
     Locked(Arc<Locked>),
 }
@@ -101,8 +107,9 @@ pub(super) fn read_ssh(environment: &Environment) -> Found {
 /// Asks the command `line` of `variable` for the identities of `recipient`.
 pub(super) fn read_command(variable: &str, line: &str, recipient: &str, environment: &Environment) -> Found {
     let mut found = Found::default();
-    match command::run(line, recipient, environment, LIMIT) {
-        Err(why) => found.note(variable, &why),
+    match command::run(variable, line, recipient, environment, LIMIT) {
+        Err(NoOutput::Misplaced(misplaced)) => found.misplaced(&misplaced),
+        Err(NoOutput::Other(why)) => found.note(variable, &why),
         Ok(output) => found.read_bytes(variable, &output),
     }
     found
@@ -127,6 +134,7 @@ impl Found {
     pub(super) fn report(&self) -> impl Iterator<Item = String> {
         self.places.iter().map(|place| match &place.what {
             What::Said(what) => format!("{}: {what}", place.name),
+            What::Misplaced => place.name.clone(),
             What::Locked(locked) => format!("{}: {}", place.name, locked.report()),
         })
     }
@@ -139,8 +147,16 @@ impl Found {
     fn read_named_by(&mut self, variable: &str, environment: &Environment) {
         match environment.get(variable) {
             None => self.note(variable, "not set"),
-            Some(path) => self.read_file(&format!("{variable}={}", path.display()), &path),
+            Some(path) => match named::check_path(variable, &path) {
+                Ok(()) => self.read_file(&format!("{variable}={}", path.display()), &path),
+                Err(misplaced) => self.misplaced(&misplaced),
+            },
         }
+    }
+
+    fn misplaced(&mut self, misplaced: &Misplaced) {
+        self.places.push(Place { name: misplaced.to_string(), what: What::Misplaced });
+        self.hints.push(misplaced.hint());
     }
 
     fn read_file(&mut self, place: &str, path: &OsStr) {

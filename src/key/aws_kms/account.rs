@@ -6,13 +6,13 @@
 //! nobody else waits for an address that does not answer.
 
 use super::Refusal;
-use crate::key::Environment;
-use crate::key::remote::{Limits, cause, is_loopback_text};
+use crate::key::remote::{Limits, cause};
+use crate::key::{Environment, named};
 use crate::sys;
 use aws_config::ecs::EcsCredentialsProvider;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::imds::credentials::ImdsCredentialsProvider;
-use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileSet};
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
@@ -26,6 +26,7 @@ use aws_sdk_kms::error::ConnectorError;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::{Builder, Connector, tls};
+use aws_types::origin::Origin;
 use aws_types::os_shim_internal::{Env, Fs};
 use rustls::pki_types::pem::PemObject as _;
 use std::time::{Duration, SystemTime};
@@ -59,21 +60,20 @@ impl Account {
     /// Finds credentials.
     pub(crate) async fn find(environment: &Environment, wanted: &Wanted) -> Result<Self, Refusal> {
         let limits = Limits::of(environment);
-        check_endpoints(environment)?;
-        let retries = retries(environment, named_profile(environment, wanted)).await?;
+        FILES.iter().try_for_each(|name| named::path(environment, name).map(drop))?;
+        let written = written(environment, wanted).await;
+        let without_endpoints = ignores_endpoints(environment, written.as_ref());
+        if !without_endpoints {
+            check_endpoints(environment)?;
+        }
+        let retries = retries(environment, written.as_ref())?;
         let region = Region::new(wanted.region.clone());
-        let proxies = || {
-            let here =
-                ENDPOINTS.iter().filter_map(|name| environment.get_filled(name)).any(|url| is_loopback_text(&url));
-            if here { ProxyConfig::disabled() } else { ProxyConfig::from_env() }
-        };
-        let proxies = proxies();
         let trust = trust(environment)?;
         let client = Builder::new().build_with_connector_fn(move |settings, components| {
             let mut connector = Connector::builder()
                 .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
                 .tls_context(trust.clone())
-                .proxy_config(proxies.clone());
+                .proxy_config(ProxyConfig::from_env());
             connector.set_connector_settings(settings.cloned());
             connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
             connector.build()
@@ -85,7 +85,7 @@ impl Account {
             .build();
         let provider_config =
             ProviderConfig::without_region().with_region(Some(region.clone())).with_http_client(client.clone());
-        let loading = provide(environment, wanted, &provider_config);
+        let loading = provide(environment, wanted, written.as_ref(), &provider_config);
         let credentials = tokio::time::timeout(limits.in_all(), loading)
             .await
             .map_err(|_| Refusal::new("the source of AWS credentials did not answer in time"))??;
@@ -101,6 +101,13 @@ impl Account {
         }
         let mut config = loader.load().await;
         match config.endpoint_url() {
+            // The SDK still heeds those of single services, unless the program itself says that there is none.
+            _ if without_endpoints => {
+                let mut builder = config.into_builder();
+                builder.set_endpoint_url(None);
+                builder.insert_origin("endpoint_url", Origin::shared_config());
+                config = builder.build();
+            }
             Some("") => {
                 let mut builder = config.into_builder();
                 builder.set_endpoint_url(None);
@@ -145,6 +152,15 @@ pub(crate) async fn configured_region() -> Option<String> {
     region.map(|region| region.to_string()).filter(|region| !region.is_empty())
 }
 
+/// The variables that name files. The SDK shows some of them.
+const FILES: [&str; 5] = [
+    "AWS_CA_BUNDLE",
+    "AWS_CONFIG_FILE",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+];
+
 /// The variables that name a service's address.
 const ENDPOINTS: [&str; 3] = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_KMS", "AWS_ENDPOINT_URL_STS"];
 
@@ -184,16 +200,42 @@ fn trust(environment: &Environment) -> Result<tls::TlsContext, Refusal> {
     tls::TlsContext::builder().with_trust_store(store).build().map_err(|error| cause(&error))
 }
 
+/// The profile as its files have it. What is wrong with them is said where credentials are looked for.
+async fn written(environment: &Environment, wanted: &Wanted) -> Option<ProfileSet> {
+    let name = named_profile(environment, wanted).map(Into::into);
+    aws_config::profile::load(&Fs::real(), &Env::real(), &Default::default(), name).await.ok()
+}
+
+/// A setting of the environment, or else of the profile.
+fn setting(environment: &Environment, written: Option<&ProfileSet>, name: &str, key: &str) -> Option<String> {
+    let set = environment.get_filled(name).map(|value| value.to_string_lossy().into_owned());
+    set.or_else(|| written?.get(key).map(str::to_owned)).filter(|text| !text.is_empty())
+}
+
+/// Whether the addresses of services that are set somewhere do not count.
+fn ignores_endpoints(environment: &Environment, written: Option<&ProfileSet>) -> bool {
+    let said = setting(environment, written, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "ignore_configured_endpoint_urls");
+    said.is_some_and(|said| said.eq_ignore_ascii_case("true"))
+}
+
+/// What a profile may have, and nobody here can do: to ask for a code, or to know of a login.
+fn check_profile(written: Option<&ProfileSet>, name: &str) -> Result<(), Refusal> {
+    let has = |key: &str| written.is_some_and(|profile| profile.get(key).is_some());
+    let why = if has("role_arn") && has("mfa_serial") {
+        "wants a code of MFA (mfa_serial), for which nobody is asked here"
+    } else if has("login_session") && !has("aws_access_key_id") {
+        "has the session of aws login (login_session), which is not known here"
+    } else {
+        return Ok(());
+    };
+    let hint = format!("have aws do it: eval \"$(aws configure export-credentials --profile {name} --format env)\"");
+    Err(Refusal::without_identity(format!("no AWS credentials: the profile {name} {why}")).hint(hint))
+}
+
 /// How often the SDK tries, as the environment or the profile say it to all of AWS' tools. At what it does not know the SDK
 /// panics.
-async fn retries(environment: &Environment, profile: Option<String>) -> Result<RetryConfig, Refusal> {
-    // What is wrong with the files is said where credentials are looked for.
-    let profile =
-        aws_config::profile::load(&Fs::real(), &Env::real(), &Default::default(), profile.map(Into::into)).await.ok();
-    let text = |name: &str, key: &str| {
-        let set = environment.get_filled(name).map(|value| value.to_string_lossy().into_owned());
-        set.or_else(|| profile.as_ref()?.get(key).map(str::to_owned)).filter(|text| !text.is_empty())
-    };
+fn retries(environment: &Environment, written: Option<&ProfileSet>) -> Result<RetryConfig, Refusal> {
+    let text = |name: &str, key: &str| setting(environment, written, name, key);
     let config = match text("AWS_RETRY_MODE", "retry_mode").as_deref() {
         None | Some("standard" | "legacy") => RetryConfig::standard(),
         Some("adaptive") => RetryConfig::adaptive(),
@@ -224,10 +266,17 @@ fn check_credentials(credentials: &Credentials) -> Result<(), Refusal> {
 /// What AWS' library says of a profile where there are no profiles at all.
 const NO_FILES: &str = "the credential provider was not enabled";
 
-async fn provide(environment: &Environment, wanted: &Wanted, config: &ProviderConfig) -> Result<Credentials, Refusal> {
+async fn provide(
+    environment: &Environment,
+    wanted: &Wanted,
+    written: Option<&ProfileSet>,
+    config: &ProviderConfig,
+) -> Result<Credentials, Refusal> {
     let mut profile = ProfileFileCredentialsProvider::builder().configure(config);
     if !wanted.profile.is_empty() {
         let name = &wanted.profile;
+        check_profile(written, name)
+            .map_err(|refusal| refusal.hint("the key names this profile, which goes before the environment: have it name one with a credential_process"))?;
         return profile.profile_name(name).build().provide_credentials().await.map_err(|error| {
             let why = match said(&error) {
                 why if why == NO_FILES => "~/.aws/config and ~/.aws/credentials have none in it".to_owned(),
@@ -245,10 +294,11 @@ async fn provide(environment: &Environment, wanted: &Wanted, config: &ProviderCo
     let in_container = is_set("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") || is_set("AWS_CONTAINER_CREDENTIALS_FULL_URI");
     let on_instance = is_set("AWS_EC2_METADATA_SERVICE_ENDPOINT") || sys::cloud() == Some(sys::Cloud::Amazon);
     let name = profile_name(environment, wanted);
+    let of_profile = format!("the profile {name}");
     let web = WebIdentityTokenCredentialsProvider::builder().configure(config).build();
     let mut sources = vec![
         ("the environment".to_owned(), SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new())),
-        (format!("the profile {name}"), SharedCredentialsProvider::new(profile.build())),
+        (of_profile.clone(), SharedCredentialsProvider::new(profile.build())),
         ("the web identity of AWS_WEB_IDENTITY_TOKEN_FILE".to_owned(), SharedCredentialsProvider::new(web)),
     ];
     if in_container {
@@ -265,6 +315,9 @@ async fn provide(environment: &Environment, wanted: &Wanted, config: &ProviderCo
     };
     // As the SDK's own chain, which does not say which of its links broke.
     for (source, provider) in sources {
+        if source == of_profile {
+            check_profile(written, &name)?;
+        }
         match provider.provide_credentials().await {
             Ok(credentials) => return Ok(credentials),
             Err(CredentialsError::CredentialsNotLoaded(_)) => {}

@@ -2,7 +2,7 @@
 
 use super::credential::{self, Found};
 use super::{NAME, Refusal, VAULT, VERSION, url};
-use crate::key::remote::{Limits, Service, answered, cause, client_builder, wait_for};
+use crate::key::remote::{Limits, Service, answered, cause, client, wait_for};
 use crate::key::{Environment, Stanza};
 use crate::secret::SecretBytes;
 use azure_core::error::ErrorKind;
@@ -69,7 +69,7 @@ impl KeyVault {
     pub(super) fn wrap(&self, stanza: &Stanza, part: &[u8]) -> Result<Wrapped, Refusal> {
         check(stanza)?;
         let shared = self.shared()?;
-        let client = self.client(&shared, stanza.text(VAULT))?;
+        let client = self.client(&shared, vault(stanza))?;
         let version = Some(stanza.text(VERSION).to_owned()).filter(|version| !version.is_empty());
         let request =
             KeyOperationParameters { algorithm: Some(ALGORITHM), value: Some(part.to_vec()), ..Default::default() };
@@ -94,10 +94,7 @@ impl KeyVault {
         }
         let somewhere =
             reqwest::Url::parse("https://vault.azure.net").map_err(|error| Refusal::new(error.to_string()))?;
-        let http = client_builder(&self.limits, &somewhere)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|error| cause(&error))?;
+        let http = client(&self.limits, &somewhere, |builder| Ok(builder.redirect(reqwest::redirect::Policy::none())))?;
         let retry = ExponentialRetryOptions {
             max_retries: self.limits.retries,
             max_total_elapsed: self.limits.in_all().try_into().unwrap_or_default(),
@@ -131,7 +128,7 @@ impl KeyVault {
 
     fn put_back(&self, stanza: &Stanza, client: KeyClient) {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        clients.entry(stanza.text(VAULT).to_owned()).or_default().push(client);
+        clients.entry(vault(stanza).to_owned()).or_default().push(client);
     }
 
     /// Waits for an answer.
@@ -150,6 +147,11 @@ impl KeyVault {
     }
 }
 
+/// The URL of the vault. Azure shows it with a slash at its end, and sops keeps it so.
+fn vault(stanza: &Stanza) -> &str {
+    stanza.text(VAULT).trim_end_matches('/')
+}
+
 /// Whether the names in `stanza` are words: they stand in a path, and what is no word would lead elsewhere.
 fn check(stanza: &Stanza) -> Result<(), Refusal> {
     url::parse(&stanza.recipient()).map(drop).map_err(|error| Refusal::new(error.to_string()))
@@ -162,7 +164,7 @@ impl Service for KeyVault {
             .map_err(|_| Refusal::new("its wrapped data key is damaged, it is no base64"))?;
         check(stanza)?;
         let shared = self.shared()?;
-        let client = self.client(&shared, stanza.text(VAULT))?;
+        let client = self.client(&shared, vault(stanza))?;
         let request = KeyOperationParameters { algorithm: Some(ALGORITHM), value: Some(wrapped), ..Default::default() };
         let calling = async {
             client.decrypt(stanza.text(NAME), stanza.text(VERSION), request.try_into()?, None).await?.into_model()

@@ -6,7 +6,7 @@
 
 use super::Refusal;
 use super::certificate::Certificate;
-use crate::key::Environment;
+use crate::key::{Environment, named};
 use crate::sys;
 use azure_core::credentials::{AccessToken, Secret, TokenCredential, TokenRequestOptions};
 use azure_core::http::ClientOptions;
@@ -17,7 +17,6 @@ use azure_identity::{
     UserAssignedId, WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
 };
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
@@ -27,31 +26,53 @@ pub(super) struct Found {
     pub(super) identity: String,
 }
 
+/// Names the Entra of another cloud. The library reads it by itself.
+const AUTHORITY: &str = "AZURE_AUTHORITY_HOST";
+
+/// Whether the library takes `host`.
+fn check_authority(host: &str) -> Result<(), Refusal> {
+    if reqwest::Url::parse(host).is_ok_and(|url| url.scheme() == "https") {
+        return Ok(());
+    }
+    let name = host.split_once("://").map_or(host, |(_, name)| name);
+    let refusal = Refusal::without_identity(format!("{AUTHORITY}={host} is no URL that begins with https://"));
+    Err(refusal.hint(format!("{AUTHORITY}=https://{name}")))
+}
+
 /// Finds a credential.
 pub(super) fn find(environment: &Environment, options: &ClientOptions) -> Result<Found, Refusal> {
     let text = |name: &str| environment.get_filled(name).and_then(|value| value.into_string().ok());
     let (tenant, client) = (text("AZURE_TENANT_ID"), text("AZURE_CLIENT_ID"));
     if let (Some(tenant), Some(client)) = (&tenant, &client) {
+        if let Some(host) = text(AUTHORITY) {
+            check_authority(&host)?;
+        }
         if let Some(secret) = text("AZURE_CLIENT_SECRET") {
             let options = ClientSecretCredentialOptions { client_options: options.clone() };
             let credential = ClientSecretCredential::new(tenant, client.clone(), Secret::new(secret), Some(options));
             return found(credential.map(|it| it as _), format!("the application {client} and AZURE_CLIENT_SECRET"));
         }
-        if let Some(path) = text("AZURE_CLIENT_CERTIFICATE_PATH") {
-            let host = text("AZURE_AUTHORITY_HOST").unwrap_or_else(|| "https://login.microsoftonline.com".to_owned());
+        if let Some(path) = named::path(environment, "AZURE_CLIENT_CERTIFICATE_PATH")? {
+            let host = text(AUTHORITY).unwrap_or_else(|| "https://login.microsoftonline.com".to_owned());
             let audience = format!("{}/{tenant}/oauth2/v2.0/token", host.trim_end_matches('/'));
-            let certificate = Certificate::read(Path::new(&path), client, audience)?;
+            let certificate = Certificate::read(&path, client, audience)?;
             let options = ClientAssertionCredentialOptions { client_options: options.clone() };
             let credential = ClientAssertionCredential::new(tenant.clone(), client.clone(), certificate, Some(options));
-            return found(credential.map(|it| it as _), format!("the application {client} and its certificate {path}"));
+            return found(
+                credential.map(|it| it as _),
+                format!("the application {client} and its certificate {}", path.display()),
+            );
         }
-        if let Some(path) = text("AZURE_FEDERATED_TOKEN_FILE") {
+        if let Some(path) = named::path(environment, "AZURE_FEDERATED_TOKEN_FILE")? {
             let options = WorkloadIdentityCredentialOptions {
                 credential_options: ClientAssertionCredentialOptions { client_options: options.clone() },
                 ..Default::default()
             };
             let credential = WorkloadIdentityCredential::new(Some(options));
-            return found(credential.map(|it| it as _), format!("the workload identity {client} of {path}"));
+            return found(
+                credential.map(|it| it as _),
+                format!("the workload identity {client} of {}", path.display()),
+            );
         }
     }
     if text("IDENTITY_ENDPOINT").is_some() || sys::cloud() == Some(sys::Cloud::Azure) {

@@ -5,7 +5,8 @@
 //! on a machine that says it is one of Google's, or where the environment names the service.
 
 use super::Refusal;
-use crate::key::Environment;
+use crate::key::remote::check_authorities;
+use crate::key::{Environment, named};
 use crate::sys;
 use google_cloud_auth::credentials::{
     CacheableResource, Credentials, CredentialsProvider, EntityTag, external_account, impersonated, mds,
@@ -13,13 +14,17 @@ use google_cloud_auth::credentials::{
 };
 use google_cloud_auth::errors::CredentialsError;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const SOPS: &str = "GOOGLE_CREDENTIALS";
 const TOKEN: &str = "GOOGLE_OAUTH_ACCESS_TOKEN";
 const DEFAULT: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 const METADATA: &str = "GCE_METADATA_HOST";
 const LOGIN: &str = "gcloud auth application-default login; or set GOOGLE_CREDENTIALS to a key file";
+/// Those that Google's library has, and that are for its public cloud.
+const KINDS: &str = "service_account, authorized_user, external_account or impersonated_service_account";
+/// What `gcloud auth application-default login` writes for a workforce identity.
+const WORKFORCE: &str = "external_account_authorized_user";
 /// A file with more is none of credentials.
 const LONGEST: u64 = 1 << 20;
 
@@ -31,6 +36,8 @@ pub(crate) struct Found {
 
 /// Finds credentials.
 pub(crate) fn find(environment: &Environment, universe: Option<&str>) -> Result<Found, Refusal> {
+    // Google's library panics without them.
+    check_authorities()?;
     if let Some(value) = environment.get_filled(SOPS) {
         // A path when there is such a file, else the credentials themselves.
         let path = Path::new(&value);
@@ -47,11 +54,10 @@ pub(crate) fn find(environment: &Environment, universe: Option<&str>) -> Result<
         let credentials = Credentials::from(Token { header, tag: EntityTag::new(), universe });
         return Ok(Found { credentials, identity: format!("the token of {TOKEN}") });
     }
-    if let Some(path) = environment.get_filled(DEFAULT) {
-        let path = PathBuf::from(path);
+    if let Some(path) = named::path(environment, DEFAULT)? {
         return from_json(&read(DEFAULT, &path)?, &format!("{DEFAULT}={}", path.display()));
     }
-    let folder = environment.get_filled("CLOUDSDK_CONFIG").map(PathBuf::from);
+    let folder = named::path(environment, "CLOUDSDK_CONFIG")?;
     let folder = folder.or_else(|| environment.settings_folder().map(|settings| settings.join("gcloud")));
     let file = folder.map(|folder| folder.join("application_default_credentials.json"));
     let shown = file.as_deref().map_or_else(|| "the folder of gcloud".to_owned(), |file| environment.show(file));
@@ -105,10 +111,12 @@ fn from_json(json: &str, from: &str) -> Result<Found, Refusal> {
             (format!("the impersonated account {account} of {from}"), impersonated::Builder::new(json).build())
         }
         other => {
-            return Err(Refusal::without_identity(format!(
-                "{from} holds credentials of a kind that is not known: {other:?}"
-            ))
-            .hint(LOGIN));
+            // Of a login with a workforce identity gcloud itself knows how to get a token.
+            let gcloud = if other == WORKFORCE { "gcloud auth application-default" } else { "gcloud auth" };
+            let why =
+                format!("{from} holds credentials of a kind that cannot be used here: {other:?}, and not {KINDS}");
+            let hint = format!("a token goes with any kind: {TOKEN}=$({gcloud} print-access-token)");
+            return Err(Refusal::without_identity(why).hint(hint));
         }
     };
     let credentials = built.map_err(|error| unusable(from, &error))?;

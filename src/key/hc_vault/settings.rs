@@ -2,10 +2,11 @@
 
 use super::Refusal;
 use crate::key::Environment;
-use crate::key::remote::{Http, Limits, RETRIES, client_builder, is_loopback};
+use crate::key::named::check_path;
+use crate::key::remote::{Http, Limits, RETRIES, is_loopback};
 use reqwest::{Certificate, ClientBuilder, Identity, Proxy, Url, redirect};
 use std::ffi::OsString;
-use std::net::ToSocketAddrs as _;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -90,20 +91,22 @@ impl Route {
             return Err(unusable("it is neither http nor https"));
         }
         let limits = limits(environment)?;
-        let mut builder = redirects(environment, client_builder(&limits, &url))?;
-        if let Some((name, proxy)) = variable(environment, "PROXY_ADDR").or_else(|| variable(environment, "HTTP_PROXY"))
-        {
-            let proxy = Proxy::all(proxy.to_string_lossy().as_ref())
-                .map_err(|_| Refusal::new(format!("{name} is no address of a proxy")))?;
-            builder = builder.proxy(proxy);
-        }
-        builder = certificates(environment, builder)?;
+        let asked = url.clone();
         let mut host = None;
+        let mut named = None;
         if let Some(name) = text(environment, "TLS_SERVER_NAME").filter(|_| url.scheme() == "https") {
             host = Some(url.authority().to_owned());
-            (builder, url) = under_name(builder, url, &name)?;
+            named = Some((name.clone(), addresses(&url)?));
+            url.set_host(Some(&name)).map_err(|_| Refusal::new("VAULT_TLS_SERVER_NAME is no name of a server"))?;
         }
-        Ok(Route { url, host, http: Http::new(builder, limits)? })
+        let http = Http::new(limits, &asked, |builder| {
+            let builder = certificates(environment, proxied(environment, redirects(environment, builder)?)?)?;
+            Ok(match &named {
+                Some((name, addresses)) => builder.resolve_to_addrs(name, addresses),
+                None => builder,
+            })
+        })?;
+        Ok(Route { url, host, http })
     }
 
     /// Whether it leads to a server on this machine: an agent that adds a token of its own, perhaps.
@@ -145,6 +148,14 @@ fn duration(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok()
 }
 
+/// Goes by the proxy that is Vault's own.
+fn proxied(environment: &Environment, builder: ClientBuilder) -> Result<ClientBuilder, Refusal> {
+    let proxy = variable(environment, "PROXY_ADDR").or_else(|| variable(environment, "HTTP_PROXY"));
+    let Some((name, proxy)) = proxy else { return Ok(builder) };
+    let proxy = Proxy::all(proxy.to_string_lossy().as_ref());
+    Ok(builder.proxy(proxy.map_err(|_| Refusal::new(format!("{name} is no address of a proxy")))?))
+}
+
 /// A standby server sends its clients on to the active one. The token goes with them, so never from a
 /// secure connection to an open one, nor to a server that is not on the list.
 fn redirects(environment: &Environment, builder: ClientBuilder) -> Result<ClientBuilder, Refusal> {
@@ -167,10 +178,11 @@ fn redirects(environment: &Environment, builder: ClientBuilder) -> Result<Client
 fn certificates(environment: &Environment, mut builder: ClientBuilder) -> Result<ClientBuilder, Refusal> {
     let mut authorities = Vec::new();
     if let Some((name, file)) = variable(environment, "CACERT") {
-        authorities.extend(read_authorities(&name, Path::new(&file))?);
+        authorities.extend(read_authorities(&name, file.as_ref())?);
     } else if let Some((name, pem)) = variable(environment, "CACERT_BYTES") {
         authorities.extend(bundle(&name, pem.to_string_lossy().as_bytes())?);
     } else if let Some((name, folder)) = variable(environment, "CAPATH") {
+        check_path(&name, &folder)?;
         let unreadable = |error: std::io::Error| Refusal::new(format!("{name} cannot be read: {error}"));
         let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
             .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect())
@@ -185,10 +197,10 @@ fn certificates(environment: &Environment, mut builder: ClientBuilder) -> Result
     }
     match (variable(environment, "CLIENT_CERT"), variable(environment, "CLIENT_KEY")) {
         (None, None) => {}
-        (Some((_, certificate)), Some((key_name, key))) => {
-            let mut pem = read(&key_name, Path::new(&key))?;
+        (Some((certificate_name, certificate)), Some((key_name, key))) => {
+            let mut pem = read(&key_name, key.as_ref())?;
             pem.push(b'\n');
-            pem.extend_from_slice(&read("VAULT_CLIENT_CERT", Path::new(&certificate))?);
+            pem.extend_from_slice(&read(&certificate_name, certificate.as_ref())?);
             let identity = Identity::from_pem(&pem).map_err(|_| {
                 Refusal::new("VAULT_CLIENT_CERT and VAULT_CLIENT_KEY are no certificate and key in PEM")
             })?;
@@ -203,6 +215,7 @@ fn certificates(environment: &Environment, mut builder: ClientBuilder) -> Result
 }
 
 fn read(name: &str, file: &Path) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+    check_path(name, file.as_os_str())?;
     let unreadable = |error| Refusal::new(format!("{name}={} cannot be read: {error}", file.display()));
     std::fs::read(file).map(Zeroizing::new).map_err(unreadable)
 }
@@ -219,14 +232,11 @@ fn bundle(name: &str, pem: &[u8]) -> Result<Vec<Certificate>, Refusal> {
     Ok(found)
 }
 
-/// The same server under another name: the one that its certificate is for.
-fn under_name(builder: ClientBuilder, mut url: Url, name: &str) -> Result<(ClientBuilder, Url), Refusal> {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-    let port = url.port_or_known_default().unwrap_or(443);
-    let found = (host.as_str(), port).to_socket_addrs();
-    let addresses: Vec<_> = found.map_err(|error| Refusal::new(format!("{host} was not found: {error}")))?.collect();
-    url.set_host(Some(name)).map_err(|_| Refusal::new("VAULT_TLS_SERVER_NAME is no name of a server"))?;
-    Ok((builder.resolve_to_addrs(name, &addresses), url))
+/// Where the server is, to be asked under another name: the one that its certificate is for.
+fn addresses(url: &Url) -> Result<Vec<SocketAddr>, Refusal> {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let found = (host, url.port_or_known_default().unwrap_or(443)).to_socket_addrs();
+    Ok(found.map_err(|error| Refusal::new(format!("{host} was not found: {error}")))?.collect())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::credentials::{self, Credentials};
 use super::sign::{self, Request};
 use super::{KEY, Refusal, split};
-use crate::key::remote::{Http, Limits, Service, answered, client_builder, secret_text, wait_for};
+use crate::key::remote::{Http, Limits, Service, answered, secret_text, wait_for};
 use crate::key::{Environment, Stanza};
 use crate::secret::SecretBytes;
 use base64::Engine as _;
@@ -107,7 +107,7 @@ impl Kms {
             Url::parse(&address).map_err(|error| Refusal::new(format!("{address} is no address of a service: {error}")))
         };
         let kms = url("kms", text(&format!("HUAWEICLOUD_SDK_REGION_KMS_{shouted}")))?;
-        let http = Http::new(client_builder(&limits, &kms), limits)?;
+        let http = Http::new(limits, &kms, Ok)?;
         let project = match credentials.project.clone() {
             Some(project) => project,
             None => {

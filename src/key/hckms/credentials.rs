@@ -1,8 +1,7 @@
 //! Access keys: from the environment, a file, or the metadata service of an Huawei machine.
 
 use super::Refusal;
-use crate::key::Environment;
-use std::path::PathBuf;
+use crate::key::{Environment, named};
 use zeroize::Zeroizing;
 
 const FILE: &str = "HUAWEICLOUD_SDK_CREDENTIALS_FILE";
@@ -30,8 +29,8 @@ pub(super) fn find(environment: &Environment) -> Result<Credentials, Refusal> {
         let token = text("HUAWEICLOUD_SDK_SECURITY_TOKEN").map(Zeroizing::new);
         return Ok(Credentials { access, secret: Zeroizing::new(secret), token, project, identity });
     }
-    let file =
-        text(FILE).map(PathBuf::from).or_else(|| Some(environment.home()?.join(".huaweicloud").join("credentials")));
+    let file = named::path(environment, FILE)?;
+    let file = file.or_else(|| Some(environment.home()?.join(".huaweicloud").join("credentials")));
     let shown = file.as_deref().map_or_else(|| "~/.huaweicloud/credentials".to_owned(), |file| environment.show(file));
     let none = |why: &str| {
         Refusal::without_identity(format!(

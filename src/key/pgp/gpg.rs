@@ -8,6 +8,7 @@ use super::ID_LENGTH;
 use crate::error::{Error, Kind};
 use crate::key::Environment;
 use crate::key::child;
+use crate::key::named;
 use crate::key::stanza::printable;
 use crate::sys;
 
@@ -70,16 +71,12 @@ const MEANINGS: &[(&str, Reason)] = &[
     ("No secret key", Reason::NoSecretKey),
 ];
 
-/// Encrypts `part` for one key, with the arguments of sops. `digits` are those of the fingerprint.
-pub(super) fn encrypt(
-    environment: &Environment,
-    fingerprint: &str,
-    digits: &str,
-    part: &[u8],
-) -> Result<String, Trouble> {
+/// Encrypts `part` for one key, with the arguments of sops. `id` is the fingerprint without what may stand before it.
+pub(super) fn encrypt(environment: &Environment, fingerprint: &str, id: &str, part: &[u8]) -> Result<String, Trouble> {
     // Trusted by its id, so that gpg does not ask whether the key is its owner's: whoever names a
     // fingerprint has looked.
-    let id = &digits[digits.len().saturating_sub(ID_LENGTH)..];
+    let digits = id.trim_end_matches('!').len();
+    let id = &id[digits.saturating_sub(ID_LENGTH)..];
     let arguments = [
         "--no-default-recipient",
         "--yes",
@@ -113,13 +110,20 @@ pub(super) fn list_secret_keys(environment: &Environment) -> Result<String, Trou
 
 /// Where gpg looks for keys, for people.
 pub(super) fn place(environment: &Environment) -> String {
-    match environment.get_filled(HOME) {
-        Some(home) => format!("gpg, {HOME}={}", home.display()),
-        None => format!("gpg, {HOME} is not set"),
+    match named::path(environment, HOME) {
+        Ok(Some(home)) => format!("gpg, {HOME}={}", home.display()),
+        Ok(None) => format!("gpg, {HOME} is not set"),
+        Err(_) => "gpg".to_owned(),
     }
 }
 
 fn run(environment: &Environment, arguments: &[&str], input: &[u8]) -> Result<Zeroizing<Vec<u8>>, Trouble> {
+    // gpg itself would show what it is given for a folder.
+    for variable in [PROGRAM, HOME] {
+        let value = environment.get(variable).unwrap_or_default();
+        named::check_path(variable, &value)
+            .map_err(|misplaced| Trouble { reason: Reason::NoGpg, words: misplaced.to_string() })?;
+    }
     let program = environment.get_filled(PROGRAM).unwrap_or_else(|| "gpg".into());
     let mut command = Command::new(&program);
     environment.give_to(&mut command);

@@ -56,7 +56,7 @@ impl Backend for Pgp {
             if fingerprint.is_empty() {
                 continue;
             }
-            if seen.insert(digits(&fingerprint)?.to_ascii_uppercase()) {
+            if seen.insert(id(&fingerprint)?.to_ascii_uppercase()) {
                 stanzas.push(Stanza::new(self.name(), vec![(FINGERPRINT.to_owned(), Value::Str(fingerprint))]));
             }
         }
@@ -65,7 +65,7 @@ impl Backend for Pgp {
 
     fn wrap(&self, stanza: &mut Stanza, part: &[u8]) -> Result<()> {
         let fingerprint = stanza.text(FINGERPRINT);
-        let enc = gpg::encrypt(&Environment::of_process(), fingerprint, digits(fingerprint)?, part)
+        let enc = gpg::encrypt(&Environment::of_process(), fingerprint, id(fingerprint)?, part)
             .map_err(|trouble| trouble.cannot_wrap(&stanza.title()))?;
         // When the file became this key's, which stays when the data key is another.
         let created_at = match stanza.text(CREATED_AT) {
@@ -83,15 +83,17 @@ impl Backend for Pgp {
     }
 }
 
-/// The hexadecimal digits of a fingerprint or a long key id.
+/// The hexadecimal digits of a fingerprint or a long key id, with the `!` behind them by which gpg is told to take this
+/// very subkey and no other one of the same owner.
 ///
 /// What is neither is shown only if it could be a piece of one: it may be a secret, pasted in the wrong place.
-fn digits(fingerprint: &str) -> Result<&str> {
-    let digits = fingerprint.strip_prefix("0x").or_else(|| fingerprint.strip_prefix("0X")).unwrap_or(fingerprint);
+fn id(fingerprint: &str) -> Result<&str> {
+    let id = fingerprint.strip_prefix("0x").or_else(|| fingerprint.strip_prefix("0X")).unwrap_or(fingerprint);
+    let digits = id.strip_suffix('!').unwrap_or(id);
     let is_hexadecimal = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     // Fingerprints of version 3, 4 and 5.
     if is_hexadecimal && matches!(digits.len(), ID_LENGTH | 32 | 40 | 64) {
-        return Ok(digits);
+        return Ok(id);
     }
     let message = if is_hexadecimal && digits.len() < ID_LENGTH {
         format!("too short for a PGP fingerprint: {fingerprint}")
@@ -118,11 +120,15 @@ mod tests {
         assert_eq!(names, [FULL, "0xBC17301B491B3F21"]);
         assert!(stanzas.iter().all(|stanza| !stanza.is_wrapped()));
         assert_eq!(Pgp.parse("\n").unwrap(), []);
+        // A subkey that gpg is to take, and whichever it likes best, are two.
+        let forced = Pgp.parse(&format!("{FULL}!,{FULL},{}!", FULL.to_lowercase())).unwrap();
+        let names: Vec<_> = forced.iter().map(|stanza| stanza.text(FINGERPRINT)).collect();
+        assert_eq!(names, [&format!("{FULL}!"), FULL]);
     }
 
     #[test]
     fn what_is_no_fingerprint_is_refused_before_gpg_is_asked() {
-        for text in ["491B3F21", "alice@example.com", "hunter2", "--output", "85D7 7543 B3D6 24B6 3CEA"] {
+        for text in ["491B3F21", "alice@example.com", "hunter2", "--output", "85D7 7543 B3D6 24B6 3CEA", "hunter2!"] {
             let error = Pgp.parse(text).unwrap_err();
             assert!(error.to_string().contains("40 hexadecimal digits"), "{error}");
             assert_eq!(error.to_string().contains(text), text == "491B3F21", "{error}");

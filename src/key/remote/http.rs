@@ -1,6 +1,6 @@
 //! HTTP for the services that have no library of their own.
 
-use super::{Limits, Refusal, cause, choose_tls};
+use super::{Limits, Refusal, cause, check_authorities, choose_tls};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, ClientBuilder, RequestBuilder, StatusCode, Url};
 use serde::{Deserialize, Deserializer};
@@ -26,15 +26,13 @@ pub(crate) struct Reply {
     pub(crate) body: Zeroizing<Vec<u8>>,
 }
 
-/// A client in the making: proxies of the environment (but none on the way to this machine itself, as in
-/// Go), the system's certificates or those of `SSL_CERT_FILE`.
-pub(crate) fn client_builder(limits: &Limits, url: &Url) -> ClientBuilder {
+/// A client in the making: proxies of the environment, the system's certificates or those of `SSL_CERT_FILE`.
+fn client_builder(limits: &Limits) -> ClientBuilder {
     choose_tls();
-    let builder = Client::builder()
+    Client::builder()
         .user_agent(concat!("leafcrypt/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(limits.connect)
-        .timeout(limits.request);
-    if is_loopback(url) { builder.no_proxy() } else { builder }
+        .timeout(limits.request)
 }
 
 /// Whether `url` leads to this machine.
@@ -44,15 +42,41 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
     address.map_or(host == "localhost", |address| address.is_loopback())
 }
 
+/// A client for `url`, to which `with` gives what is its own.
+///
+/// # Errors
+/// Those of `with`, and when there are no certificate authorities. What is open needs none.
+pub(crate) fn client(
+    limits: &Limits,
+    url: &Url,
+    with: impl Fn(ClientBuilder) -> Result<ClientBuilder, Refusal>,
+) -> Result<Client, Refusal> {
+    let failed = |error: &reqwest::Error| Refusal::new(format!("no connection can be made: {}", said(error)));
+    let error = match with(client_builder(limits))?.build() {
+        Ok(client) => return Ok(client),
+        Err(error) => error,
+    };
+    match check_authorities() {
+        Ok(()) => Err(failed(&error)),
+        Err(_) if url.scheme() == "http" => {
+            let builder = with(client_builder(limits).tls_certs_only([]))?;
+            builder.build().map_err(|error| failed(&error))
+        }
+        Err(refusal) => Err(refusal),
+    }
+}
+
 impl Http {
-    /// A client of `builder`.
+    /// A client for `url`, to which `with` gives what is its own.
     ///
     /// # Errors
-    /// When there are no certificates, or those given are none.
-    pub(crate) fn new(builder: ClientBuilder, limits: Limits) -> Result<Self, Refusal> {
-        let client =
-            builder.build().map_err(|error| Refusal::new(format!("no connection can be made: {}", said(&error))))?;
-        Ok(Http { client, limits })
+    /// Those of `with`, and when there are no certificate authorities.
+    pub(crate) fn new(
+        limits: Limits,
+        url: &Url,
+        with: impl Fn(ClientBuilder) -> Result<ClientBuilder, Refusal>,
+    ) -> Result<Self, Refusal> {
+        Ok(Http { client: client(&limits, url, with)?, limits })
     }
 
     /// Sends the request that `make` makes, again when the service cannot serve it at the moment.

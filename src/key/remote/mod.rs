@@ -12,12 +12,16 @@
     allow(dead_code, unused_imports, reason = "no service uses all of it")
 )]
 
+mod authorities;
 #[cfg(feature = "client")]
 mod http;
+mod proxies;
 mod refusal;
 
+pub(crate) use authorities::check_authorities;
 #[cfg(feature = "client")]
-pub(crate) use http::{Http, Reply, client_builder, is_loopback, secret_text};
+pub(crate) use http::{Http, Reply, client, is_loopback, secret_text};
+pub(crate) use proxies::proxies;
 pub(crate) use refusal::{Refusal, cause, is_unconnected, words};
 
 use super::{Answer, Environment, Opener, Search, Stanza};
@@ -59,9 +63,8 @@ impl Limits {
 
     /// Those of the environment; one request may take so long as `usual`, when it says nothing.
     pub(crate) fn of_or(environment: &Environment, usual: Duration) -> Self {
-        let said = environment.get_filled(REQUEST_ENV).and_then(|text| text.to_str()?.parse::<f64>().ok());
-        let request = said.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).filter(|time| !time.is_zero());
-        Self::within(request.unwrap_or(usual), RETRIES)
+        // What makes no sense is told before anybody is asked.
+        Self::within(said_time(environment).ok().flatten().unwrap_or(usual), RETRIES)
     }
 
     /// Those of a request that may take so long.
@@ -80,13 +83,25 @@ impl Limits {
     }
 }
 
+/// How long one request may take, if the environment says it.
+fn said_time(environment: &Environment) -> Result<Option<Duration>, Refusal> {
+    let Some(text) = environment.get_filled(REQUEST_ENV) else { return Ok(None) };
+    let seconds = text.to_str().and_then(|text| text.trim().parse().ok());
+    let time = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).filter(|time| !time.is_zero());
+    time.map(Some).ok_or_else(|| {
+        let refusal = Refusal::new(format!("{REQUEST_ENV}={} is no number of seconds above 0", text.display()));
+        refusal.hint(format!("{REQUEST_ENV}=30"))
+    })
+}
+
 /// Waits for `future` on the runtime that all services share. Its own thread drives connections, so that
 /// calls from several threads do not wait for each other.
 ///
 /// # Errors
-/// When the system has no thread for it.
+/// When the system has no thread for it, or the environment does not say how long to wait.
 pub(crate) fn wait_for<F: Future>(future: F) -> Result<F::Output, Refusal> {
     static RUNTIME: OnceLock<Result<Runtime, String>> = OnceLock::new();
+    said_time(&Environment::of_process())?;
     let start = || Builder::new_multi_thread().worker_threads(1).enable_all().thread_name("network").build();
     match RUNTIME.get_or_init(|| start().map_err(|error| error.to_string())) {
         Ok(runtime) => Ok(runtime.block_on(future)),
@@ -101,13 +116,6 @@ pub(super) fn choose_tls() {
         // Fails only when one was chosen before, by a program that uses this library.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
-}
-
-/// Whether a URL leads to this machine, by its text.
-pub(super) fn is_loopback_text(url: &std::ffi::OsStr) -> bool {
-    let url = url.to_string_lossy();
-    let host = url.split_once("://").map_or(&*url, |(_, rest)| rest);
-    ["localhost", "127.", "[::1]"].iter().any(|name| host.starts_with(name))
 }
 
 /// A service that opens stanzas, for one run of the program.

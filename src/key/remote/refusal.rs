@@ -1,6 +1,7 @@
 //! Why a service did not do what it was asked.
 
 use crate::error::Error;
+use crate::key::named::Misplaced;
 use crate::key::stanza::printable_within;
 use crate::key::{Search, Stanza};
 use rustls::CertificateError as Wrong;
@@ -132,6 +133,13 @@ impl Refusal {
     }
 }
 
+/// Nobody was asked: what says who we are stands in the wrong place.
+impl From<Misplaced> for Refusal {
+    fn from(misplaced: Misplaced) -> Self {
+        Refusal::without_identity(misplaced.to_string()).hint(misplaced.hint())
+    }
+}
+
 /// What an answer says to people that is none of the service's own: of a page its text, and not much of it.
 pub(crate) fn words(body: &[u8]) -> String {
     const ENOUGH: usize = 200;
@@ -156,10 +164,12 @@ pub(crate) fn cause(error: &(dyn StdError + 'static)) -> Refusal {
     use std::io::ErrorKind as Io;
     let mut innermost = error;
     let (mut timed_out, mut hung_up, mut tunnel) = (false, false, None);
+    let mut asked = is_unconnected(error);
     let mut host = None;
     loop {
         host = host.or_else(|| host_of(innermost));
         let io = innermost.downcast_ref::<std::io::Error>();
+        asked |= io.is_some();
         let is = |kinds: &[Io]| io.is_some_and(|io| kinds.contains(&io.kind()));
         timed_out |= is(&[Io::TimedOut]);
         hung_up |= is(&[Io::UnexpectedEof, Io::ConnectionReset, Io::ConnectionAborted, Io::BrokenPipe]);
@@ -205,7 +215,8 @@ pub(crate) fn cause(error: &(dyn StdError + 'static)) -> Refusal {
     if hung_up || CLOSED.contains(&&*said) {
         return Refusal { hung_up: true, ..Refusal::new("it closed the connection without an answer") };
     }
-    let refusal = Refusal::new(format!("it cannot be reached: {said}"));
+    // Libraries also fail before they ask anybody.
+    let refusal = Refusal::new(if asked { format!("it cannot be reached: {said}") } else { said.clone() });
     if said.starts_with(UNKNOWN) {
         let refusal = host.iter().fold(refusal, |refusal, host| refusal.looking_for(host));
         return refusal.hint("is its name right, and is there a proxy to go by? HTTPS_PROXY=http://HOST:PORT");
@@ -255,6 +266,7 @@ mod tests {
     fn the_innermost_error_is_said() {
         let refused = io::Error::other(io::Error::new(io::ErrorKind::ConnectionRefused, "refused by the peer"));
         assert_eq!(cause(&refused).why, "it cannot be reached: refused by the peer");
+        assert_eq!(cause(&std::fmt::Error).why, std::fmt::Error.to_string());
         let late = io::Error::new(io::ErrorKind::TimedOut, "x");
         assert_eq!(cause(&late).why, "it did not answer in time");
         let certificate = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);

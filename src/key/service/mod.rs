@@ -48,6 +48,13 @@ impl Address {
         match text.trim().split_once(':') {
             Some(("tcp" | "tcp4" | "tcp6", rest)) => {
                 let host = rest.strip_prefix("//").ok_or_else(wrong)?.trim_end_matches('/');
+                if host.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok()) {
+                    // To sops it is every network, and anybody who gets there may open files.
+                    let hint = format!(
+                        "name the host as well: 127.0.0.1{host} for this machine, 0.0.0.0{host} for all networks"
+                    );
+                    return Err(Error::new(Kind::Generic, format!("the address has no host: {text:?}")).hint(hint));
+                }
                 let is_port = |(name, port): (&str, &str)| !name.is_empty() && port.parse::<u16>().is_ok();
                 let is_host = |c: char| c.is_ascii_alphanumeric() || "-._:[]%".contains(c);
                 let right = host.rsplit_once(':').is_some_and(is_port) && host.chars().all(is_host);
@@ -95,19 +102,10 @@ mod tests {
         ] {
             assert_eq!(Address::parse(text).unwrap().to_string(), expected);
         }
-        for wrong in [
-            "",
-            "x",
-            "127.0.0.1:5000",
-            "tcp://host",
-            "tcp://:1",
-            "tcp://a b:1",
-            "tcp://a/b:1",
-            "http://a:1",
-            "unix://a",
-        ] {
+        for wrong in ["", "x", "127.0.0.1:5000", "tcp://host", "tcp://a b:1", "tcp://a/b:1", "http://a:1", "unix://a"] {
             let error = Address::parse(wrong).unwrap_err();
             assert!(error.hints()[0].contains("unix:///PATH"), "{wrong}");
         }
+        assert!(Address::parse("tcp://:5000").unwrap_err().hints()[0].contains("127.0.0.1:5000 for this machine"));
     }
 }

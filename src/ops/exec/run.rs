@@ -89,6 +89,7 @@ impl Run {
 
     fn command(&self, program: &Program, user: Option<&User>, variables: &[(String, SecretBytes)]) -> Command {
         let mut command = program.command();
+        sys::give_originals(&mut command);
         if self.pristine {
             command.env_clear();
         }
