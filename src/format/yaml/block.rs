@@ -105,7 +105,7 @@ fn insertion(document: &Document, root: EntryId, metadata: &Value) -> (usize, St
     let newline = newline_of(text);
     let block = emit::emit_block(&block, column, newline, document.block_indent);
     if document.ends_open() && document.roots().last() == Some(&root) {
-        return (last_key(document, root), block);
+        return (last_key(document, root, column), block);
     }
     let at = document_end(text, span.end);
     if at < text.len() || text.is_empty() || text.ends_with(['\n', '\r']) {
@@ -115,8 +115,9 @@ fn insertion(document: &Document, root: EntryId, metadata: &Value) -> (usize, St
     }
 }
 
-/// Where the lines of the last key of `root` begin, with the comments directly above it.
-fn last_key(document: &Document, root: EntryId) -> usize {
+/// Where the lines of the last key of `root` begin, with the comments directly above it. One that is indented deeper
+/// than the keys, which are at `column`, stays behind the value above: behind the block, sops would take it for the block's.
+fn last_key(document: &Document, root: EntryId, column: usize) -> usize {
     let text = document.text();
     let (before_last, _) = document.children(root).fold((None, None), |(_, last), next| (last, Some(next)));
     let Some(before_last) = before_last else { return own_line(text, document.entry(root).span().start) };
@@ -126,9 +127,11 @@ fn last_key(document: &Document, root: EntryId) -> usize {
     let mut comments = None;
     loop {
         let next = line_behind(text, at);
-        let line = text[at..next].trim_end_matches(SEPARATORS).trim_ascii();
+        let indented = text[at..next].trim_end_matches(SEPARATORS).trim_ascii_end();
+        let line = indented.trim_ascii_start();
         match line.bytes().next() {
             None if at < text.len() => comments = None,
+            Some(b'#') if indented.len() - line.len() > column => comments = None,
             Some(b'#') => _ = comments.get_or_insert(at),
             _ => return comments.unwrap_or(at),
         }
@@ -154,5 +157,32 @@ pub(super) fn document_end(text: &str, from: usize) -> usize {
         }
         at = line_behind(text, at);
         at_line_start = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::{Format, yaml::Yaml};
+
+    /// The text with `sops:` where the block goes.
+    fn with_block(text: &str) -> String {
+        let document = Yaml.index(text.to_owned()).expect("YAML");
+        let [(at, _)] = insertions(&document, &Value::Map(Vec::new()))[..] else { panic!("one block") };
+        format!("{}sops:\n{}", &text[..at], &text[at..])
+    }
+
+    #[test]
+    fn the_block_above_the_last_key_takes_no_comment_of_the_value_above() {
+        for (above, below) in [
+            ("a: 1\n", "# c\nb: |\n  t\n  "),
+            ("a: 1\n\n", "# c\n# d\nb: |\n  t\n  "),
+            ("a: 1\n  # c\n", "b: |\n  t\n  "),
+            ("a:\n  b: 1\n  # c\n", "# d\nb: |\n  t\n  "),
+            ("a:\n  b: 1\n# c\n\n\t # d\n", "b: |\n  t\n  "),
+            (" a: 1\n  # c\n", " # d\n b: |\n  t\n  "),
+        ] {
+            assert_eq!(with_block(&format!("{above}{below}")), format!("{above}sops:\n{below}"));
+        }
     }
 }
