@@ -260,8 +260,8 @@ pub(super) fn mark_in_tag(at: usize) -> Refused {
 /// Checks the tabs between the values.
 ///
 /// At the beginning of a line, or behind the `-`, `?` or `:` that stands there, go-yaml takes no tab, not even on a line
-/// without text, but for three places: between brackets; behind a plain value, where the tab stands deeper than what
-/// the value belongs to; and between `?` or `:` and a comment.
+/// without text, but for four places: between brackets; behind a plain value, where the tab stands deeper than what
+/// the value belongs to; between `?` or `:` and a comment; and between comments on lines of their own.
 pub(super) fn tabs(document: &Document) -> Result<(), Refused> {
     let text = document.text();
     let mut next: EntryId = 0;
@@ -295,7 +295,8 @@ pub(super) fn tabs(document: &Document) -> Result<(), Refused> {
             }
             next += 1;
         }
-        if tab < brackets_end || last.is_some_and(|last| tab < document.entry(last).span().end) {
+        let last_end = last.map_or(0, |last| document.entry(last).span().end);
+        if tab < brackets_end || tab < last_end {
             continue;
         }
         let is_behind_plain = last.is_some_and(|last| {
@@ -308,12 +309,29 @@ pub(super) fn tabs(document: &Document) -> Result<(), Refused> {
             });
             is_plain && is_blank && tab - line > column
         });
-        if !is_behind_plain {
+        if !is_behind_plain && !is_between_comments(text, last_end, line, tab) {
             return Err(misplaced_tab(tab));
         }
         blank_from = tab;
     }
     Ok(())
+}
+
+/// Whether nothing but blanks stands around the `tab` in the line that begins at `line`, up to a comment above and one
+/// below: go-yaml looks behind a comment for the next one. The last value ends at `from`.
+fn is_between_comments(text: &str, from: usize, line: usize, tab: usize) -> bool {
+    /// As far as go-yaml looks, from the line break behind the comment.
+    const FARTHEST: usize = 511;
+    let bytes = text.as_bytes();
+    let window = &bytes[line.saturating_sub(FARTHEST).max(from.min(line))..line];
+    let above = line - window.len() + window.trim_ascii_end().len();
+    let blanks = bytes[tab..].iter().take(FARTHEST).take_while(|byte| byte.is_ascii_whitespace()).count();
+    let comment = super::place::line_start(text, above);
+    comment >= from
+        && text[comment..above].trim_ascii_start().starts_with('#')
+        && bytes[line..tab].iter().all(|&byte| byte == b' ')
+        && bytes.get(tab + blanks) == Some(&b'#')
+        && tab + blanks - above <= FARTHEST
 }
 
 #[cfg(test)]
@@ -340,6 +358,10 @@ mod tests {
             "a: \"x\n\ty\"\n",
             "a: |\n  - \tx\n  \t\n",
             "a: {b: 1,\n\n\t# c\n\tc: 2\n}\n",
+            "a: 1\n# c\n\t# d\nb: 2\n",
+            "a: '1'\r\n  # c\r\n\t\r\n \t\r\n\t # d\r\nb: 2\r\n",
+            "a:\n  # c\n\t# d\n  - 1\n  # e\n\t\n# f\n",
+            "# c\n\t# d\na: 1\n",
         ] {
             assert!(Yaml.index(text.to_owned()).is_ok(), "{text:?}");
         }
@@ -355,6 +377,10 @@ mod tests {
             ("a: [1]\n\t\nb: 1\n", 7),
             ("a:\n-\t1\n", 4),
             ("?\ta\n: b\n", 1),
+            ("a: '1' # c\n\t# d\nb: 2\n", 11),
+            ("a: '1\n  # c'\n\t# d\nb: 2\n", 13),
+            ("a: '1'\n# c\n\t\nb: 2\n", 11),
+            ("a:\n# c\n- \t# d\n", 9),
         ] {
             let error = Yaml.index(text.to_owned()).map(drop).unwrap_err();
             let (line, column) = crate::error::line_column(text, at);
