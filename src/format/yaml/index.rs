@@ -451,7 +451,7 @@ impl<'a> Indexer<'a> {
             && let Some(tag) = span.tag_span().and_then(|tag| tag.byte_range())
         {
             // A value that is not there is said to stand where the next token is.
-            full = tag.start..if range.is_empty() { tag.end } else { full.end };
+            full = tag.start..if range.is_empty() { self.anchor_end(anchor, tag.end) } else { full.end };
             flags = flags.with(Flags::TAGGED).with_if(is_alone, Flags::REWRITTEN);
         }
         if let Some(anchor) = &misread_anchor {

@@ -37,10 +37,9 @@ pub(super) fn write_token(document: &Document, id: EntryId, token: &str, out: &m
     let (before, after) = if entry.kind() == Kind::Comment {
         ("#", "")
     } else if entry.is(Flags::IN_FLOW) {
-        write_anchor(document, id, out);
         ("\"", "\"")
     } else if entry.is(Flags::TAGGED) || entry.is(Flags::ALIAS) {
-        write_anchor(document, id, out);
+        // An anchor behind the tag goes with it: the copies of its aliases are written out.
         ("", "")
     } else {
         match entry.style() {
@@ -69,9 +68,6 @@ pub(super) fn write_scalar(document: &Document, id: EntryId, scalar: Scalar<'_>,
     }
     if entry.parent().is_none() {
         return Ok(()); // A null: the `sops` block takes its place.
-    }
-    if entry.is(Flags::TAGGED) {
-        write_anchor(document, id, out);
     }
     let text = std::str::from_utf8(scalar.bytes).ok().filter(|_| scalar.kind == Kind::Str);
     if let Some(text) = text
@@ -225,25 +221,6 @@ pub(super) fn newline_of(text: &str) -> &'static str {
         Some(at) if text[at..].starts_with("\r\n") => "\r\n",
         Some(at) if text[at..].starts_with('\r') => "\r",
         _ => "\n",
-    }
-}
-
-/// Keeps the anchor of a value whose tag is replaced along with it: aliases still refer to it.
-fn write_anchor(document: &Document, id: EntryId, out: &mut Vec<u8>) {
-    if !document.entry(id).is(Flags::TAGGED) {
-        return;
-    }
-    let raw = document.raw(id);
-    for word in raw.split_whitespace().take(2) {
-        if word.starts_with('&') {
-            if word.contains([':', '?']) {
-                return; // sops does not know it by this name, so no alias is of it.
-            }
-            out.extend_from_slice(word.as_bytes());
-            out.push(b' ');
-        } else if !word.starts_with('!') {
-            return;
-        }
     }
 }
 

@@ -35,6 +35,17 @@ impl Indexer<'_> {
         None
     }
 
+    /// The end of the tag that ends at `tag_end`, with the anchor behind it. `anchor` is the number of the node's anchor.
+    pub(super) fn anchor_end(&self, anchor: usize, tag_end: usize) -> usize {
+        let at = place::skip_to_mark(self.source, tag_end);
+        let rest = &self.source[at..];
+        if anchor == 0 || !rest.starts_with('&') {
+            return tag_end;
+        }
+        let is_end = |c: char| c.is_whitespace() || matches!(c, ',' | '[' | ']' | '{' | '}');
+        at + rest.find(is_end).unwrap_or(rest.len())
+    }
+
     /// Adds what the alias at `range` repeats; `id` is the number of its anchor.
     pub(super) fn alias(&mut self, id: usize, range: Range<usize>) -> Result<()> {
         let target = self.anchors.get(id).copied().flatten();
