@@ -105,7 +105,7 @@ impl Bucket {
             ),
         };
         let url = Url::parse(&url).map_err(|error| Refusal::new(format!("{url} is no address: {error}")))?;
-        let http = Http::new(self.limits, &url, Ok)?;
+        let http = Http::new(self.limits, &url, |builder| Ok(account.trust(builder)))?;
         Ok(Session { account, region, url, http })
     }
 

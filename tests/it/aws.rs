@@ -403,5 +403,5 @@ fn nobody_else_is_contacted() {
     assert_eq!(servers.strangers(), "");
     // Without an endpoint it is Amazon's own host that cannot be found here.
     let lost = servers.run(&keyed(Test::new().file("e.yaml", PLAIN)), &format!("encrypt --kms {arn} e.yaml")).fails();
-    lost.code(1).stderr_has("cannot be reached: https://kms.us-east-1.amazonaws.com/: failed to lookup address");
+    lost.code(1).stderr_has("cannot be reached: kms.us-east-1.amazonaws.com: failed to lookup address");
 }

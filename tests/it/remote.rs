@@ -306,14 +306,44 @@ fn many_keys_are_wrapped_at_the_same_time() {
     }
 }
 
-/// AWS' own name for the authorities, as its other tools know it.
+/// AWS' own names for the authorities, as its other tools know them.
 #[test]
 fn a_bundle_of_aws_is_what_certificates_are_checked_by() {
-    let service = SERVICES.iter().find(|service| service.name == "kms").unwrap();
-    let (way, line) = (service.way(), (service.line)(1));
-    let test = way.wire((service.ready)()).env("SSL_CERT_FILE", "");
-    test.run(&line).fails().code(1).stderr_has("SSL_CERT_FILE=");
-    test.env("AWS_CA_BUNDLE", text(clouds(), "ca")).run(&line).code(0);
+    for service in SERVICES.iter().filter(|service| ["kms", "s3_bucket"].contains(&service.name)) {
+        let (way, line) = (service.way(), (service.line)(1));
+        let test = way.wire((service.ready)()).env("SSL_CERT_FILE", "");
+        test.run(&line).fails().code(1).stderr_has("SSL_CERT_FILE=");
+        test.run_as(&[("AWS_CA_BUNDLE", text(clouds(), "ca"))], &line).code(0);
+        let test = (way.wire((service.ready)()).env("SSL_CERT_FILE", "")).env("AWS_CONFIG_FILE", "profiles");
+        test.file("profiles", format!("[default]\nca_bundle = {}\n", text(clouds(), "ca"))).run(&line).code(0);
+    }
+}
+
+/// A proxy of SOCKS, as `ssh -D` is one: it is told the names of hosts, which are looked up nowhere else, as in Go.
+#[test]
+fn proxies_of_socks_are_gone_by() {
+    let socks = |way: &Way, kind: &str| way.address().replace("http://", &format!("{kind}://"));
+    for service in &SERVICES {
+        for kind in ["socks5", "socks5h"] {
+            let way = service.way();
+            let test = way.wire((service.ready)()).env("HTTPS_PROXY", &socks(&way, kind));
+            test.run(&(service.line)(1)).code(0);
+            assert!(way.asked().iter().any(|asked| asked.contains(service.host)), "{} by {kind}", service.name);
+        }
+    }
+    let service = SERVICES.iter().find(|service| service.name == "hc_vault").unwrap();
+    for kind in ["socks5", "socks5h"] {
+        let way = service.way();
+        let test = way.wire((service.ready)()).env("HTTPS_PROXY", &socks(&way, kind));
+        test.sops(&(service.line)(1)).code(0);
+        assert!(!way.asked().is_empty(), "sops by {kind}");
+        // The proxy says no.
+        let closed = Way::to(&[]);
+        let test = test.env("HTTPS_PROXY", &socks(&closed, kind));
+        let refused = test.run(&(service.line)(1)).fails().code(1);
+        refused.stderr_has("proxy").stderr_has("hint: HTTPS_PROXY");
+        assert_eq!(closed.asked(), ["CONNECT vault.test"]);
+    }
 }
 
 /// Authorities that are none are named, by every service, and nobody is asked. What is open needs none.
@@ -324,12 +354,10 @@ fn authorities_that_are_none_are_named() {
         let test = way.wire((service.ready)()).env("SSL_CERT_FILE", "").env(name, value);
         let refused = test.run(&(service.line)(1)).code(1).stderr_lacks("reached");
         let named = refused.stderr.contains(&format!("no secure connection: {name}={value} {why}"));
-        // AWS' library makes a connection and trusts nobody.
-        assert!(named || service.name == "kms", "{}: {refused:?}", service.name);
-        let hint = if named { format!("unset {name}") } else { "SSL_CERT_FILE=ca.pem".to_owned() };
-        refused.stderr_has("no secure connection").stderr_has(&hint);
+        assert!(named, "{}: {refused:?}", service.name);
+        refused.stderr_has("no secure connection").stderr_has(&format!("unset {name}"));
         let asked = way.asked();
-        assert!(asked.is_empty() || service.name == "kms", "{}: {asked:?}", service.name);
+        assert!(asked.is_empty(), "{}: {asked:?}", service.name);
     };
     for service in &SERVICES {
         check(service, "SSL_CERT_FILE", "/nowhere/ca.pem", "cannot be read: No such file");

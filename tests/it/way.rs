@@ -1,4 +1,4 @@
-//! The way to every service: a proxy behind which the vendors' own host names lead to servers of the tests, over TLS, and
+//! The way to every service: a proxy of HTTP and of SOCKS behind which the vendors' own host names lead to servers of the tests, over TLS, and
 //! where each of these servers can be made to misbehave. What was asked of whom is written down.
 
 use crate::builder::Test;
@@ -92,24 +92,55 @@ impl Way {
     }
 }
 
+/// The version that a request for a tunnel by SOCKS begins with.
+const SOCKS: [u8; 1] = [5];
+
 impl Shared {
-    fn serve(&self, mut stream: TcpStream) -> Option<()> {
-        let (head, _) = request(&mut stream)?;
+    /// Lets a tunnel through to a host that is known; its name.
+    fn tunnel(&self, stream: &mut TcpStream) -> Option<String> {
+        let (head, _) = request(stream)?;
         let host = head.split(' ').nth(1)?.split(':').next()?.to_owned();
-        let known = self.fates.lock().unwrap().contains_key(&host);
-        if !known || !head.starts_with("CONNECT ") {
+        if !head.starts_with("CONNECT ") || !self.is_known(&host) {
             self.asked.lock().unwrap().push(format!("CONNECT {host}"));
-            return stream.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n").ok();
+            stream.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n").ok()?;
+            return None;
         }
         stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").ok()?;
+        Some(host)
+    }
+
+    /// The same by SOCKS 5 (RFC 1928), without a password. The host is wanted by its name: who looks it up beforehand is
+    /// let through nowhere.
+    fn tunnel_of_socks(&self, stream: &mut TcpStream) -> Option<String> {
+        let methods = take(stream, 2)?[1];
+        take(stream, methods)?;
+        stream.write_all(&[5, 0]).ok()?;
+        let by_name = take(stream, 4)?[3] == 3;
+        let length = take(stream, 1)?[0];
+        let host = String::from_utf8(take(stream, length)?).ok().filter(|_| by_name)?;
+        take(stream, 2)?;
+        let known = self.is_known(&host);
+        stream.write_all(&[5, if known { 0 } else { 2 }, 0, 1, 0, 0, 0, 0, 0, 0]).ok()?;
+        if !known {
+            self.asked.lock().unwrap().push(format!("CONNECT {host}"));
+        }
+        Some(host).filter(|_| known)
+    }
+
+    fn is_known(&self, host: &str) -> bool {
+        self.fates.lock().unwrap().contains_key(host)
+    }
+
+    fn serve(&self, mut stream: TcpStream) -> Option<()> {
+        let mut first = [0];
+        stream.peek(&mut first).ok()?;
+        let host = if first == SOCKS { self.tunnel_of_socks(&mut stream)? } else { self.tunnel(&mut stream)? };
         let connection = ServerConnection::new(Arc::clone(&self.tls)).unwrap();
         let mut stream = StreamOwned::new(connection, stream);
         let (head, body) = request(&mut stream)?;
         let mut words = head.split(' ');
         let (method, target) = (words.next()?, words.next()?);
-        // AWS' library names the host in the tunnel as well.
-        let path = target.strip_prefix("https://").map_or(target, |rest| &rest[rest.find('/').unwrap_or(0)..]);
-        let asked = format!("{method} {host}{path}");
+        let asked = format!("{method} {host}{target}");
         self.asked.lock().unwrap().push(asked);
         let fate = self.fates.lock().unwrap()[&host].clone();
         match fate {
@@ -146,6 +177,12 @@ impl Shared {
         stream.conn.send_close_notify();
         stream.flush().ok()
     }
+}
+
+/// The next bytes.
+fn take(stream: &mut TcpStream, length: u8) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; length.into()];
+    stream.read_exact(&mut bytes).ok().map(|()| bytes)
 }
 
 /// Reads a request: its head without the last line break, and its body.

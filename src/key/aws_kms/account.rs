@@ -6,7 +6,8 @@
 //! nobody else waits for an address that does not answer.
 
 use super::Refusal;
-use crate::key::remote::{Limits, cause};
+use super::transport::{http_client, trusting};
+use crate::key::remote::{Limits, cause, certificates_in};
 use crate::key::{Environment, named};
 use crate::sys;
 use aws_config::ecs::EcsCredentialsProvider;
@@ -23,12 +24,11 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_kms::error::ConnectorError;
-use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::{Builder, Connector, tls};
 use aws_types::origin::Origin;
 use aws_types::os_shim_internal::{Env, Fs};
-use rustls::pki_types::pem::PemObject as _;
+use reqwest::Certificate;
+#[cfg(feature = "s3")]
+use reqwest::ClientBuilder;
 use std::time::{Duration, SystemTime};
 
 /// Credentials that end so soon are not used any more.
@@ -48,6 +48,7 @@ pub(crate) struct Account {
     pub(crate) config: SdkConfig,
     /// Who it is, for messages.
     pub(crate) identity: String,
+    authorities: Option<Vec<Certificate>>,
     expiry: Option<SystemTime>,
 }
 
@@ -55,6 +56,12 @@ impl Account {
     /// Whether the credentials are still good for a call.
     pub(crate) fn is_fresh(&self) -> bool {
         self.expiry.is_none_or(|expiry| expiry > SystemTime::now() + MARGIN)
+    }
+
+    /// Has a client in the making check certificates by the authorities that AWS' own tools are told of.
+    #[cfg(feature = "s3")]
+    pub(crate) fn trust(&self, builder: ClientBuilder) -> ClientBuilder {
+        trusting(self.authorities.clone(), builder)
     }
 
     /// Finds credentials.
@@ -68,16 +75,8 @@ impl Account {
         }
         let retries = retries(environment, written.as_ref())?;
         let region = Region::new(wanted.region.clone());
-        let trust = trust(environment)?;
-        let client = Builder::new().build_with_connector_fn(move |settings, components| {
-            let mut connector = Connector::builder()
-                .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
-                .tls_context(trust.clone())
-                .proxy_config(ProxyConfig::from_env());
-            connector.set_connector_settings(settings.cloned());
-            connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
-            connector.build()
-        });
+        let authorities = authorities(environment, written.as_ref())?;
+        let client = http_client(authorities.clone(), limits);
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(limits.connect)
             .operation_attempt_timeout(limits.request)
@@ -120,7 +119,7 @@ impl Account {
         }
         let identity = describe(environment, &credentials, wanted);
         if wanted.role.is_empty() {
-            return Ok(Account { config, identity, expiry: credentials.expiry() });
+            return Ok(Account { config, identity, authorities, expiry: credentials.expiry() });
         }
         let provider = AssumeRoleProvider::builder(&wanted.role)
             .session_name(session_name())
@@ -135,7 +134,7 @@ impl Account {
         let identity = format!("the role {} (assumed with {identity})", wanted.role);
         let expiry = assumed.expiry();
         let config = config.into_builder().credentials_provider(SharedCredentialsProvider::new(assumed)).build();
-        Ok(Account { config, identity, expiry })
+        Ok(Account { config, identity, authorities, expiry })
     }
 }
 
@@ -178,26 +177,13 @@ fn check_endpoint(name: &str, url: &str) -> Result<(), Refusal> {
     Err(Refusal::new(format!("{name} is no address")).hint(format!("{name}=https://HOST")))
 }
 
-/// The authorities that certificates of services are checked by: those of `AWS_CA_BUNDLE`, or else the system's.
-fn trust(environment: &Environment) -> Result<tls::TlsContext, Refusal> {
-    let store = match environment.get_filled("AWS_CA_BUNDLE") {
-        Some(path) => {
-            let hint = "AWS_CA_BUNDLE names a file of certificates in PEM";
-            let bundle = std::fs::read(&path)
-                .map_err(|error| Refusal::new(format!("AWS_CA_BUNDLE cannot be read: {error}")).hint(hint))?;
-            let mut roots = rustls::RootCertStore::empty();
-            let certificates = rustls::pki_types::CertificateDer::pem_slice_iter(&bundle);
-            let is_good = |certificate: Result<_, _>| certificate.is_ok_and(|it| roots.add(it).is_ok());
-            if !certificates.map(is_good).fold(None, |all, good| Some(all.unwrap_or(true) && good)).unwrap_or(false) {
-                return Err(Refusal::new("AWS_CA_BUNDLE holds no certificate, or a damaged one").hint(hint));
-            }
-            tls::TrustStore::empty().with_pem_certificate(bundle)
-        }
-        // The SDK expects that there is one. Without, no secure connection is made, which is said then.
-        None if rustls_native_certs::load_native_certs().certs.is_empty() => tls::TrustStore::empty(),
-        None => tls::TrustStore::default(),
-    };
-    tls::TlsContext::builder().with_trust_store(store).build().map_err(|error| cause(&error))
+/// The authorities that certificates are checked by instead of the system's, if there are any.
+fn authorities(environment: &Environment, written: Option<&ProfileSet>) -> Result<Option<Vec<Certificate>>, Refusal> {
+    const NAME: &str = "AWS_CA_BUNDLE, or ca_bundle of the profile,";
+    let Some(path) = setting(environment, written, "AWS_CA_BUNDLE", "ca_bundle") else { return Ok(None) };
+    let unreadable = |error| Refusal::new(format!("{NAME} cannot be read: {error}"));
+    let found = std::fs::read(path).map_err(unreadable).and_then(|pem| certificates_in(NAME, &pem));
+    found.map(Some).map_err(|refusal| refusal.hint("it names a file of certificates in PEM"))
 }
 
 /// The profile as its files have it. What is wrong with them is said where credentials are looked for.

@@ -6,16 +6,15 @@ use crate::document::Value;
 use crate::key::remote::{Service, answered, cause, is_unconnected, wait_for};
 use crate::key::{Environment, Stanza};
 use crate::secret::SecretBytes;
-use aws_sdk_kms::config::interceptors::{BeforeTransmitInterceptorContextRef, InterceptorContext};
+use aws_sdk_kms::config::interceptors::InterceptorContext;
 use aws_sdk_kms::config::retry::{ClassifyRetry, RetryAction};
-use aws_sdk_kms::config::{ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_kms::error::{BoxError, ProvideErrorMetadata, SdkError};
+use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::{Client, config};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// An account that one thread finds while others wait.
 type Place = Arc<Mutex<Option<Arc<Account>>>>;
@@ -35,13 +34,12 @@ impl Kms {
     /// Has the service wrap `part`.
     pub(super) fn wrap(&self, stanza: &Stanza, part: &[u8]) -> Result<String, Refusal> {
         let account = self.account(stanza)?;
-        let asked = Asked::default();
-        let request = client(&account, &asked)
+        let request = client(&account)
             .encrypt()
             .key_id(stanza.text(ARN))
             .set_encryption_context(context(stanza))
             .plaintext(Blob::new(part));
-        let output = wait_for(request.send())?.map_err(|error| asked.refused(error).with(&account.identity))?;
+        let output = wait_for(request.send())?.map_err(|error| refused(error).with(&account.identity))?;
         answered(stanza, &account.identity);
         let wrapped = output.ciphertext_blob.ok_or_else(|| no_answer().with(&account.identity))?;
         Ok(STANDARD.encode(wrapped.into_inner()))
@@ -71,56 +69,21 @@ impl Service for Kms {
             .decode(stanza.text(Stanza::ENC).trim())
             .map_err(|_| Refusal::new("its wrapped data key is damaged, it is no base64"))?;
         let account = self.account(stanza)?;
-        let asked = Asked::default();
-        let request = client(&account, &asked)
+        let request = client(&account)
             .decrypt()
             .key_id(stanza.text(ARN))
             .set_encryption_context(context(stanza))
             .ciphertext_blob(Blob::new(wrapped));
-        let output = wait_for(request.send())?.map_err(|error| asked.refused(error).with(&account.identity))?;
+        let output = wait_for(request.send())?.map_err(|error| refused(error).with(&account.identity))?;
         answered(stanza, &account.identity);
         let part = output.plaintext.ok_or_else(|| no_answer().with(&account.identity))?;
         Ok(SecretBytes::from(part.into_inner()))
     }
 }
 
-fn client(account: &Account, asked: &Asked) -> Client {
-    let settings = config::Builder::from(&account.config).retry_classifier(OnceConnected).interceptor(asked.clone());
+fn client(account: &Account) -> Client {
+    let settings = config::Builder::from(&account.config).retry_classifier(OnceConnected);
     Client::from_conf(settings.build())
-}
-
-/// Where a request went, which the errors of the SDK do not say.
-#[derive(Clone, Debug, Default)]
-struct Asked(Arc<OnceLock<String>>);
-
-impl Asked {
-    /// What the service, or the way to it, said.
-    fn refused<E>(&self, error: SdkError<E>) -> Refusal
-    where
-        E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
-    {
-        let refusal = refused(error);
-        match self.0.get() {
-            Some(url) => refusal.looking_for(url),
-            None => refusal,
-        }
-    }
-}
-
-impl Intercept for Asked {
-    fn name(&self) -> &'static str {
-        "where it went"
-    }
-
-    fn read_before_transmit(
-        &self,
-        context: &BeforeTransmitInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        self.0.get_or_init(|| context.request().uri().to_owned());
-        Ok(())
-    }
 }
 
 /// Where no connection can be made none is tried again.

@@ -9,6 +9,7 @@
 mod account;
 mod arn;
 mod calls;
+mod transport;
 
 #[cfg(feature = "s3")]
 pub(crate) use account::{Account, Wanted, configured_region};

@@ -3,7 +3,7 @@
 use super::Refusal;
 use crate::key::Environment;
 use crate::key::named::check_path;
-use crate::key::remote::{Http, Limits, RETRIES, is_loopback};
+use crate::key::remote::{Http, Limits, RETRIES, certificates_in, is_loopback};
 use reqwest::{Certificate, ClientBuilder, Identity, Proxy, Url, redirect};
 use std::ffi::OsString;
 use std::net::{SocketAddr, ToSocketAddrs as _};
@@ -180,7 +180,7 @@ fn certificates(environment: &Environment, mut builder: ClientBuilder) -> Result
     if let Some((name, file)) = variable(environment, "CACERT") {
         authorities.extend(read_authorities(&name, file.as_ref())?);
     } else if let Some((name, pem)) = variable(environment, "CACERT_BYTES") {
-        authorities.extend(bundle(&name, pem.to_string_lossy().as_bytes())?);
+        authorities.extend(certificates_in(&name, pem.to_string_lossy().as_bytes())?);
     } else if let Some((name, folder)) = variable(environment, "CAPATH") {
         check_path(&name, &folder)?;
         let unreadable = |error: std::io::Error| Refusal::new(format!("{name} cannot be read: {error}"));
@@ -221,15 +221,7 @@ fn read(name: &str, file: &Path) -> Result<Zeroizing<Vec<u8>>, Refusal> {
 }
 
 fn read_authorities(name: &str, file: &Path) -> Result<Vec<Certificate>, Refusal> {
-    bundle(&format!("{name}={}", file.display()), &read(name, file)?)
-}
-
-fn bundle(name: &str, pem: &[u8]) -> Result<Vec<Certificate>, Refusal> {
-    let found = Certificate::from_pem_bundle(pem).unwrap_or_default();
-    if found.is_empty() {
-        return Err(Refusal::new(format!("{name} holds no certificate in PEM")));
-    }
-    Ok(found)
+    certificates_in(&format!("{name}={}", file.display()), &read(name, file)?)
 }
 
 /// Where the server is, to be asked under another name: the one that its certificate is for.

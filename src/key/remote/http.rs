@@ -2,7 +2,10 @@
 
 use super::{Limits, Refusal, cause, check_authorities, choose_tls};
 use reqwest::header::HeaderMap;
-use reqwest::{Client, ClientBuilder, RequestBuilder, StatusCode, Url};
+use reqwest::{Certificate, Client, ClientBuilder, RequestBuilder, StatusCode, Url};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use serde::{Deserialize, Deserializer};
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -109,14 +112,39 @@ fn is_temporary(status: StatusCode) -> bool {
 async fn read(mut response: reqwest::Response) -> Result<Reply, Refusal> {
     let status = response.status();
     let headers = std::mem::take(response.headers_mut());
+    Ok(Reply { status, headers, body: read_body(&mut response).await? })
+}
+
+/// The whole of an answer's body.
+///
+/// # Errors
+/// When it breaks off, or does not end.
+pub(crate) async fn read_body(response: &mut reqwest::Response) -> Result<Zeroizing<Vec<u8>>, Refusal> {
     let mut body = Zeroizing::new(Vec::with_capacity(1 << 14));
     while let Some(chunk) = response.chunk().await.map_err(|error| cause(&error))? {
         if body.len() + chunk.len() > LONGEST_ANSWER {
+            let status = response.status();
             return Err(Refusal::new(format!("it answered {status} with more than {} MiB", LONGEST_ANSWER >> 20)));
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Reply { status, headers, body })
+    Ok(body)
+}
+
+/// The certificates in `pem`, which are those that `name` names.
+///
+/// # Errors
+/// When there is none, or a damaged one.
+pub(crate) fn certificates_in(name: &str, pem: &[u8]) -> Result<Vec<Certificate>, Refusal> {
+    let good = |found: Result<CertificateDer<'_>, _>| {
+        let found = found.ok()?;
+        RootCertStore::empty().add(found.clone()).ok()?;
+        Certificate::from_der(&found).ok()
+    };
+    let found: Option<Vec<Certificate>> = CertificateDer::pem_slice_iter(pem).map(good).collect();
+    found
+        .filter(|found| !found.is_empty())
+        .ok_or_else(|| Refusal::new(format!("{name} holds no certificate in PEM, or a damaged one")))
 }
 
 /// Reads a text that is secret, for a field of an answer.

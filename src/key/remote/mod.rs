@@ -20,7 +20,7 @@ mod refusal;
 
 pub(crate) use authorities::check_authorities;
 #[cfg(feature = "client")]
-pub(crate) use http::{Http, Reply, client, is_loopback, secret_text};
+pub(crate) use http::{Http, Reply, certificates_in, client, is_loopback, read_body, secret_text};
 pub(crate) use proxies::proxies;
 pub(crate) use refusal::{Refusal, cause, is_unconnected, words};
 

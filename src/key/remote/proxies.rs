@@ -4,6 +4,8 @@ use crate::key::Environment;
 
 /// In Go no proxy is on the way to this machine itself.
 const HERE: &str = "localhost,127.0.0.0/8,::1";
+/// The variables that name proxies.
+const NAMES: [[&str; 2]; 2] = [["HTTPS_PROXY", "https_proxy"], ["HTTP_PROXY", "http_proxy"]];
 
 /// The variables that make the libraries of all services go by the proxies that sops goes by: each reads them for
 /// itself, and by rules that are not those of Go (`golang.org/x/net/http/httpproxy`).
@@ -12,7 +14,20 @@ pub(crate) fn proxies(environment: &Environment) -> Vec<(&'static str, Option<St
     // Go does not know it, and sops asks without.
     let unknown = ["ALL_PROXY", "all_proxy"].into_iter().filter(|name| environment.get(name).is_some());
     let mut changes: Vec<(&'static str, Option<String>)> = unknown.map(|name| (name, None)).collect();
-    if first(["HTTPS_PROXY", "https_proxy"]).or_else(|| first(["HTTP_PROXY", "http_proxy"])).is_some() {
+    let named = NAMES.as_flattened().iter().filter_map(|name| {
+        let url = environment.get_filled(name)?.into_string().ok()?;
+        let (scheme, proxy) = url.split_once("://")?;
+        let scheme = match scheme.to_ascii_lowercase().as_str() {
+            "http" | "https" | "socks4" | "socks4a" | "socks5h" => return None,
+            // In Go it looks hosts up itself as well.
+            "socks5" => "socks5h",
+            // The libraries would ask without a proxy.
+            _ => "http",
+        };
+        Some((*name, Some(format!("{scheme}://{proxy}"))))
+    });
+    changes.extend(named);
+    if NAMES.into_iter().find_map(first).is_some() {
         let said = first(["NO_PROXY", "no_proxy"]).unwrap_or_default();
         changes.push(("NO_PROXY", Some(no_proxy(&said.to_string_lossy()))));
     }
@@ -68,6 +83,10 @@ mod tests {
         for name in ["HTTPS_PROXY", "http_proxy"] {
             let expected = [("NO_PROXY", Some(format!(".x,{HERE}")))];
             assert_eq!(of(&[(name, "http://p:1"), ("NO_PROXY", ""), ("no_proxy", "*.x")]), expected);
+            for (proxy, instead) in [("socks5://u:p@h:1", "socks5h://u:p@h:1"), ("tcp://h:1", "http://h:1")] {
+                let changed = of(&[(name, proxy)]);
+                assert_eq!(changed, [(name, Some(instead.to_owned())), ("NO_PROXY", Some(HERE.to_owned()))]);
+            }
         }
     }
 }

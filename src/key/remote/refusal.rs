@@ -6,7 +6,7 @@ use crate::key::stanza::printable_within;
 use crate::key::{Search, Stanza};
 use rustls::CertificateError as Wrong;
 use std::error::Error as StdError;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 
 /// So much of what a server said is shown.
 const LONGEST: usize = 500;
@@ -14,12 +14,12 @@ const LONGEST: usize = 500;
 const CLOSED: [&str; 2] = ["connection was not ready", "connection closed before message completed"];
 /// What is said of a host that nobody knows, without its name.
 const UNKNOWN: &str = "failed to lookup address";
-/// What hyper says of the way through a proxy.
-const TUNNEL: &str = "tunnel error: ";
+/// What hyper says of the way through a proxy, of HTTP and of SOCKS.
+const TUNNELS: [&str; 2] = ["tunnel error: ", "SOCKS error: "];
 
 /// Why a service did not do what it was asked: one line, with the identity and the answer, and what the
 /// user can do. It holds nothing secret.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Refusal {
     why: String,
     hints: Vec<String>,
@@ -133,6 +133,15 @@ impl Refusal {
     }
 }
 
+/// Passes through libraries that ask by a client of ours.
+impl StdError for Refusal {}
+
+impl Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
 /// Nobody was asked: what says who we are stands in the wrong place.
 impl From<Misplaced> for Refusal {
     fn from(misplaced: Misplaced) -> Self {
@@ -167,6 +176,9 @@ pub(crate) fn cause(error: &(dyn StdError + 'static)) -> Refusal {
     let mut asked = is_unconnected(error);
     let mut host = None;
     loop {
+        if let Some(refusal) = innermost.downcast_ref::<Refusal>() {
+            return refusal.clone();
+        }
         host = host.or_else(|| host_of(innermost));
         let io = innermost.downcast_ref::<std::io::Error>();
         asked |= io.is_some();
@@ -174,7 +186,7 @@ pub(crate) fn cause(error: &(dyn StdError + 'static)) -> Refusal {
         timed_out |= is(&[Io::TimedOut]);
         hung_up |= is(&[Io::UnexpectedEof, Io::ConnectionReset, Io::ConnectionAborted, Io::BrokenPipe]);
         let shown = innermost.to_string();
-        tunnel = tunnel.or_else(|| shown.split_once(TUNNEL).map(|(_, why)| why.to_owned()));
+        tunnel = tunnel.or_else(|| in_tunnel(&shown).map(str::to_owned));
         // An error of the system that holds one of another library does not name it as its source.
         let held = io.and_then(|io| io.get_ref()).map(|held| held as &(dyn StdError + 'static));
         match held.or_else(|| innermost.source()) {
@@ -241,6 +253,11 @@ pub(crate) fn is_unconnected(error: &(dyn StdError + 'static)) -> bool {
     chain.any(|error| error.to_string().starts_with("client error (Connect)"))
 }
 
+/// What was said of the way through a proxy.
+fn in_tunnel(said: &str) -> Option<&str> {
+    TUNNELS.iter().find_map(|tunnel| said.split_once(tunnel)).map(|(_, why)| why)
+}
+
 /// What kept a proxy from being the way; `said` is at the bottom of it.
 fn by_proxy(why: &str, said: &str) -> Refusal {
     let hint = "HTTPS_PROXY and NO_PROXY say by which way it is asked";
@@ -250,7 +267,7 @@ fn by_proxy(why: &str, said: &str) -> Refusal {
             .hint("HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"),
         // What is below is not always told.
         "failed to create underlying connection" => {
-            let why = said.split_once(TUNNEL).map_or_else(|| format!(": {said}"), |_| String::new());
+            let why = in_tunnel(said).map_or_else(|| format!(": {said}"), |_| String::new());
             Refusal::new(format!("the proxy cannot be reached{why}")).hint(hint)
         }
         why => Refusal::new(format!("it cannot be reached by the proxy: {why}")).hint(hint),
