@@ -26,9 +26,7 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_sdk_kms::error::ConnectorError;
 use aws_types::origin::Origin;
 use aws_types::os_shim_internal::{Env, Fs};
-use reqwest::Certificate;
-#[cfg(feature = "s3")]
-use reqwest::ClientBuilder;
+use reqwest::{Certificate, ClientBuilder};
 use std::time::{Duration, SystemTime};
 
 /// Credentials that end so soon are not used any more.
@@ -59,7 +57,7 @@ impl Account {
     }
 
     /// Has a client in the making check certificates by the authorities that AWS' own tools are told of.
-    #[cfg(feature = "s3")]
+    #[cfg_attr(not(feature = "s3"), expect(dead_code, reason = "only S3 is asked by a client of its own"))]
     pub(crate) fn trust(&self, builder: ClientBuilder) -> ClientBuilder {
         trusting(self.authorities.clone(), builder)
     }
