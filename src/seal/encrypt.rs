@@ -370,9 +370,13 @@ impl<'a> Sealer<'a> {
             let nonces = kept.as_mut().filter(|_| *same_key).map(|kept| &mut kept.nonces);
             let mut nonces = nonces;
             let mut leaf = |id: EntryId, out: &mut Vec<u8>, in_copy: bool| -> Result<bool> {
-                let scalar = document.scalar(id);
+                let mut scalar = document.scalar(id);
                 if in_mac(id, selected[id]) {
                     mac.add(scalar.bytes);
+                }
+                if selected[id] && is_empty_item(document, id) {
+                    scalar.bytes = BLANK;
+                    texts.insert(id, BLANK.to_vec());
                 }
                 if !selected[id] || scalar.bytes.is_empty() || scalar.kind == Kind::Null {
                     let rewritten = in_copy || document.entry(id).is(Flags::REWRITTEN);
@@ -461,7 +465,7 @@ impl<'a> Sealer<'a> {
             is_replaced[id] = true;
             let twin = twins.entry(id);
             // What was rewritten without becoming a token of its own comes back from the record alone.
-            let is_token = self.selected[id] && !document.scalar(id).bytes.is_empty();
+            let is_token = self.selected[id] && !sealed.value(document, id).bytes.is_empty();
             if document.entry(id).is(Flags::ALIAS) || document.entry(id).is(Flags::NO_TOKEN) || !is_token {
                 layout.insert(twins.position(id), document.raw(id));
                 continue;
@@ -534,6 +538,18 @@ impl<'a> Sealer<'a> {
             None => error,
         }
     }
+}
+
+/// What the token of an empty comment holds.
+const BLANK: &[u8] = b" ";
+
+/// Whether `id` is a comment without text among the items of a list. Left as it is, it would be an item to sops: an empty
+/// text.
+fn is_empty_item(document: &Document, id: EntryId) -> bool {
+    let entry = document.entry(id);
+    entry.kind() == Kind::Comment
+        && document.scalar(id).bytes.is_empty()
+        && entry.parent().is_some_and(|parent| document.entry(parent).kind() == Kind::List)
 }
 
 /// Whether a token takes the place of the value `id`.

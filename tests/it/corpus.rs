@@ -212,8 +212,11 @@ fn real_sops_decrypts_what_we_encrypted_to_the_same_values() {
             return vec![];
         }
         let difference = known::find(format, &own_plain, &theirs, text, true);
+        let values = |file: &[u8]| sops.decrypt_to(format, file, &Json);
+        // In its own file sops has one item more for each empty comment in a list; not so in the clear.
+        let values_of_text = || sops.encrypt(format, text, Rule::NOTHING).and_then(|clear| values(&clear));
         if matches!(difference, Some(known::MISREAD | known::MISREAD_ANCHOR))
-            || difference.is_some() && sops.decrypt_to(format, &ours, &Json) == sops.decrypt_to(format, &own, &Json)
+            || difference.is_some() && [values(&own), values_of_text()].contains(&values(&ours))
         {
             moved.fetch_add(1, Ordering::Relaxed);
             eprintln!("note: {}: the same values, but a difference of docs/sops-differences.md", file.name);
