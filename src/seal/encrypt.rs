@@ -17,7 +17,7 @@ use crate::metadata::{Metadata, Selection};
 use crate::pattern::Pattern;
 use crate::secret::DataKey;
 use crate::trace;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use zeroize::Zeroize;
 
@@ -160,6 +160,8 @@ struct Sealer<'a> {
     selected: Vec<bool>,
     /// The additional data of comments that sops will see elsewhere than in the plaintext.
     moved: HashMap<EntryId, Vec<u8>>,
+    /// The empty comments that sops will see among the items of a list, though they are not there in the plaintext.
+    items: HashSet<EntryId>,
 }
 
 /// A document with its tokens, and where its `sops` blocks go.
@@ -235,6 +237,7 @@ impl<'a> Sealer<'a> {
             cipher: Cipher::new(data_key),
             selected: select(format, document, &metadata.selection)?,
             moved: HashMap::new(),
+            items: HashSet::new(),
         })
     }
 
@@ -298,7 +301,7 @@ impl<'a> Sealer<'a> {
         mac: &mut Mac,
         mut kept: Option<&mut Kept<'_>>,
     ) -> Result<Sealed> {
-        let Sealer { format, document, same_key, cipher, selected, moved, .. } = self;
+        let Sealer { format, document, same_key, cipher, selected, moved, items, .. } = self;
         let (format, document) = (*format, *document);
         let mut splicer = Splicer::new(document.bytes(), document.len() * 100);
         let mut additional = AdditionalData::new(document);
@@ -374,7 +377,7 @@ impl<'a> Sealer<'a> {
                 if in_mac(id, selected[id]) {
                     mac.add(scalar.bytes);
                 }
-                if selected[id] && is_empty_item(document, id) {
+                if selected[id] && (is_empty_item(document, id) || items.contains(&id)) {
                     scalar.bytes = BLANK;
                     texts.insert(id, BLANK.to_vec());
                 }
@@ -443,6 +446,9 @@ impl<'a> Sealer<'a> {
                 differs |= !self.document.entry(id).kind().is_container();
             }
             if self.document.entry(id).kind() == Kind::Comment {
+                if is_empty_item(written, twin) {
+                    differs |= self.selected[id] && self.items.insert(id);
+                }
                 let wanted = written.additional_data(twin);
                 let used = self.moved.get(&id).cloned().unwrap_or_else(|| self.document.additional_data(id));
                 if wanted != used {

@@ -212,7 +212,7 @@ fn real_sops_decrypts_what_we_encrypted_to_the_same_values() {
             return vec![];
         }
         let difference = known::find(format, &own_plain, &theirs, text, true);
-        let values = |file: &[u8]| sops.decrypt_to(format, file, &Json);
+        let values = |file: &str| sops.decrypt_to(format, file, &Json);
         // In its own file sops has one item more for each empty comment in a list; not so in the clear.
         let values_of_text = || sops.encrypt(format, text, Rule::NOTHING).and_then(|clear| values(&clear));
         if matches!(difference, Some(known::MISREAD | known::MISREAD_ANCHOR))
