@@ -103,13 +103,14 @@ pub trait Format: Sync {
     /// When the format cannot hold the scalar at all.
     fn write_scalar(&self, document: &Document, id: EntryId, scalar: Scalar<'_>, out: &mut Vec<u8>) -> Result<()>;
 
-    /// Checks that sops could read the leaf `id` as it stands, when no token takes its place.
+    /// Appends what is written over the leaf `id` where no token takes its place and sops could not read the file with it
+    /// as it stands. Whether there is such a thing.
     ///
     /// # Errors
-    /// When it could not.
-    fn check_clear(&self, document: &Document, id: EntryId) -> Result<()> {
-        let _ = (document, id);
-        Ok(())
+    /// When sops could not read it, however it is written.
+    fn write_clear(&self, document: &Document, id: EntryId, out: &mut Vec<u8>) -> Result<bool> {
+        let _ = (document, id, out);
+        Ok(false)
     }
 
     /// Appends the value of the alias `id` written out, each leaf by `leaf`.

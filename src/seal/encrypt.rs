@@ -347,7 +347,12 @@ impl<'a> Sealer<'a> {
                         mac.add(scalar.bytes);
                     }
                     let entry = document.entry(id);
-                    if was.token.is_some() || entry.is(Flags::ALIAS) || entry.is(Flags::REWRITTEN) {
+                    let is_other = entry.is(Flags::ALIAS) || entry.is(Flags::REWRITTEN);
+                    let is_clear = was.token.is_none() && scalar.kind == Kind::Comment;
+                    if was.token.is_some()
+                        || is_other
+                        || is_clear && format.write_clear(document, id, &mut Vec::new())?
+                    {
                         replaced.push((id as u32, span.target.start as u32, span.target.end as u32));
                     }
                     let Some((old, range)) = &was.token else { continue };
@@ -382,13 +387,11 @@ impl<'a> Sealer<'a> {
                     texts.insert(id, BLANK.to_vec());
                 }
                 if !selected[id] || scalar.bytes.is_empty() || scalar.kind == Kind::Null {
-                    let rewritten = in_copy || document.entry(id).is(Flags::REWRITTEN);
-                    if rewritten {
+                    if in_copy || document.entry(id).is(Flags::REWRITTEN) {
                         format.write_scalar(document, id, scalar, out)?;
-                    } else {
-                        format.check_clear(document, id)?;
+                        return Ok(true);
                     }
-                    return Ok(rewritten);
+                    return format.write_clear(document, id, out);
                 }
                 let additional = match moved.get(&id) {
                     Some(moved) => moved,
@@ -504,8 +507,10 @@ impl<'a> Sealer<'a> {
                 layout.insert(twins.position(id), "");
             }
             let is_sealed = self.selected[id] && (is_replaced[id] || copied);
+            // A clear comment that sops could not read as it stands.
+            let is_other = is_replaced[id] && before.kind == Kind::Comment && after.kind == Kind::Comment;
             let same = document.key_bytes(id) == written.key_bytes(twin)
-                && (is_sealed || before.is_same_value(&after) || was_empty);
+                && (is_sealed || before.is_same_value(&after) || was_empty || is_other);
             if !same {
                 return Err(self.unprovable(Some(id)));
             }

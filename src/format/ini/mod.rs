@@ -51,6 +51,10 @@ impl Format for Ini {
         write::scalar(document, id, scalar, out)
     }
 
+    fn write_clear(&self, document: &Document, id: EntryId, out: &mut Vec<u8>) -> Result<bool> {
+        Ok(comment::write_clear(document, id, out))
+    }
+
     fn metadata(&self, document: &Document) -> Option<Value> {
         metadata::read(document, *self.metadata_entries(document).first()?)
     }

@@ -58,8 +58,8 @@ impl Format for Yaml {
         place::write_scalar(document, id, scalar, out)
     }
 
-    fn check_clear(&self, document: &Document, id: EntryId) -> Result<()> {
-        strict::clear(document, id).map_err(|refused| index::refuse(document.text(), refused))
+    fn write_clear(&self, document: &Document, id: EntryId, _: &mut Vec<u8>) -> Result<bool> {
+        strict::clear(document, id).map(|()| false).map_err(|refused| index::refuse(document.text(), refused))
     }
 
     fn write_copy(

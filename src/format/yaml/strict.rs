@@ -392,11 +392,11 @@ mod tests {
     fn tabs_between_a_tag_and_its_value_stand_on_the_line_of_the_tag() {
         let check = |text: &str| {
             let document = Yaml.index(text.to_owned()).unwrap();
-            Yaml.check_clear(&document, document.len() - 1)
+            Yaml.write_clear(&document, document.len() - 1, &mut Vec::new())
         };
         for text in ["b: !!int\t5\n", "b: !!int \t\n  5\n", "b: [!!int\n\t5]\n", "b: &a !!int\n &b\n"] {
             if let Ok(document) = Yaml.index(text.to_owned()) {
-                assert!(Yaml.check_clear(&document, document.len() - 1).is_ok(), "{text:?}");
+                assert!(Yaml.write_clear(&document, document.len() - 1, &mut Vec::new()).is_ok(), "{text:?}");
             }
         }
         for (text, place) in [("b: !!int\n  \t5\n", (2, 3)), ("b: &anchor\n !!m\n  \ta\n", (3, 3))] {
@@ -410,11 +410,11 @@ mod tests {
             let document = Yaml.index(text.to_owned()).unwrap();
             let id = document.len() - 1;
             assert!(document.raw(id).contains('\t'), "{text:?}");
-            Yaml.check_clear(&document, id)
+            Yaml.write_clear(&document, id, &mut Vec::new())
         };
         for text in ["a: b\n \t\n  c\n", "a:\n  b\n \tc\n", "a: \"b\n\t\n  c\"\n", "a: [b\n \t\n  c]\n"] {
             if let Ok(document) = Yaml.index(text.to_owned()) {
-                assert!(Yaml.check_clear(&document, document.len() - 1).is_ok(), "{text:?}");
+                assert!(Yaml.write_clear(&document, document.len() - 1, &mut Vec::new()).is_ok(), "{text:?}");
             }
         }
         for (text, place) in [
