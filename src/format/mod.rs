@@ -240,7 +240,11 @@ pub fn into_text(bytes: Vec<u8>) -> Result<String> {
         let error = Error::new(error::Kind::Format, "the text is not UTF-8").at(&text, place);
         drop(text);
         bytes.zeroize();
-        if utf16 { error.because("it is UTF-16").hint("iconv -f UTF-16 -t UTF-8") } else { error }
+        match utf16 {
+            true => error.because("it is UTF-16").hint("iconv -f UTF-16 -t UTF-8"),
+            false => error
+                .hint("save it as UTF-8: iconv -f LATIN1 -t UTF-8; or encrypt it as it is with --input-type binary"),
+        }
     })
 }
 

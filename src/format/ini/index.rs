@@ -223,7 +223,8 @@ fn wrong_line(text: &str, at: usize, wrong: Wrong) -> Error {
         }
         Wrong::NoDelimiter => fault("this line has neither `=` nor `:`")
             .because("each line of an INI file is a [section], a key and its value, or a comment with ; or # in front")
-            .hint("write a `=` behind the key, also when its value is empty; a value of several lines stands between \"\"\" and \"\"\""),
+            .hint("write a `=` behind the key, also when its value is empty; a value of several lines stands between \"\"\" and \"\"\"")
+            .hint("encrypt the file as it is with --input-type binary, where whoever reads it takes such lines"),
         Wrong::EmptyKey => fault("this line has no key before its `=`")
             .because("each value of an INI file has one")
             .hint("write one, or remove the line"),

@@ -42,8 +42,17 @@ pub(super) fn token(document: &Document, id: EntryId, token: &str, out: &mut Vec
 pub(super) fn scalar(document: &Document, id: EntryId, scalar: Scalar<'_>, out: &mut Vec<u8>) -> Result<()> {
     let entry = document.entry(id);
     if entry.kind() == Kind::Comment {
-        let text = String::from_utf8_lossy(scalar.bytes);
-        comment::write(document, id, &text, newline_of(document.text()), out);
+        let newline = newline_of(document.text());
+        match std::str::from_utf8(scalar.bytes) {
+            Ok(text) => comment::write(document, id, text, newline, out),
+            // Of sops, which knows no encodings: each byte comes out as it is.
+            Err(_) => {
+                let text: String = scalar.bytes.iter().copied().map(char::from).collect();
+                let mut written = Vec::new();
+                comment::write(document, id, &text, newline, &mut written);
+                out.extend(String::from_utf8_lossy(&written).chars().map(|byte| byte as u8));
+            }
+        }
         return Ok(());
     }
     value_text(scalar, entry.style(), out).map_err(|reason| cannot_hold(document, id, reason))

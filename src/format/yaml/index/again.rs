@@ -47,12 +47,29 @@ impl Indexer<'_> {
             ErrorKind::CommentNotSeparated => "put a space before the `#`",
             ErrorKind::MissingDocumentEndBeforeDirective => "put a line `...` above, or remove the directive",
             ErrorKind::BomInsideDocument => "remove the byte order mark, which does not show",
+            ErrorKind::TabInPlainScalar
+            | ErrorKind::TabInIndentation
+            | ErrorKind::TabInBlockIndentation
+            | ErrorKind::TabNotAllowed => "write spaces instead of the tab: YAML indents by spaces alone",
+            ErrorKind::UnexpectedCharacter { .. } => "put a text that begins with this character in quotes",
+            ErrorKind::MappingValueNotAllowed => {
+                "put a text with a colon and a blank in it in quotes; else look at the indentation, also of the lines above"
+            }
+            ErrorKind::UnknownQuotedScalarEscape
+            | ErrorKind::InvalidQuotedScalarHexEscape
+            | ErrorKind::InvalidUnicodeEscape => {
+                r"in double quotes a backslash begins an escape: write \\ for one, or take single quotes"
+            }
             _ => "look at the lines above too: a quote or bracket that is not closed shows later",
         };
         if let Some(refused) = self.misread_before(offset) {
             return Stop { error: refuse(self.source, refused), again };
         }
-        let stop = Error::new(error::Kind::Format, "this is not valid YAML").at(self.source, offset);
+        // The parser tells of a tab before a line where the text begins that the line goes on.
+        let in_line = |at: usize| self.source[at..].find('\t').map(|tab| at + tab);
+        let tab = self.source[offset..].find('\n').and_then(|end| in_line(offset + end));
+        let place = tab.filter(|_| matches!(error.kind(), ErrorKind::TabInPlainScalar)).unwrap_or(offset);
+        let stop = Error::new(error::Kind::Format, "this is not valid YAML").at(self.source, place);
         Stop { error: self.or_template(stop, offset, |stop| stop.because(error.info()).hint(hint)), again }
     }
 

@@ -31,12 +31,20 @@ impl Indexer<'_> {
 
     pub(super) fn refuse_list(&self, at: usize) -> Error {
         let error = self.refuse("this document is a list", at);
-        error.because(ONLY_MAPS).hint("put the list under a key, such as `items:`")
+        error
+            .because(ONLY_MAPS)
+            .hint("put the list under a key, such as `items:`; or encrypt the file as it is with --input-type binary")
     }
 
     pub(super) fn refuse_single_value(&self, at: usize) -> Error {
+        let line = self.source[at..].lines().next().unwrap_or_default();
+        let is_key = |(key, value): (&str, &str)| !key.contains(' ') && !value.is_empty() && !value.starts_with("//");
+        let hint = match line.split_once(':').is_some_and(is_key) {
+            true => "is it a key? put a blank behind its colon; else put the value under a key",
+            false => "put the value under a key; or encrypt the file as it is with --input-type binary",
+        };
         self.or_template(self.refuse("this document is a single value", at), at, |error| {
-            error.because(ONLY_MAPS).hint("put the value under a key")
+            error.because(ONLY_MAPS).hint(hint)
         })
     }
 
@@ -109,7 +117,17 @@ mod tests {
             ("a: !!binary '%'", (1, 13), "base64 FILE"),
             ("? [a]\n: 1", (1, 3), "put the key in quotes"),
             ("- a", (1, 1), "under a key"),
+            ("- a", (1, 1), "--input-type binary"),
             ("x", (1, 1), "under a key"),
+            ("a:1\nb: 2", (1, 1), "blank behind its colon"),
+            ("a: 1\n\tb: 2", (2, 1), "spaces instead of the tab"),
+            ("a:\n\tb: 2", (2, 2), "spaces instead of the tab"),
+            ("x: @a", (1, 4), "in quotes"),
+            ("x: `a`", (1, 4), "in quotes"),
+            ("x: %R%", (1, 4), "in quotes"),
+            ("a: b: c", (1, 5), "in quotes"),
+            ("a: 1\n  b: 2", (2, 4), "indentation"),
+            (r#"a: "C:\Windows""#, (1, 4), "single quotes"),
             ("b: 1\na: {{ c }}", (2, 5), "\"{{ … }}\""),
             ("a: {{ c }} d", (1, 5), "\"{{ … }}\""),
             ("a:\n  - {{ c }}", (2, 6), "\"{{ … }}\""),
