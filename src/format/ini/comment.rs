@@ -57,13 +57,13 @@ pub(super) fn write_token(document: &Document, id: EntryId, token: &str, out: &m
 pub(super) fn write_clear(document: &Document, id: EntryId, out: &mut Vec<u8>) -> bool {
     let is_comment = document.entry(id).kind() == Kind::Comment;
     let raw = document.raw(id);
-    let is_above = is_comment && id + 2 < document.len() && document.entry(id + 2).is(Flags::TIED);
+    let is_above = id + 2 < document.len() && document.entry(id + 2).is(Flags::TIED);
     if !is_comment || !(without_mark(raw).starts_with('\n') || is_above && without_mark(raw).is_empty()) {
         return false;
     }
     let text = String::from_utf8_lossy(document.scalar(id).bytes);
     // What stands behind the value stays there.
-    let above = if has_tied(document, id) { text.rsplit_once('\n').map_or("", |(above, _)| above) } else { &text };
+    let above = if is_above { text.rsplit_once('\n').map_or("", |(above, _)| above) } else { &text };
     // Behind another mark, a mark is text to sops.
     if above.is_empty() || without_mark(above).starts_with('\n') {
         out.extend_from_slice(if above.starts_with('#') { b";" } else { b"#" });

@@ -65,10 +65,14 @@ impl Indexer<'_> {
         if let Some(refused) = self.misread_before(offset) {
             return Stop { error: refuse(self.source, refused), again };
         }
-        // The parser tells of a tab before a line where the text begins that the line goes on.
-        let in_line = |at: usize| self.source[at..].find('\t').map(|tab| at + tab);
-        let tab = self.source[offset..].find('\n').and_then(|end| in_line(offset + end));
-        let place = tab.filter(|_| matches!(error.kind(), ErrorKind::TabInPlainScalar)).unwrap_or(offset);
+        let place = match error.kind() {
+            // The parser names the text that goes on with the line, not the tab before it.
+            ErrorKind::TabInPlainScalar => {
+                let line = offset + self.source[offset..].find('\n').unwrap_or(0);
+                line + self.source[line..].find('\t').unwrap_or(0)
+            }
+            _ => offset,
+        };
         let stop = Error::new(error::Kind::Format, "this is not valid YAML").at(self.source, place);
         Stop { error: self.or_template(stop, offset, |stop| stop.because(error.info()).hint(hint)), again }
     }
