@@ -146,7 +146,7 @@ fn the_database_is_found_and_its_certificate_checked_as_the_file_says() {
 /// Without its record nothing is done: nothing is printed, and no file changes.
 #[test]
 fn what_cannot_be_recorded_is_not_done() {
-    let ready = test().env("LEAFCRYPT_NETWORK_TIMEOUT", "1");
+    let ready = test().env("LEAFCRYPT_NETWORK_TIMEOUT", "2");
     let before = (ready.read("a.yaml"), ready.read("b.yaml"));
     let refused = |audit: &str, why: &str| {
         for line in ["decrypt a.yaml", "encrypt -i b.yaml", "rotate -i a.yaml", "exec-env a.yaml 'echo hello'"] {
@@ -229,7 +229,7 @@ fn what_answers_in_the_place_of_the_database_has_a_message_of_its_own() {
     const PAGE: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\r\n<html><b>hello</b> hunter2</html>";
     // Whoever asks may do so, and the server is ready.
     const READY: &[u8] = b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";
-    let ready = test().env("LEAFCRYPT_NETWORK_TIMEOUT", "0.5");
+    let (ready, quick) = (test(), test().env("LEAFCRYPT_NETWORK_TIMEOUT", "0.5"));
     let before = ready.read("b.yaml");
     let cases: [(&str, Answers, End, &str, &str); 28] = [
         ("disable", &[PAGE], Closes, NONE, "host and port"),
@@ -263,10 +263,11 @@ fn what_answers_in_the_place_of_the_database_has_a_message_of_its_own() {
         ("require", &[b"S\x16\x03\x03\x40\0"], Trickles, LATE, "LEAFCRYPT_NETWORK_TIMEOUT"),
     ];
     for (mode, answers, end, why, hint) in cases {
+        let ready = if end == Closes { &ready } else { &quick };
         let audit = database(&connection_to("127.0.0.1", &answering(answers, end), &format!("sslmode={mode}")));
         for line in ["decrypt a.yaml", "encrypt -i b.yaml"] {
             let began = Instant::now();
-            let said = run(&ready, &audit, line).fails().code(1).stderr_has(why).stderr_has(hint);
+            let said = run(ready, &audit, line).fails().code(1).stderr_has(why).stderr_has(hint);
             assert!(began.elapsed() < Duration::from_secs(10), "{why}: {:?}", began.elapsed());
             let said = said.stderr_lacks("hunter").stderr_lacks("<b>").stderr_lacks("\u{1b}");
             let others = [NONE, CLOSED, LATE, NO_TLS, BAD_TLS, LOGIN, "cannot be reached", "it answered"];
@@ -276,7 +277,7 @@ fn what_answers_in_the_place_of_the_database_has_a_message_of_its_own() {
         assert_eq!(ready.read("b.yaml"), before);
         // sops waits without end for what does not come, and does not survive zeroes.
         if end == Closes {
-            let theirs = run_audited(&ready, &audit, peers::real_sops(), "decrypt a.yaml");
+            let theirs = run_audited(ready, &audit, peers::real_sops(), "decrypt a.yaml");
             assert!(theirs.code.is_some_and(|code| code != 0) && theirs.stdout.is_empty(), "{why}: {theirs:?}");
         }
     }

@@ -233,18 +233,19 @@ fn each_refusal_has_its_own_message() {
     let no_arn = refused("alias/sops");
     no_arn.stderr_has("not the ARN of a KMS key").stderr_has("arn:aws:kms:");
 
-    let at = |url: &str| {
-        let test = keyed(test()).env("AWS_ENDPOINT_URL", url).env("LEAFCRYPT_NETWORK_TIMEOUT", "0.5");
-        test.env("AWS_MAX_ATTEMPTS", "1").run(&format!("encrypt --kms {} a.yaml", key("us-east-1", 0))).fails()
+    let ready = || keyed(test()).env("AWS_MAX_ATTEMPTS", "1");
+    let asked = |test: Test, url: &str| {
+        test.env("AWS_ENDPOINT_URL", url).run(&format!("encrypt --kms {} a.yaml", key("us-east-1", 0))).fails()
     };
+    let at = |url: &str| asked(ready(), url);
     let disabled = "{\"__type\": \"DisabledException\", \"message\": \"arn is disabled.\"}";
     at(&misbehaving(Manner::Refuses(400, disabled)))
         .stderr_has("400 DisabledException: arn is disabled.")
         .stderr_has("enable-key");
     at(&nobody()).stderr_has("cannot be reached").stderr_has("refused");
-    at(&misbehaving(Manner::Silent)).stderr_has("did not answer in time");
+    let quick = ready().env("LEAFCRYPT_NETWORK_TIMEOUT", "0.5");
+    asked(quick, &misbehaving(Manner::Silent)).stderr_has("did not answer in time");
     at(&misbehaving(Manner::Says("<html>hello</html>"))).stderr_has("not as KMS does: hello").stderr_lacks("<html>");
-    at("http://no-such-host.invalid").stderr_has("cannot be reached");
 
     // A data key that was wrapped with another one.
     let test = encrypted(with_key(), key("us-east-1", 0));

@@ -179,6 +179,9 @@ fn misbehave(mut stream: TcpStream, manner: &Manner) -> Option<()> {
                 "HTTP/1.1 {status} X\r\nContent-Length: {length}\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n"
             );
             stream.write_all(format!("{head}{body}").as_bytes()).ok()?;
+            // What is left to read when it is closed would take the answer away.
+            stream.shutdown(std::net::Shutdown::Write).ok()?;
+            let _ = std::io::copy(&mut stream, &mut std::io::sink());
         }
         Manner::Region(region, _) if !signed_for(&stream, region) => {
             let _ = stream.read(&mut [0; 65536]).ok()?;
