@@ -176,5 +176,5 @@ fn named_file() -> Option<PathBuf> {
 fn index(path: &Path) -> Option<Document> {
     let is_small = path.metadata().is_ok_and(|facts| facts.len() <= LARGEST);
     let format = format::by_file_name(&path.to_string_lossy()).filter(|_| is_small)?;
-    format.index(String::from_utf8(sys::read_input(path).ok()?).ok()?).ok()
+    format.index_bytes(sys::read_input(path).ok()?).ok()
 }

@@ -16,6 +16,7 @@ pub(crate) use find::absolute;
 pub use nameless::Nameless;
 pub use rule::{CreationRule, DestinationRule, KeyGroup, Recipient};
 
+use crate::document::Encoding;
 use crate::error::{Error, Kind, Result, line_column, nearest};
 use crate::pattern::Pattern;
 use crate::trace;
@@ -234,10 +235,10 @@ fn read(path: &Path) -> Result<String> {
         return Err(Error::new(Kind::Config, format!("the configuration has more than {} MiB", MAX_BYTES >> 20))
             .hint("is this the file that you meant?"));
     }
-    String::from_utf8(bytes).map_err(|error| {
-        let offset = error.utf8_error().valid_up_to();
-        let text = String::from_utf8_lossy(error.as_bytes());
-        Error::new(Kind::Config, "the configuration is not UTF-8").at(&text, offset).hint("save it as UTF-8")
+    let encoding = Encoding::of(&bytes);
+    encoding.decode(bytes).map_err(|text| {
+        let message = format!("the configuration is not {}", encoding.name().unwrap_or("UTF-8"));
+        Error::new(Kind::Config, message).at(&text, text.len()).hint("save it as UTF-8")
     })
 }
 

@@ -10,6 +10,7 @@
 mod builder;
 mod diff;
 mod edit;
+mod encoding;
 pub mod float;
 mod path;
 mod splice;
@@ -18,6 +19,7 @@ mod value;
 pub use builder::Builder;
 pub use diff::{Hunk, diff};
 pub use edit::{Node, Place, Splice};
+pub use encoding::Encoding;
 pub use path::{KeyPath, Step};
 pub use splice::Splicer;
 pub use value::Value;
@@ -269,6 +271,8 @@ pub struct Document {
     shadows: Vec<(u32, u32)>,
     /// How the `sops` block is indented that is put into it, where nothing around says how.
     pub block_indent: Indent,
+    /// How the source was written down before it was this text.
+    pub encoding: Encoding,
 }
 
 impl Drop for Document {

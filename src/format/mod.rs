@@ -17,7 +17,7 @@ pub mod yaml;
 
 pub use flat::flat;
 
-use crate::document::{Document, EntryId, Indent, Kind, Node, Place, Scalar, Splice, Value};
+use crate::document::{Document, Encoding, EntryId, Indent, Kind, Node, Place, Scalar, Splice, Value};
 use crate::error::{self, Error, Result};
 use std::io::Read;
 use std::ops::Range;
@@ -70,12 +70,29 @@ pub trait Format: Sync {
     /// When `text` is not of this format, or holds what sops' tree cannot: with place and reason.
     fn index(&self, text: String) -> Result<Document>;
 
-    /// Indexes a plaintext, which only in some formats may be other than UTF-8.
+    /// How `bytes`, a file or what it begins with, say their text.
+    fn encoding(&self, bytes: &[u8]) -> Encoding {
+        let _ = bytes;
+        Encoding::Utf8
+    }
+
+    /// Indexes a file that holds a text, as an encrypted one does.
     ///
     /// # Errors
-    /// Those of [`Self::index`]; when it is not UTF-8.
+    /// Those of [`Self::index`]; when it is no text.
+    fn index_bytes(&self, bytes: Vec<u8>) -> Result<Document> {
+        let encoding = self.encoding(&bytes);
+        let mut document = self.index(decode(bytes, encoding)?)?;
+        document.encoding = encoding;
+        Ok(document)
+    }
+
+    /// Indexes a plaintext, which only in some formats may be other than a text.
+    ///
+    /// # Errors
+    /// Those of [`Self::index_bytes`].
     fn index_plaintext(&self, bytes: Vec<u8>) -> Result<Document> {
-        self.index(into_text(bytes)?)
+        self.index_bytes(bytes)
     }
 
     /// The text of `source` in pieces of `size` bytes or a little more, with a comma between each two. Nothing for
@@ -227,22 +244,27 @@ fn no_indent(format: &str, number: i64, possible: &str) -> Error {
         .because(format!("possible are {possible}"))
 }
 
-/// The text that `bytes` are.
+/// The text that `bytes` are in UTF-8.
 ///
 /// # Errors
 /// When they are not UTF-8, with the place; they are wiped then.
 pub fn into_text(bytes: Vec<u8>) -> Result<String> {
-    String::from_utf8(bytes).map_err(|broken| {
-        let place = broken.utf8_error().valid_up_to();
-        let mut bytes = broken.into_bytes();
-        let utf16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
-        let text = String::from_utf8_lossy(&bytes[..place]);
-        let error = Error::new(error::Kind::Format, "the text is not UTF-8").at(&text, place);
-        drop(text);
-        bytes.zeroize();
-        match utf16 {
-            true => error.because("it is UTF-16").hint("iconv -f UTF-16 -t UTF-8"),
-            false => error
+    decode(bytes, Encoding::Utf8)
+}
+
+/// The text that `bytes` say in `encoding`.
+fn decode(bytes: Vec<u8>, encoding: Encoding) -> Result<String> {
+    let begins_as = Encoding::of(&bytes);
+    encoding.decode(bytes).map_err(|mut text| {
+        let name = encoding.name().unwrap_or("UTF-8");
+        let error = Error::new(error::Kind::Format, format!("the text is not {name}")).at(&text, text.len());
+        text.zeroize();
+        match begins_as.name() {
+            Some(_) if begins_as == encoding => error
+                .because("its byte order mark says that it is")
+                .hint("save it as UTF-8; or encrypt it as it is with --input-type binary"),
+            Some(name) => error.because(format!("it is {name}")).hint("iconv -f UTF-16 -t UTF-8"),
+            None => error
                 .hint("save it as UTF-8: iconv -f LATIN1 -t UTF-8; or encrypt it as it is with --input-type binary"),
         }
     })

@@ -24,7 +24,7 @@ impl Locked {
     /// # Errors
     /// When it is not encrypted.
     pub(super) fn read(bytes: Vec<u8>, format: &'static dyn Format) -> Result<Self> {
-        let document = format.index(format::into_text(bytes)?)?;
+        let document = format.index_bytes(bytes)?;
         let metadata = read_metadata(format, &document, false)?;
         Ok(Locked { format, document, metadata })
     }
@@ -81,8 +81,7 @@ impl Locked {
         }
         let bare = bare.finish();
         // The block is all around the one value of a binary file, which alone is no JSON.
-        let mut bare =
-            if format.is_whole() { format.index_plaintext(bare)? } else { format.index(format::into_text(bare)?)? };
+        let mut bare = if format.is_whole() { format.index_plaintext(bare)? } else { format.index_bytes(bare)? };
         bare.block_indent = format.block_indent(document);
         let mut text = Splicer::new(bare.bytes(), document.text().len());
         for (at, block) in format.metadata_insertions(&bare, &metadata.to_value()) {

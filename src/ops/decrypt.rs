@@ -7,7 +7,7 @@ use super::source::{Large, Opened, Source};
 use super::unsealed::read_metadata;
 use crate::document::{self, Document, Indent, KeyPath};
 use crate::error::{Error, Result};
-use crate::format::{self, Format, binary, json::Json};
+use crate::format::{Format, binary, json::Json};
 use crate::key::Keyring;
 use crate::metadata::Metadata;
 use crate::seal;
@@ -73,7 +73,7 @@ pub fn decrypt(request: &Decrypt, keyring: &Keyring) -> Result<Decrypted> {
 pub(super) fn values(source: &Source, ignore_mac: bool, keyring: &Keyring) -> Result<(Document, seal::Values)> {
     let Opened { bytes, input, .. } = source.open()?;
     let values = || {
-        let encrypted = input.index(format::into_text(bytes)?)?;
+        let encrypted = input.index_bytes(bytes)?;
         let metadata = read_metadata(input, &encrypted, ignore_mac)?;
         let data_key = metadata.unwrap(keyring)?;
         let values = seal::Verified::open(input, &encrypted, &data_key, &metadata, ignore_mac)?.into_values();
@@ -133,19 +133,19 @@ fn whole(format: &dyn Format, mut opened: seal::Decrypted) -> Decrypted {
 
 fn unseal_text(request: &Decrypt, opened: Opened, keyring: &Keyring, known: Option<DataKey>) -> Result<Decrypted> {
     let Opened { bytes, mut input, output } = opened;
-    let mut text = format::into_text(bytes)?;
     let is_json = input.name() == Json.name();
-    if input.is_whole() && !output.is_whole() || is_json && output.is_whole() {
+    let encrypted = if input.is_whole() && !output.is_whole() || is_json && output.is_whole() {
         // As JSON it may hold more than data; and what holds nothing else is what comes out as binary.
-        let document = Json.index(text)?;
+        let document = Json.index_bytes(bytes)?;
         input = match binary::holds_data(&document) {
             true if is_json => output,
             true => input,
             false => &Json,
         };
-        text = document.into_text();
-    }
-    let encrypted = input.index(text)?;
+        input.index(document.into_text())?
+    } else {
+        input.index_bytes(bytes)?
+    };
     let metadata = read_metadata(input, &encrypted, request.ignore_mac)?;
     let data_key = match known {
         Some(known) => known,

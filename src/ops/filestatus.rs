@@ -2,7 +2,6 @@
 
 use super::source::Source;
 use crate::error::Result;
-use crate::format;
 use crate::metadata::Metadata;
 
 /// Whether the document is encrypted: it has a `sops` block, and that has a MAC. No key is looked for.
@@ -12,7 +11,7 @@ use crate::metadata::Metadata;
 pub fn is_encrypted(source: &Source) -> Result<bool> {
     let opened = source.open()?;
     let is_encrypted = || -> Result<bool> {
-        let document = opened.input.index(format::into_text(opened.bytes)?)?;
+        let document = opened.input.index_bytes(opened.bytes)?;
         match opened.input.metadata(&document) {
             None => Ok(false),
             Some(block) => Ok(!Metadata::from_value_ignoring_mac(&block)?.mac.is_empty()),

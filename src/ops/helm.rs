@@ -62,8 +62,7 @@ fn format_of(path: &Path, bytes: Vec<u8>) -> &'static dyn Format {
     if let Some(format) = format::by_file_name(&path.to_string_lossy()) {
         return format;
     }
-    let json = format::into_text(bytes).and_then(|text| Json.index(text));
-    match json {
+    match Json.index_bytes(bytes) {
         Ok(document) if binary::holds_data(&document) => &Binary,
         Ok(_) => &Json,
         Err(_) => &Yaml,

@@ -4,7 +4,7 @@ use super::source::{Opened, Source};
 use super::unsealed::not_encrypted;
 use crate::document::{Document, EntryId};
 use crate::error::Result;
-use crate::format::{self, Format};
+use crate::format::Format;
 use crate::seal;
 use crate::secret::SecretBytes;
 
@@ -27,7 +27,7 @@ pub fn placeholder(source: &Source) -> Result<SecretBytes> {
 /// # Errors
 /// When it is not of `format`, is not encrypted, or cannot hold a placeholder.
 pub fn of_file(format: &dyn Format, file: Vec<u8>) -> Result<Vec<u8>> {
-    let document = format.index(format::into_text(file)?)?;
+    let document = format.index_bytes(file)?;
     if format.metadata_entries(&document).is_empty() {
         return Err(not_encrypted(&document));
     }

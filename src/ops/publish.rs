@@ -10,7 +10,7 @@ use super::unsealed::{Unsealed, read_metadata};
 use crate::config::CreationRule;
 use crate::document::{Document, EntryId, Indent, Kind as Type};
 use crate::error::{Error, Kind, Result};
-use crate::format::{self, Format, json::Json};
+use crate::format::{Format, json::Json};
 use crate::key::{GivenDetails, Keyring, printable_within};
 use crate::metadata::{Metadata, Selection};
 use crate::publish::{Destination, Destinations, Kept, There};
@@ -109,7 +109,7 @@ impl Publish {
             }
             (Kept::File, None) => {
                 // That the file is encrypted is all that must be known of it.
-                let document = input.index(format::into_text(bytes)?)?;
+                let document = input.index_bytes(bytes)?;
                 read_metadata(input, &document, false)?;
                 content = SecretBytes::from(document.into_bytes());
                 state = State::of(&destination.fetch(&name)?, |there| destination.is_same(there, content.expose()));
@@ -205,7 +205,7 @@ fn is_recreation(
             && metadata.mac_only_encrypted == wanted.mac_only_encrypted
     };
     let metadata = || {
-        let document = format.index(format::into_text(there.to_vec())?)?;
+        let document = format.index_bytes(there.to_vec())?;
         read_metadata(format, &document, false)
     };
     metadata().is_ok_and(|metadata| as_wanted(&metadata))

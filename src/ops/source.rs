@@ -1,6 +1,7 @@
 //! The document a command works on.
 
 use super::unsealed::read_metadata;
+use crate::document::Encoding;
 use crate::error::{Error, Kind, Result};
 use crate::format::{self, Format, Pieces, binary::Binary};
 use crate::key::Others;
@@ -217,7 +218,7 @@ pub fn require_inside(path: &Path, root: &Path) -> Result<()> {
 pub fn stanzas_of(sources: Vec<Source>) -> Others {
     let of = |source: &Source| {
         let opened = source.open().ok()?;
-        let document = opened.input.index(format::into_text(opened.bytes).ok()?).ok()?;
+        let document = opened.input.index_bytes(opened.bytes).ok()?;
         read_metadata(opened.input, &document, true).ok().map(|metadata| metadata.key_groups)
     };
     Arc::new(move || sources.iter().filter_map(of).flatten().collect())
@@ -227,7 +228,13 @@ pub fn stanzas_of(sources: Vec<Source>) -> Others {
 /// it has a token in it, or it cannot be read, which that command will say.
 #[must_use]
 pub fn looks_encrypted(path: &Path) -> bool {
-    let holds_token = |bytes: Vec<u8>| memchr::memmem::find(&bytes, b"ENC[AES256_GCM,").is_some();
+    let holds_token = |bytes: Vec<u8>| {
+        let text = match Encoding::of(&bytes) {
+            Encoding::Utf8 => bytes,
+            utf16 => utf16.decode(bytes).unwrap_or_else(|text| text).into_bytes(),
+        };
+        memchr::memmem::find(&text, b"ENC[AES256_GCM,").is_some()
+    };
     sys::read_input(path).map_or(true, holds_token)
 }
 

@@ -3,9 +3,9 @@
 //! The law (law 3 of the design): what is sealed again differs from the file in the changed leaves, in
 //! `lastmodified`, `mac` and the layout record, and nowhere else.
 
-use crate::document::{Document, EntryId, Indent};
+use crate::document::{Document, Encoding, EntryId, Indent};
 use crate::error::{Error, Kind, Result};
-use crate::format::{self, Format};
+use crate::format::Format;
 use crate::key::Keyring;
 use crate::metadata::Metadata;
 use crate::seal::{self, Previous};
@@ -34,7 +34,7 @@ impl Unsealed {
     /// # Errors
     /// When it is not encrypted, no key of `keyring` opens it, or it does not verify.
     pub fn open(file: Vec<u8>, format: &'static dyn Format, keyring: &Keyring, ignore_mac: bool) -> Result<Self> {
-        let encrypted = format.index(format::into_text(file)?)?;
+        let encrypted = format.index_bytes(file)?;
         let metadata = read_metadata(format, &encrypted, ignore_mac)?;
         let data_key = metadata.unwrap(keyring)?;
         let (previous, warnings) = Previous::open(format, encrypted, &data_key, &metadata, ignore_mac)?;
@@ -49,7 +49,7 @@ impl Unsealed {
         Unsealed { format, metadata, data_key, block_indent, warnings, previous: None }
     }
 
-    /// The plaintext of the file as it was.
+    /// The plaintext of the file as it was: [`Previous::plaintext`].
     #[must_use]
     pub fn plaintext(&self) -> &[u8] {
         self.previous.as_ref().map_or(&[], |(previous, _)| previous.plaintext())
@@ -89,6 +89,10 @@ impl Unsealed {
         }
         let previous = self.previous.as_ref().filter(|(_, format)| *format == self.format.name());
         let previous = previous.map(|(previous, _)| previous);
+        // What has changed was a text in UTF-8 meanwhile.
+        if let (Encoding::Utf8, Some(previous)) = (document.encoding, previous) {
+            document.encoding = previous.encoding();
+        }
         let sealed = seal::encrypt(self.format, &document, &self.data_key, &mut self.metadata, previous);
         document.into_bytes().zeroize();
         sealed

@@ -5,7 +5,7 @@
 use super::{Destination, Kept, Secret, Settings, There, was};
 use crate::document::{Document, EntryId, Kind as Type};
 use crate::error::{Error, Kind, Result};
-use crate::format::{self, Format, json::Json};
+use crate::format::{Format, json::Json};
 use crate::key::hc_vault::{Asked, Vault, VaultAnswer, no_vault};
 use crate::key::remote::Refusal;
 use crate::secret::SecretBytes;
@@ -169,8 +169,7 @@ impl Drop for Indexed {
 }
 
 fn indexed(json: &[u8]) -> Option<Indexed> {
-    let text = format::into_text(json.to_vec()).ok()?;
-    Json.index(text).ok().map(Indexed).filter(|indexed| !indexed.0.roots().is_empty())
+    Json.index_bytes(json.to_vec()).ok().map(Indexed).filter(|indexed| !indexed.0.roots().is_empty())
 }
 
 impl Indexed {

@@ -4,7 +4,7 @@ use super::data_entries;
 use super::layout::Layout;
 use super::open::{Opened, Opener};
 use super::restore::{Piece as Replaced, Source, restore};
-use crate::document::{Document, EntryId, Flags, Kind, Scalar, Splicer, Step, Style};
+use crate::document::{Document, Encoding, EntryId, Flags, Kind, Scalar, Splicer, Step, Style};
 use crate::error::{Error, Kind as Failure, Result};
 use crate::format::{Format, Piece, Pieces};
 use crate::metadata::Metadata;
@@ -85,15 +85,17 @@ impl<'a> Verified<'a> {
     /// When the values do not fit there.
     pub fn write(mut self) -> Result<Decrypted> {
         let clock = trace::clock();
-        let plaintext = self.plaintext(None)?;
-        clock.done(|| format!("put them in their places, {} bytes", plaintext.len()));
-        Ok(Decrypted { plaintext, warnings: self.opener.warnings })
+        let (text, encoding) = self.plaintext(None)?;
+        clock.done(|| format!("put them in their places, {} bytes", text.len()));
+        Ok(Decrypted { plaintext: encoding.encode(text), warnings: self.opener.warnings })
     }
 
-    /// The plaintext. `pieces` takes up what was replaced.
-    pub(super) fn plaintext(&mut self, pieces: Option<&mut Vec<Replaced>>) -> Result<Vec<u8>> {
+    /// The plaintext, where it is a text in UTF-8, and how that was written down. `pieces` takes up what was replaced.
+    pub(super) fn plaintext(&mut self, pieces: Option<&mut Vec<Replaced>>) -> Result<(Vec<u8>, Encoding)> {
         let layout = self.opener.layout();
-        write(self.format, self.document, &self.data, &self.opened, layout, pieces)
+        let encoding = layout.encoding();
+        let text = write(self.format, self.document, &self.data, &self.opened, layout, pieces)?;
+        Ok((text, encoding))
     }
 
     /// The values alone, for those who write none. They have the types under which they were encrypted, which a text

@@ -284,6 +284,7 @@ impl<'a> Sealer<'a> {
         let layout = self.prove(&sealed, &written, &data, &twins)?;
         joint.layout.join(layout, joint.position as u32, part.depth as u32);
         joint.position += data.len() - part.depth;
+        joint.layout.set_encoding(self.document.encoding);
         if !part.is_last || joint.layout.is_empty() {
             return Ok(Some(written.into_text()));
         }

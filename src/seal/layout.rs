@@ -1,13 +1,13 @@
 //! The layout record: how values were written that their token's place cannot say.
 //!
 //! A map from the position of an entry (among the data entries) to its original text, and to that of its
-//! key where that was an alias. It is encrypted
+//! key where that was an alias; and the encoding of the whole, where that is not UTF-8. It is encrypted
 //! under the data key like a leaf and lies in the `sops` block as `leafcrypt_layout`; sops ignores it and
 //! drops it when it rewrites a file. Nothing depends on it but spelling: a text is used only where it
 //! reads as exactly the decrypted value.
 
 use crate::crypto::{Cipher, Token};
-use crate::document::Kind;
+use crate::document::{Encoding, Kind};
 use crate::error::{self, Error, Result};
 use std::collections::BTreeMap;
 use zeroize::Zeroize;
@@ -27,6 +27,8 @@ impl Drop for Layout {
 impl Layout {
     /// Set in the positions of keys. No file has so many entries.
     const KEY: u32 = 1 << 31;
+    /// Where the name of the encoding is.
+    const ENCODING: u32 = u32::MAX;
 
     /// How many bytes the texts are.
     pub(super) fn len(&self) -> usize {
@@ -35,6 +37,15 @@ impl Layout {
 
     pub(super) fn is_empty(&self) -> bool {
         self.texts.is_empty()
+    }
+
+    /// How the plaintext was written down.
+    pub(super) fn encoding(&self) -> Encoding {
+        self.get(Self::ENCODING).and_then(Encoding::named).unwrap_or_default()
+    }
+
+    pub(super) fn set_encoding(&mut self, encoding: Encoding) {
+        self.texts.extend(encoding.name().map(|name| (Self::ENCODING, name.to_owned())));
     }
 
     pub(super) fn insert(&mut self, position: u32, text: &str) {
@@ -52,7 +63,7 @@ impl Layout {
 
     /// The texts of keys, by position.
     pub(super) fn keys(&self) -> impl Iterator<Item = (u32, &str)> {
-        self.texts.range(Self::KEY..).map(|(position, text)| (position & !Self::KEY, text.as_str()))
+        self.texts.range(Self::KEY..Self::ENCODING).map(|(position, text)| (position & !Self::KEY, text.as_str()))
     }
 
     /// What it says of a part of the document that begins at `position`, for a document of `len` entries in which

@@ -9,7 +9,7 @@ use super::decrypt::{Values, Verified};
 use super::open::Opened;
 use super::restore::Piece;
 use crate::crypto::{Nonce, Token};
-use crate::document::{Document, EntryId, Flags, Hunk, Kind, Scalar, diff};
+use crate::document::{Document, Encoding, EntryId, Flags, Hunk, Kind, Scalar, diff};
 use crate::error::Result;
 use crate::format::Format;
 use crate::metadata::Metadata;
@@ -26,6 +26,7 @@ pub struct Previous {
     opened: Opened,
     pieces: Vec<Piece>,
     plaintext: Vec<u8>,
+    encoding: Encoding,
     data_key: [u8; 32],
 }
 
@@ -49,16 +50,22 @@ impl Previous {
     ) -> Result<(Self, Vec<String>)> {
         let mut verified = Verified::open(format, &document, data_key, metadata, ignore_mac)?;
         let mut pieces = Vec::new();
-        let plaintext = verified.plaintext(Some(&mut pieces))?;
+        let (plaintext, encoding) = verified.plaintext(Some(&mut pieces))?;
         let Values { warnings, data, opened } = verified.into_values();
         let data_key = digest_of(data_key);
-        Ok((Previous { document, data, opened, pieces, plaintext, data_key }, warnings))
+        Ok((Previous { document, data, opened, pieces, plaintext, encoding, data_key }, warnings))
     }
 
-    /// The plaintext.
+    /// The plaintext; of a text that was in UTF-16 that text in UTF-8.
     #[must_use]
     pub fn plaintext(&self) -> &[u8] {
         &self.plaintext
+    }
+
+    /// How the plaintext was written down.
+    #[must_use]
+    pub fn encoding(&self) -> Encoding {
+        self.encoding
     }
 
     /// The encrypted document.

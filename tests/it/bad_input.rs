@@ -90,7 +90,8 @@ impl Fixture {
             .file("broken.json", "{\"password\": \"hunter2\", \"list\": [1,}")
             .file("yaml.json", "password: hunter2\n")
             .file("latin1.yaml", b"password: hunter2\nname: \xfc\n")
-            .file("utf16.yaml", "\u{feff}a: b\n".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>())
+            .file("utf16.yaml", b"\xff\xfea\0:\0 \0h\0\n")
+            .file("utf16.json", b"\xff\xfe{\0}\0\n\0")
             .file("zeros.yaml", [0; 64])
             .file("foreign.yaml", foreign)
             .file("folder/a.yaml", "a: hunter2\n")
@@ -283,7 +284,8 @@ table!(
     encrypt,
     [
         ("encrypt FILE", ""),
-        ("encrypt utf16.yaml", "it reads UTF-16, and writes UTF-8"),
+        ("encrypt utf16.yaml", ""),
+        ("encrypt utf16.json", ""),
         ("encrypt enc.yaml", ""),
         ("encrypt -i read-only.yaml", ""),
         ("encrypt -i fixed/plain.yaml", IN_FILE),

@@ -73,6 +73,7 @@ mod terminal;
 mod tokens;
 mod updatekeys;
 mod updatekeys_terminal;
+mod utf16;
 mod vault;
 mod verbose;
 mod way;

@@ -20,7 +20,7 @@ mod tabs;
 pub use scalar::is_old_bool;
 
 use super::{Format, no_indent};
-use crate::document::{Document, EntryId, Indent, Kind, Node, Place, Scalar, Splice, Value};
+use crate::document::{Document, Encoding, EntryId, Indent, Kind, Node, Place, Scalar, Splice, Value};
 use crate::error::Result;
 use std::ops::Range;
 
@@ -48,6 +48,10 @@ impl Format for Yaml {
 
     fn index(&self, text: String) -> Result<Document> {
         index::index(text)
+    }
+
+    fn encoding(&self, bytes: &[u8]) -> Encoding {
+        Encoding::of(bytes)
     }
 
     fn write_token(&self, document: &Document, id: EntryId, token: &str, out: &mut Vec<u8>) {

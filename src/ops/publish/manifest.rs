@@ -6,7 +6,7 @@
 use super::Publication;
 use crate::document::Value;
 use crate::error::{Error, Kind, Result};
-use crate::format::{self, Format, json::Json, yaml};
+use crate::format::{Format, json::Json, yaml};
 use crate::publish::Secret;
 use std::collections::HashSet;
 use zeroize::Zeroize;
@@ -100,7 +100,7 @@ impl Publication {
 
     /// The keys at the top of what is published.
     fn keys(&self) -> Result<Vec<String>> {
-        let document = Json.index(format::into_text(self.content.expose().to_vec())?)?;
+        let document = Json.index_bytes(self.content.expose().to_vec())?;
         let root = document.roots().first().copied();
         let keys = root.map(|root| document.children(root).map(|child| document.key(child).to_owned()).collect());
         document.into_bytes().zeroize();
