@@ -74,7 +74,7 @@ pub fn seal_for(name: &str, bytes: &[u8], rule: (&str, &str), stanza: &Stanza) -
 fn open(format: &dyn Format, text: String, ignore_mac: bool) -> leafcrypt::Result<Vec<u8>> {
     let document = format.index(text)?;
     let metadata = Metadata::from_value(&format.metadata(&document).unwrap_or(Value::Null))?;
-    Ok(seal::decrypt(format, &document, &key(), &metadata, ignore_mac)?.into_plaintext())
+    Ok(seal::decrypt(format, &document, &key(), &metadata, ignore_mac)?.into_file())
 }
 
 /// Checks the law on `bytes` as a document of the format called `name`.

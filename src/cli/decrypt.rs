@@ -62,7 +62,8 @@ pub(super) fn run(args: Args) -> Result<()> {
             decode_data: args.decode_data,
             rules,
         };
-        let decrypted = decrypt::decrypt(&request, &keyring)?;
-        Ok(Done { bytes: decrypted.plaintext, warnings: decrypted.warnings })
+        let mut decrypted = decrypt::decrypt(&request, &keyring)?;
+        let warnings = std::mem::take(&mut decrypted.warnings);
+        Ok(Done { warnings, bytes: decrypted.into_file() })
     })
 }

@@ -11,6 +11,7 @@ use super::stream::decrypt_stream;
 use super::{File, Plugin, Rendered};
 use crate::error::{Error, Kind, Result};
 use crate::format::{self, Format, yaml::Yaml};
+use crate::ops;
 use crate::secret::SecretBytes;
 use crate::sys::{self, Environment, PrivateFolder};
 use std::ffi::OsString;
@@ -195,12 +196,12 @@ fn names(folder: &Path) -> Result<Vec<String>> {
 
 /// Whether a file is encrypted as a whole, and not a stream with encrypted documents in it.
 fn is_encrypted(path: &Path) -> Result<bool> {
-    let Ok(text) = String::from_utf8(sys::read_input(path)?) else { return Ok(false) };
-    if !text.contains("ENC[AES256_GCM,") {
+    if !ops::looks_encrypted(path) {
         return Ok(false);
     }
     let format: &dyn Format = format::by_file_name(&path.to_string_lossy()).unwrap_or(&Yaml);
-    let document = format.index(text).map_err(|error| error.in_file(path.display().to_string()))?;
+    let document =
+        format.index_bytes(sys::read_input(path)?).map_err(|error| error.in_file(path.display().to_string()))?;
     Ok(!format.metadata_entries(&document).is_empty())
 }
 

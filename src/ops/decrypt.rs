@@ -5,7 +5,7 @@ use super::rules::Rules;
 use super::secret_data::View;
 use super::source::{Large, Opened, Source};
 use super::unsealed::read_metadata;
-use crate::document::{self, Document, Indent, KeyPath};
+use crate::document::{self, Document, Encoding, Indent, KeyPath};
 use crate::error::{Error, Result};
 use crate::format::{Format, binary, json::Json};
 use crate::key::Keyring;
@@ -49,10 +49,23 @@ impl Decrypt {
 
 /// What came out.
 pub struct Decrypted {
-    /// The bytes to write.
+    /// The plaintext, or the part of it.
     pub plaintext: SecretBytes,
+    /// How the file was written down whose text that is.
+    pub encoding: Encoding,
     /// What the user should know though nothing failed.
     pub warnings: Vec<String>,
+}
+
+impl Decrypted {
+    /// The bytes of the file that was encrypted, or of the part.
+    #[must_use]
+    pub fn into_file(self) -> SecretBytes {
+        match self.encoding {
+            Encoding::Utf8 => self.plaintext,
+            utf16 => SecretBytes::from(utf16.encode(self.plaintext.expose().to_vec())),
+        }
+    }
 }
 
 /// Decrypts with the keys of `keyring`. Nothing is handed back before the MAC is verified.
@@ -120,15 +133,15 @@ fn in_pieces(request: &Decrypt, mut large: Large, data_key: &DataKey, metadata: 
         return Some(whole(format, decrypted));
     }
     let (plaintext, warnings) = seal::text_in_pieces(format, pieces, path, data_key, metadata, request.ignore_mac)?;
-    Some(Decrypted { plaintext, warnings })
+    Some(Decrypted { plaintext, encoding: Encoding::Utf8, warnings })
 }
 
 /// All of a plaintext, with what to say of it.
 fn whole(format: &dyn Format, mut opened: seal::Decrypted) -> Decrypted {
     let mut warnings = std::mem::take(&mut opened.warnings);
-    let plaintext = SecretBytes::from(opened.into_plaintext());
+    let (plaintext, encoding) = (SecretBytes::from(std::mem::take(&mut opened.plaintext)), opened.encoding);
     warnings.extend(manifest::before_use(format, plaintext.expose()));
-    Decrypted { plaintext, warnings }
+    Decrypted { plaintext, encoding, warnings }
 }
 
 fn unseal_text(request: &Decrypt, opened: Opened, keyring: &Keyring, known: Option<DataKey>) -> Result<Decrypted> {
@@ -157,19 +170,19 @@ fn unseal_text(request: &Decrypt, opened: Opened, keyring: &Keyring, known: Opti
         && !request.decode_data
         && let Some(plaintext) = text_at(request, &encrypted, &verified)
     {
-        return Ok(Decrypted { plaintext, warnings: verified.take_warnings() });
+        return Ok(Decrypted { plaintext, encoding: Encoding::Utf8, warnings: verified.take_warnings() });
     }
     let mut opened = verified.write()?;
     if request.extract.steps().is_empty() && !converts && !request.decode_data {
         return Ok(whole(input, opened));
     }
     let mut warnings = std::mem::take(&mut opened.warnings);
-    let mut plaintext = opened.into_plaintext();
+    let (mut plaintext, encoding) = (std::mem::take(&mut opened.plaintext), opened.encoding);
     if request.decode_data {
         let mut view = View::of(input, plaintext)?;
         warnings.append(&mut view.warnings);
         if request.extract.steps().is_empty() && !converts {
-            return Ok(Decrypted { plaintext: SecretBytes::from(view.text().to_vec()), warnings });
+            return Ok(Decrypted { plaintext: SecretBytes::from(view.text().to_vec()), encoding, warnings });
         }
         plaintext = view.text().to_vec();
     } else if request.extract.steps().is_empty() {
@@ -179,7 +192,7 @@ fn unseal_text(request: &Decrypt, opened: Opened, keyring: &Keyring, known: Opti
     let indent = request.rules.indent(request.source.name(), output, &mut warnings);
     let part = indent.and_then(|indent| select(&document, output, indent, request.document, &request.extract));
     document.into_bytes().zeroize();
-    Ok(Decrypted { plaintext: part?, warnings })
+    Ok(Decrypted { plaintext: part?, encoding: Encoding::Utf8, warnings })
 }
 
 /// The part that is wanted, when it is one encrypted text: it is the same in every spelling, so that no plaintext has to

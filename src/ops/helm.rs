@@ -4,7 +4,8 @@
 //! and prints what the URL stands for), and helm-secrets, from which the form `secrets://FILE` comes.
 
 use super::decrypt::{Decrypt, Decrypted, decrypt};
-use super::source::{Source, require_inside};
+use super::source::{Source, holds_token, require_inside};
+use crate::document::Encoding;
 use crate::error::{Error, Kind, Result};
 use crate::format::{self, Format, binary, binary::Binary, json::Json, yaml::Yaml};
 use crate::key::Keyring;
@@ -32,9 +33,9 @@ pub fn download(url: &str, root: Option<&Path>, keyring: &Keyring) -> Result<Dec
     }
     let shown = path.display().to_string();
     let bytes = sys::read_input(&path)?;
-    if memchr::memmem::find(&bytes, b"ENC[AES256_GCM,").is_none() {
+    if !holds_token(&bytes) {
         let warnings = vec![format!("{shown} is not encrypted")];
-        return Ok(Decrypted { plaintext: SecretBytes::from(bytes), warnings });
+        return Ok(Decrypted { plaintext: SecretBytes::from(bytes), encoding: Encoding::Utf8, warnings });
     }
     let format = format_of(&path, bytes);
     let source = Source { path, name: None, input_type: Some(format), output_type: Some(format) };

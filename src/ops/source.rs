@@ -228,14 +228,16 @@ pub fn stanzas_of(sources: Vec<Source>) -> Others {
 /// it has a token in it, or it cannot be read, which that command will say.
 #[must_use]
 pub fn looks_encrypted(path: &Path) -> bool {
-    let holds_token = |bytes: Vec<u8>| {
-        let text = match Encoding::of(&bytes) {
-            Encoding::Utf8 => bytes,
-            utf16 => utf16.decode(bytes).unwrap_or_else(|text| text).into_bytes(),
-        };
-        memchr::memmem::find(&text, b"ENC[AES256_GCM,").is_some()
-    };
-    sys::read_input(path).map_or(true, holds_token)
+    sys::read_input(path).map_or(true, |bytes| holds_token(&bytes))
+}
+
+/// Whether there is a token in a file.
+pub(super) fn holds_token(file: &[u8]) -> bool {
+    const TOKEN: &str = "ENC[AES256_GCM,";
+    match Encoding::of(file) {
+        Encoding::Utf8 => memchr::memmem::find(file, TOKEN.as_bytes()).is_some(),
+        utf16 => utf16.decode(file.to_vec()).unwrap_or_else(|text| text).contains(TOKEN),
+    }
 }
 
 #[cfg(test)]

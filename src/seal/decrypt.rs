@@ -15,8 +15,10 @@ use zeroize::Zeroize;
 
 /// What came out of [`decrypt`].
 pub struct Decrypted {
-    /// The plaintext: byte for byte the file that was encrypted.
+    /// The plaintext: byte for byte the file that was encrypted, but where that was in UTF-16, its text in UTF-8.
     pub plaintext: Vec<u8>,
+    /// How that file was written down.
+    pub encoding: Encoding,
     /// What the user should know though nothing failed.
     pub warnings: Vec<String>,
 }
@@ -28,10 +30,10 @@ impl Drop for Decrypted {
 }
 
 impl Decrypted {
-    /// Takes the plaintext out.
+    /// Takes the plaintext out: all bytes of the file that was encrypted.
     #[must_use]
-    pub fn into_plaintext(mut self) -> Vec<u8> {
-        std::mem::take(&mut self.plaintext)
+    pub fn into_file(mut self) -> Vec<u8> {
+        self.encoding.encode(std::mem::take(&mut self.plaintext))
     }
 }
 
@@ -85,9 +87,9 @@ impl<'a> Verified<'a> {
     /// When the values do not fit there.
     pub fn write(mut self) -> Result<Decrypted> {
         let clock = trace::clock();
-        let (text, encoding) = self.plaintext(None)?;
-        clock.done(|| format!("put them in their places, {} bytes", text.len()));
-        Ok(Decrypted { plaintext: encoding.encode(text), warnings: self.opener.warnings })
+        let (plaintext, encoding) = self.plaintext(None)?;
+        clock.done(|| format!("put them in their places, {} bytes", plaintext.len()));
+        Ok(Decrypted { plaintext, encoding, warnings: self.opener.warnings })
     }
 
     /// The plaintext, where it is a text in UTF-8, and how that was written down. `pieces` takes up what was replaced.
@@ -154,7 +156,8 @@ pub fn decrypt_pieces(
     let mut opener = Opener::new(data_key, metadata);
     let layout = opener.layout();
     // Growing would leave copies of plaintext behind, and memory that is not written to costs nothing.
-    let mut decrypted = Decrypted { plaintext: Vec::with_capacity(len), warnings: Vec::new() };
+    let (plaintext, encoding) = (Vec::with_capacity(len), Encoding::Utf8);
+    let mut decrypted = Decrypted { plaintext, encoding, warnings: Vec::new() };
     let mut position = 0;
     open_pieces(format, pieces, &mut opener, ignore_mac, |OpenedPiece { document, data, opened, own, depth }| {
         let behind = document.bytes().len() - own.end;

@@ -51,7 +51,7 @@ fn reseal(format: &dyn Format, sealed: &str, change: impl FnOnce(String) -> Stri
 }
 
 fn text_of(decrypted: Decrypted) -> String {
-    String::from_utf8(decrypted.into_plaintext()).unwrap()
+    String::from_utf8(decrypted.into_file()).unwrap()
 }
 
 /// The lines of `after` that are not in `before`.
@@ -92,7 +92,7 @@ fn pieces_come_back_as_the_whole_does() {
     let decrypt = |sealed: &str, size| {
         let pieces = Json.pieces(Box::new(sealed.as_bytes()), size).unwrap();
         decrypt_pieces(&Json, pieces, 0, &key(), &metadata, false)
-            .map(|opened| String::from_utf8(opened.into_plaintext()).unwrap())
+            .map(|opened| String::from_utf8(opened.into_file()).unwrap())
     };
     for size in 1..sealed.len() {
         assert_eq!(decrypt(&sealed, size).as_deref(), Some(text), "{size}");

@@ -138,7 +138,7 @@ pub(crate) fn decrypt(format: &dyn Format, text: &str) -> Result<Vec<u8>> {
     watched("decrypt", text.as_bytes(), || {
         let document = format.index(text.to_owned())?;
         let metadata = metadata_of(format, &document)?;
-        Ok(seal::decrypt(format, &document, &data_key(), &metadata, false)?.into_plaintext())
+        Ok(seal::decrypt(format, &document, &data_key(), &metadata, false)?.into_file())
     })
 }
 
@@ -171,7 +171,7 @@ impl Opened {
 fn decrypt_with_its_key(format: &dyn Format, text: &str) -> Result<Vec<u8>> {
     let document = format.index(text.to_owned())?;
     let (key, metadata) = key_of(format, &document)?;
-    Ok(seal::decrypt(format, &document, &key, &metadata, false)?.into_plaintext())
+    Ok(seal::decrypt(format, &document, &key, &metadata, false)?.into_file())
 }
 
 /// The data key of a file for [`recipient`], and its metadata.

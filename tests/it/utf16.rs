@@ -1,8 +1,9 @@
 //! YAML in UTF-16, as PowerShell writes it: a plaintext, an encrypted file that went through `>`, and rules. Real sops
 //! reads all of that, and always writes UTF-8.
 
-use crate::builder::Test;
+use crate::builder::{Output, Test, leafcrypt};
 use crate::edit::Edit;
+use crate::kustomize::{generator, indented, resource_list};
 use std::fs;
 
 const RULES: &str = "creation_rules:\n  - age: {age}\n";
@@ -46,7 +47,8 @@ fn a_plaintext_comes_back_byte_for_byte() {
         test.run("decrypt a.yaml").code(0).stdout(&plain);
         test.run("set a.yaml ratio 2.5").code(0);
         test.run("decrypt a.yaml").code(0).stdout(changed("1.10", "2.5"));
-        test.run("exec-file a.yaml 'cat {}'").code(0).stdout(changed("1.10", "2.5"));
+        // A program gets a text in UTF-8, as from sops.
+        test.run("exec-file a.yaml 'cat {}'").code(0).stdout(PLAIN.replace("1.10", "2.5"));
         test.run("decrypt -i a.yaml").code(0);
         assert_eq!(bytes(&test, "a.yaml"), changed("1.10", "2.5"));
     }
@@ -92,6 +94,30 @@ fn an_encrypted_file_may_be_in_utf_16() {
         test.run("--config new.sops.yaml updatekeys -y folder").code(0);
         assert!(test.read("folder/c.yaml").contains(&another.to_string()));
     }
+}
+
+/// kustomize, Helm and Argo CD get texts in UTF-8, whatever the plaintext and the encrypted file were.
+#[test]
+fn clusters_get_utf_8() {
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {user: ädmin}\n";
+    let test = Test::new().identity().rules("creation_rules:\n  - encrypted_regex: ^stringData$\n    age: {age}\n");
+    let test = test.file("folder/a.yaml", by_powershell(secret)).file("folder/b.yaml", secret);
+    test.run("encrypt -i folder/a.yaml folder/b.yaml").code(0);
+    let encrypted = test.read("folder/b.yaml");
+    let test = test.file("folder/b.yaml", by_powershell(&encrypted));
+    let generator = generator(
+        "files: [folder/a.yaml, folder/b.yaml]\nsecretFrom:\n- metadata: {name: t}\n  files: [folder/a.yaml]\n",
+    );
+    let list = resource_list(&indented(&generator, "- ", "  "), &indented(&generator, "  ", "  "));
+    let rendered = test.run_with("kustomize", &list).code(0).text();
+    assert_eq!(rendered.matches("user: ädmin").count(), 3, "{rendered}");
+    for name in ["a", "b"] {
+        test.run(&format!("helm download secrets://folder/{name}.yaml")).code(0).stdout(secret);
+    }
+    let mut argo = test.command(leafcrypt(), "kustomize --argocd");
+    argo.current_dir(test.path("folder"));
+    let rendered = Output::of("kustomize --argocd", argo, b"").code(0).text();
+    assert_eq!(rendered.matches("user: ädmin").count(), 2, "{rendered}");
 }
 
 #[test]
