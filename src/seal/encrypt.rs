@@ -407,7 +407,7 @@ impl<'a> Sealer<'a> {
             let subtree = document.subtree(id);
             if entry.is(Flags::ALIAS) {
                 let target = document.alias_target(id).map_or(0..0, |target| document.subtree(target));
-                let sealed = |id: EntryId| is_sealed(document, selected, id);
+                let sealed = |id: EntryId| loses_anchor(document, selected, id);
                 // sops repeats the comments as well, and could not decrypt them at another path.
                 let noted = noted.get_or_insert_with(|| sealed_comments(document, selected));
                 let has_comment =
@@ -564,10 +564,11 @@ fn is_empty_item(document: &Document, id: EntryId) -> bool {
         && entry.parent().is_some_and(|parent| document.entry(parent).kind() == Kind::List)
 }
 
-/// Whether a token takes the place of the value `id`.
-fn is_sealed(document: &Document, selected: &[bool], id: EntryId) -> bool {
-    let scalar = document.scalar(id);
-    selected[id] && !scalar.bytes.is_empty() && scalar.kind != Kind::Comment
+/// Whether the value `id` cannot be repeated by an alias: a token takes its place, or its anchor goes with its tag.
+fn loses_anchor(document: &Document, selected: &[bool], id: EntryId) -> bool {
+    let (entry, scalar) = (document.entry(id), document.scalar(id));
+    let is_sealed = selected[id] && !scalar.bytes.is_empty() && scalar.kind != Kind::Comment;
+    is_sealed || entry.is(Flags::TAGGED) && entry.is(Flags::REWRITTEN)
 }
 
 /// The containers that hold comments of which tokens take the place, in order.
@@ -580,7 +581,7 @@ fn sealed_comments(document: &Document, selected: &[bool]) -> Vec<EntryId> {
 
 /// Whether a key cannot stay as it stands in the plaintext.
 fn is_written_out(document: &Document, selected: &[bool], key: &OddKey) -> bool {
-    key.target.is_none_or(|target| is_sealed(document, selected, target))
+    key.target.is_none_or(|target| loses_anchor(document, selected, target))
 }
 
 /// A key that is written out, as it can stand in double quotes.

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::command::{self, NoOutput};
 use super::locked::Locked;
 use super::{hybrid, plugin, shorten, ssh};
+use crate::document::Encoding;
 use crate::key::Environment;
 use crate::key::named::{self, Misplaced};
 
@@ -176,10 +177,13 @@ impl Found {
         }
         match std::str::from_utf8(bytes) {
             Ok(text) => self.read_text(place, text, Lines::OfOneKey),
-            Err(error) => {
-                let line = memchr::memchr_iter(b'\n', &bytes[..error.valid_up_to()]).count() + 1;
-                self.note(place, &format!("line {line}: not UTF-8"));
-            }
+            Err(error) => match Encoding::of(bytes).name() {
+                Some(utf16) => self.note(place, &format!("it is {utf16}, which age does not read; save it as UTF-8")),
+                None => {
+                    let line = memchr::memchr_iter(b'\n', &bytes[..error.valid_up_to()]).count() + 1;
+                    self.note(place, &format!("line {line}: not UTF-8"));
+                }
+            },
         }
     }
 
