@@ -365,10 +365,11 @@ impl<'a> Sealer<'a> {
                     text.extend_from_slice(&span.source.as_bytes()[at..range.start]);
                     if *same_key && place == was.additional {
                         text.extend_from_slice(old.as_bytes());
-                        texts.extend(was.other_text.map(|text| (id, text.to_vec())));
                     } else {
-                        cipher.encrypt(scalar.kind, scalar.bytes, place, None, &mut text)?;
+                        let bytes = was.other_text.unwrap_or(scalar.bytes);
+                        cipher.encrypt(scalar.kind, bytes, place, None, &mut text)?;
                     }
+                    texts.extend(was.other_text.map(|text| (id, text.to_vec())));
                     at = range.end;
                 }
                 text.extend_from_slice(&span.source.as_bytes()[at..]);

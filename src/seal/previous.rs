@@ -257,20 +257,17 @@ impl<'a> Kept<'a> {
 /// Whether an entry is what it was, as far as its text can tell.
 fn is_same_value(was: Scalar<'_>, is: Scalar<'_>) -> bool {
     if was.kind == Kind::Comment && is.kind == Kind::Comment {
-        return was.bytes == is.bytes || bare(was.bytes).eq(bare(is.bytes));
+        return was.bytes == is.bytes || bare(was.bytes) == bare(is.bytes);
     }
     // JSON has no times.
     was.is_same_value(&is) || was.bytes == is.bytes && (was.kind, is.kind) == (Kind::Time, Kind::Str)
 }
 
 /// The lines of a comment that are not blank, without the blanks and marks around them: INI files do not keep those.
-fn bare(comment: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let is_bare = |byte: &u8| !byte.is_ascii_whitespace() && !b"#;".contains(byte);
-    comment.split(|&byte| byte == b'\n').filter_map(move |line| {
-        let start = line.iter().position(is_bare)?;
-        let end = line.iter().rposition(is_bare)?;
-        Some(&line[start..=end])
-    })
+fn bare(comment: &[u8]) -> Vec<String> {
+    let comment = String::from_utf8_lossy(comment);
+    let is_around = |c: char| c.is_whitespace() || matches!(c, '#' | ';');
+    comment.split('\n').map(|line| line.trim_matches(is_around).to_owned()).filter(|line| !line.is_empty()).collect()
 }
 
 /// The token of an entry, and where it stands in `source`, a piece of the text.

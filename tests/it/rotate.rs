@@ -60,6 +60,21 @@ fn everything_is_encrypted_anew_and_nothing_else_changes() {
     team.run("decrypt mixed.yaml").fails();
 }
 
+/// Left empty it would be an item of the list to sops, and a token of nothing one that it cannot read.
+#[test]
+fn an_empty_comment_in_a_list_stays_a_comment_to_sops() {
+    let plain = "a:\n  - x\n  #\n  - y\nb: 1\n";
+    let test = Test::new().identity().rules("creation_rules:\n  - age: {age}\n").file("a.yaml", plain);
+    test.run("encrypt -i a.yaml").code(0);
+    test.run("rotate -i a.yaml").code(0);
+    test.run("decrypt a.yaml").code(0).stdout(plain);
+    test.sops("decrypt a.yaml").code(0).stdout("a:\n    - x\n    # \n    - \"y\"\nb: 1\n");
+    for left in ["a:\n    # \n    - \"y\"\nb: 1\n", "a: []\n# \nb: 1\n"] {
+        test.run("unset a.yaml '[\"a\"][0]'").code(0);
+        test.sops("decrypt a.yaml").code(0).stdout(left);
+    }
+}
+
 #[test]
 fn a_file_of_sops_keeps_its_plaintext() {
     let team = Team::of(2).encrypted_by_sops("--age {0}", "a.yaml", PLAIN);

@@ -58,14 +58,18 @@ pub(super) fn write_clear(document: &Document, id: EntryId, out: &mut Vec<u8>) -
     let is_comment = document.entry(id).kind() == Kind::Comment;
     let raw = document.raw(id);
     let is_above = id + 2 < document.len() && document.entry(id + 2).is(Flags::TIED);
-    if !is_comment || !(without_mark(raw).starts_with('\n') || is_above && without_mark(raw).is_empty()) {
+    let text = without_mark(raw);
+    // A line that is not quite empty, as one before CRLF, sops can print.
+    let ends_there = || document.text()[document.entry(id).span().end..].starts_with('\n');
+    if !is_comment || !(text.starts_with('\n') || is_above && text.is_empty() && ends_there()) {
         return false;
     }
     let text = String::from_utf8_lossy(document.scalar(id).bytes);
     // What stands behind the value stays there.
-    let above = if is_above { text.rsplit_once('\n').map_or("", |(above, _)| above) } else { &text };
+    let above = if is_above { text.rsplit_once('\n').map_or("", |(above, _)| above.trim_end()) } else { &text };
     // Behind another mark, a mark is text to sops.
-    if above.is_empty() || without_mark(above).starts_with('\n') {
+    let rest = without_mark(above);
+    if above.is_empty() || rest.starts_with('\n') || is_above && rest.trim().is_empty() {
         out.extend_from_slice(if above.starts_with('#') { b";" } else { b"#" });
     }
     out.extend_from_slice(if above.is_empty() { b";" } else { above.as_bytes() });

@@ -327,8 +327,12 @@ fn is_between_comments(text: &str, from: usize, line: usize, tab: usize) -> bool
     let above = line - window.len() + window.trim_ascii_end().len();
     let blanks = bytes[tab..].iter().take(FARTHEST).take_while(|byte| byte.is_ascii_whitespace()).count();
     let comment = super::place::line_start(text, above);
+    let mut head = text.get(comment..above).unwrap_or_default().trim_ascii_start();
+    while let Some(item) = head.strip_prefix("- ") {
+        head = item.trim_ascii_start();
+    }
     comment >= from
-        && text[comment..above].trim_ascii_start().starts_with('#')
+        && head.starts_with('#')
         && bytes[line..tab].iter().all(|&byte| byte == b' ')
         && bytes.get(tab + blanks) == Some(&b'#')
         && tab + blanks - above <= FARTHEST
@@ -362,6 +366,7 @@ mod tests {
             "a: '1'\r\n  # c\r\n\t\r\n \t\r\n\t # d\r\nb: 2\r\n",
             "a:\n  # c\n\t# d\n  - 1\n  # e\n\t\n# f\n",
             "# c\n\t# d\na: 1\n",
+            "a:\n  - # c\n  \t# d\n    - 1\n",
         ] {
             assert!(Yaml.index(text.to_owned()).is_ok(), "{text:?}");
         }

@@ -81,6 +81,9 @@ const COMMENTS: &[&str] = &[
     "# é🎉",
     ";\ttab",
     "#",
+    ";",
+    "; \t",
+    ";\u{a0}",
 ];
 
 /// An INI text that sops takes.
@@ -112,7 +115,7 @@ pub(crate) fn text(bytes: &[u8]) -> String {
                 let value = source.pick(VALUES).replace('\n', newline);
                 out.push_str(&format!("{indent}{}{delimiter}{value}", source.pick::<&str>(KEYS)));
                 if source.chance(12) {
-                    out.push_str(&format!(" {}", source.pick(&["; inline", "# inline #2", ";inline", ";"])));
+                    out.push_str(&format!(" {}", source.pick(&["; inline", "# inline #2", ";inline", ";", "#"])));
                 }
             }
         }

@@ -638,6 +638,13 @@ impl Yaml<'_> {
                 }
             }
             self.flow_space(column, broken);
+            if self.source.chance(10) {
+                // A pair without braces: a map of its own.
+                let mark = if self.source.chance(20) { "? " } else { "" };
+                self.out.push_str(mark);
+                self.key(&mut HashSet::new());
+                self.out.push_str(": ");
+            }
             self.flow_value(column, depth);
         }
         if count > 0 && self.source.chance(8) {

@@ -86,7 +86,10 @@ impl<'a> Tokens<'a> {
 fn of_parser<'a>(scanner: &mut Scanner<'a, StrInput<'a>>) -> Option<Found> {
     loop {
         let (span, token) = scanner.next()?.ok()?.into_parts();
+        let range = span.byte_range().unwrap_or_default();
         let kind = match token {
+            // Around a pair between brackets that has no braces, `[a: 1]`. go-yaml has no tokens there.
+            TokenType::FlowMappingStart | TokenType::FlowMappingEnd if range.is_empty() => continue,
             TokenType::StreamStart => TokenKind::StreamStart,
             TokenType::StreamEnd => TokenKind::StreamEnd,
             TokenType::VersionDirective(..) | TokenType::TagDirective(..) | TokenType::ReservedDirective(..) => {
@@ -113,7 +116,6 @@ fn of_parser<'a>(scanner: &mut Scanner<'a, StrInput<'a>>) -> Option<Found> {
             TokenType::Scalar(..) => TokenKind::QuotedScalar,
             _ => continue,
         };
-        let range = span.byte_range().unwrap_or_default();
         return Some(Found { kind, start: range.start, end: range.end });
     }
 }

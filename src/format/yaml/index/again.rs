@@ -51,6 +51,9 @@ impl Indexer<'_> {
             | ErrorKind::TabInIndentation
             | ErrorKind::TabInBlockIndentation
             | ErrorKind::TabNotAllowed => "write spaces instead of the tab: YAML indents by spaces alone",
+            ErrorKind::UnexpectedCharacter { .. } if self.source[offset..].starts_with(char::is_control) => {
+                "remove this character, which does not show; is the file a text in UTF-8?"
+            }
             ErrorKind::UnexpectedCharacter { .. } => "put a text that begins with this character in quotes",
             ErrorKind::MappingValueNotAllowed => {
                 "put a text with a colon and a blank in it in quotes; else look at the indentation, also of the lines above"
