@@ -260,6 +260,15 @@ fn each_refusal_has_its_own_message() {
     test.file("e.yaml", damaged).run("decrypt e.yaml").fails().code(128).stderr_has("it is no base64");
 }
 
+/// The SDK gives up what it takes for a request that does not go out, after 6 seconds.
+#[test]
+fn a_slow_answer_is_waited_for() {
+    let server = text(moto(), "url").trim_start_matches("http://").to_owned();
+    let slow = misbehaving(Manner::Slow(Duration::from_secs(7), server));
+    let test = keyed(test()).env("AWS_ENDPOINT_URL_STS", &slow).env("AWS_ENDPOINT_URL_KMS", &slow);
+    test.run(&format!("encrypt --kms {}+{ROLE} a.yaml", key("us-east-1", 0))).code(0).stderr_is_empty();
+}
+
 /// A service that checks signatures and policies.
 #[test]
 fn signatures_and_permissions_are_checked_by_the_service() {

@@ -9,6 +9,7 @@ use aws_sdk_kms::error::{BoxError, ConnectorError};
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector, http_client_fn,
 };
+use http_body_util::BodyExt as _;
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, ClientBuilder, Method, Url};
 use std::collections::HashMap;
@@ -88,11 +89,12 @@ impl HttpConnector for Connector {
 async fn send(clients: &Clients, connect: Duration, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
     let url = Url::parse(request.uri()).map_err(|error| ConnectorError::user(error.into()))?;
     let method = Method::from_bytes(request.method().as_bytes()).map_err(|error| ConnectorError::user(error.into()))?;
-    let body = request.body().bytes().ok_or_else(|| ConnectorError::user("its body is not at hand".into()))?;
     let client = clients.get(connect, &url).map_err(|refusal| ConnectorError::user(refusal.into()))?;
-    let asking = client.request(method, url).body(body.to_vec());
+    let asking = client.request(method, url);
     let asking = request.headers().iter().fold(asking, |asking, (name, value)| asking.header(name, value));
-    let mut response = asking.send().await.map_err(failed)?;
+    // The SDK watches how its body is asked for, and gives up a request whose body does not seem to go out.
+    let body = request.into_body().collect().await.map_err(ConnectorError::user)?;
+    let mut response = asking.body(body.to_bytes()).send().await.map_err(failed)?;
     let mut body = read_body(&mut response).await.map_err(|refusal| ConnectorError::io(refusal.into()))?;
     let status = response.status().as_u16().try_into().map_err(strange)?;
     let mut answer = HttpResponse::new(status, std::mem::take(&mut *body).into());
