@@ -79,7 +79,7 @@ pub fn settle_environment() {
     };
     let changes = SETTINGS_OF_SERVICES.into_iter().filter(is_unset).map(|name| (name, None));
     #[cfg(feature = "network")]
-    let changes = changes.chain(remote::proxies(&environment));
+    let changes = changes.chain(remote::proxies(&environment)).chain(remote::authorities(&environment));
     let changes: Vec<_> = changes.collect();
     if !changes.is_empty() {
         sys::change_variables(changes);

@@ -214,6 +214,7 @@ fn words(environment: &Environment, name: &str) -> Vec<OsString> {
 /// What a program prints; what it says on the standard error is for the user.
 fn output(mut command: Command) -> Result<Zeroizing<String>> {
     let name = Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    sys::give_originals(&mut command);
     let output = command
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())

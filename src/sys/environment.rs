@@ -73,10 +73,11 @@ impl Environment {
         self.get(name).filter(|value| !value.is_empty())
     }
 
-    /// Lets `command` run with these variables. With those of the process it does so anyway.
+    /// Lets `command` run with these variables; those of the process as they were before it changed them.
     pub fn give_to(&self, command: &mut Command) {
-        if let Some(variables) = &self.0 {
-            command.env_clear().envs(variables);
+        match &self.0 {
+            Some(variables) => drop(command.env_clear().envs(variables)),
+            None => give_originals(command),
         }
     }
 

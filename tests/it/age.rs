@@ -3,6 +3,7 @@
 
 use crate::builder::{Output, Test};
 use crate::peers;
+use std::os::unix::fs::PermissionsExt as _;
 
 const PLAINTEXT: &str = "user: admin\n";
 
@@ -374,4 +375,21 @@ fn several_recipients_in_several_flags_are_told_how_to_stand_in_one() {
         let refused = test.run(&format!("{command} {flag} {{age}} {flag} {{age}} a.yaml")).fails();
         refused.stderr_has(&format!("{flag} RECIPIENT,RECIPIENT"));
     }
+}
+
+/// Variables that are put in other words for libraries are what they were to the programs that leafcrypt runs.
+#[test]
+fn commands_and_editors_get_the_variables_as_they_were() {
+    let test = Test::new().identity().rules("creation_rules:\n  - age: {age}\n").file("a.yaml", "a: 1\n");
+    test.run("encrypt -i a.yaml").code(0);
+    let keys = std::fs::read(test.home().join(".config/sops/age/keys.txt")).unwrap();
+    std::fs::remove_file(test.home().join(".config/sops/age/keys.txt")).unwrap();
+    let script = "#!/bin/sh\necho $HTTPS_PROXY $NO_PROXY ${ALL_PROXY-none} >> seen\ncat keys\n";
+    let test = test.file("keys", keys).file("script", script);
+    std::fs::set_permissions(test.path("script"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let test = test.env("SOPS_AGE_KEY_CMD", "./script").env("EDITOR", "./script");
+    let test = test.env("HTTPS_PROXY", "socks5://h:1/").env("NO_PROXY", "*.x:1").env("ALL_PROXY", "y");
+    test.run("edit a.yaml").stdout_has("AGE-SECRET-KEY-");
+    let seen = "socks5://h:1/ *.x:1 y\n";
+    assert_eq!(test.read("seen"), format!("{seen}{seen}"));
 }

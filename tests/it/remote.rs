@@ -420,9 +420,9 @@ fn at(host: &str) -> Vec<(&'static str, Test, String)> {
 fn proxies_are_those_of_sops() {
     let is_by_proxy = |run: &dyn Fn(&Test, &str), test: Test, line: &str, variables: &[(&str, &str)]| {
         let closed = Way::to(&[]);
-        let wired = variables
-            .iter()
-            .fold(test, |test, (name, value)| test.env(name, &value.replace("PROXY", closed.address())));
+        let place = closed.address().trim_start_matches("http://");
+        let told = |value: &str| value.replace("PROXY", closed.address()).replace("PLACE", place);
+        let wired = variables.iter().fold(test, |test, (name, value)| test.env(name, &told(value)));
         run(&wired, line);
         !closed.asked().is_empty()
     };
@@ -444,6 +444,9 @@ fn proxies_are_those_of_sops() {
         (vec![("HTTP_PROXY", "PROXY")], false),
         (vec![("ALL_PROXY", "PROXY"), ("all_proxy", "PROXY")], false),
         (vec![proxy, ("ALL_PROXY", nobody)], true),
+        (vec![("HTTPS_PROXY", "PLACE/")], true),
+        (vec![("HTTPS_PROXY", "HTTP://PLACE")], true),
+        (vec![proxy, ("REQUEST_METHOD", "GET")], true),
     ] {
         for (name, test, line) in at("kms.corp.invalid") {
             assert_eq!(is_by_proxy(&ours, test, &line, &variables), expected, "{name}: {variables:?}");
@@ -458,6 +461,19 @@ fn proxies_are_those_of_sops() {
         {
             let run = |test: &Test, line: &str| drop(test.run(line).fails().code(1));
             assert_eq!(is_by_proxy(&run, test, &line, &variables), expected, "{name}: {no}");
+        }
+    }
+}
+
+/// Nobody is asked directly who was to be asked by a proxy.
+#[test]
+fn what_is_no_proxy_is_an_error() {
+    for (name, value) in [("HTTPS_PROXY", "http://hunter2@x y:1"), ("http_proxy", "http://"), ("HTTP_PROXY", "x\ny")] {
+        for (service, test, line) in at("kms.corp.invalid") {
+            let refused = test.env(name, value).run(&line).fails().code(1);
+            let named = refused.stderr.contains(&format!("{name} is no address of a proxy"));
+            assert!(named, "{service}: {refused:?}");
+            refused.stderr_has(&format!("hint: {name}=http://HOST:PORT")).stderr_lacks("hunter2");
         }
     }
 }

@@ -5,7 +5,7 @@
 //! on a machine that says it is one of Google's, or where the environment names the service.
 
 use super::Refusal;
-use crate::key::remote::check_authorities;
+use crate::key::remote::{check_authorities, check_proxies};
 use crate::key::{Environment, named};
 use crate::sys;
 use google_cloud_auth::credentials::{
@@ -38,6 +38,7 @@ pub(crate) struct Found {
 pub(crate) fn find(environment: &Environment, universe: Option<&str>) -> Result<Found, Refusal> {
     // Google's library panics without them.
     check_authorities()?;
+    check_proxies()?;
     if let Some(value) = environment.get_filled(SOPS) {
         // A path when there is such a file, else the credentials themselves.
         let path = Path::new(&value);

@@ -3,7 +3,7 @@
 use super::Refusal;
 use crate::key::Environment;
 use crate::key::named::check_path;
-use crate::key::remote::{Http, Limits, RETRIES, certificates_in, is_loopback};
+use crate::key::remote::{Http, Limits, RETRIES, address, certificates_in, is_loopback};
 use reqwest::{Certificate, ClientBuilder, Identity, Proxy, Url, redirect};
 use std::ffi::OsString;
 use std::net::{SocketAddr, ToSocketAddrs as _};
@@ -152,8 +152,8 @@ fn duration(text: &str) -> Option<Duration> {
 fn proxied(environment: &Environment, builder: ClientBuilder) -> Result<ClientBuilder, Refusal> {
     let proxy = variable(environment, "PROXY_ADDR").or_else(|| variable(environment, "HTTP_PROXY"));
     let Some((name, proxy)) = proxy else { return Ok(builder) };
-    let proxy = Proxy::all(proxy.to_string_lossy().as_ref());
-    Ok(builder.proxy(proxy.map_err(|_| Refusal::new(format!("{name} is no address of a proxy")))?))
+    let proxy = proxy.to_str().and_then(address).and_then(|proxy| Proxy::all(proxy).ok());
+    Ok(builder.proxy(proxy.ok_or_else(|| Refusal::new(format!("{name} is no address of a proxy")))?))
 }
 
 /// A standby server sends its clients on to the active one. The token goes with them, so never from a

@@ -1,6 +1,6 @@
 //! HTTP for the services that have no library of their own.
 
-use super::{Limits, Refusal, cause, check_authorities, choose_tls};
+use super::{Limits, Refusal, cause, check_authorities, check_named_authorities, check_proxies, choose_tls};
 use reqwest::header::HeaderMap;
 use reqwest::{Certificate, Client, ClientBuilder, RequestBuilder, StatusCode, Url};
 use rustls::RootCertStore;
@@ -48,12 +48,19 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 /// A client for `url`, to which `with` gives what is its own.
 ///
 /// # Errors
-/// Those of `with`, and when there are no certificate authorities. What is open needs none.
+/// Those of `with`, and when there are no certificate authorities, or a variable names no proxy. What is open needs no
+/// authorities, and what is on this machine no proxy.
 pub(crate) fn client(
     limits: &Limits,
     url: &Url,
     with: impl Fn(ClientBuilder) -> Result<ClientBuilder, Refusal>,
 ) -> Result<Client, Refusal> {
+    if !is_loopback(url) {
+        check_proxies()?;
+    }
+    if url.scheme() == "https" {
+        check_named_authorities()?;
+    }
     let failed = |error: &reqwest::Error| Refusal::new(format!("no connection can be made: {}", said(error)));
     let error = match with(client_builder(limits))?.build() {
         Ok(client) => return Ok(client),

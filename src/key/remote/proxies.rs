@@ -1,9 +1,13 @@
 //! By which way services are asked, as sops has it.
 
+use super::Refusal;
 use crate::key::Environment;
 
-/// In Go no proxy is on the way to this machine itself.
-const HERE: &str = "localhost,127.0.0.0/8,::1";
+/// In Go no proxy is on the way to this machine itself. Nor is one on the way to the metadata services of clouds, which
+/// only this machine can reach: they hand out its credentials, in the open.
+const HERE: &str = "localhost,127.0.0.0/8,::1,169.254.0.0/16,fd00:ec2::254,metadata.google.internal";
+/// Names another host for Google's.
+const METADATA_HOST: &str = "GCE_METADATA_HOST";
 /// The variables that name proxies.
 const NAMES: [[&str; 2]; 2] = [["HTTPS_PROXY", "https_proxy"], ["HTTP_PROXY", "http_proxy"]];
 
@@ -14,24 +18,62 @@ pub(crate) fn proxies(environment: &Environment) -> Vec<(&'static str, Option<St
     // Go does not know it, and sops asks without.
     let unknown = ["ALL_PROXY", "all_proxy"].into_iter().filter(|name| environment.get(name).is_some());
     let mut changes: Vec<(&'static str, Option<String>)> = unknown.map(|name| (name, None)).collect();
+    // Where it is set, the libraries go by no proxy at all, and Go by none for what is open: `HTTP_PROXY` may be a header
+    // of a request there.
+    if environment.get("REQUEST_METHOD").is_some() {
+        let open = NAMES[1].into_iter().filter(|name| environment.get(name).is_some());
+        changes.extend(["REQUEST_METHOD"].into_iter().chain(open).map(|name| (name, None)));
+    }
     let named = NAMES.as_flattened().iter().filter_map(|name| {
-        let url = environment.get_filled(name)?.into_string().ok()?;
-        let (scheme, proxy) = url.split_once("://")?;
-        let scheme = match scheme.to_ascii_lowercase().as_str() {
-            "http" | "https" | "socks4" | "socks4a" | "socks5h" => return None,
-            // In Go it looks hosts up itself as well.
-            "socks5" => "socks5h",
-            // The libraries would ask without a proxy.
-            _ => "http",
-        };
-        Some((*name, Some(format!("{scheme}://{proxy}"))))
+        let said = environment.get_filled(name)?.into_string().ok()?;
+        let is_gone = changes.iter().any(|(gone, _)| gone == name);
+        Some((*name, Some(address(&said).filter(|address| !is_gone && *address != said)?)))
     });
+    let named: Vec<_> = named.collect();
     changes.extend(named);
     if NAMES.into_iter().find_map(first).is_some() {
         let said = first(["NO_PROXY", "no_proxy"]).unwrap_or_default();
-        changes.push(("NO_PROXY", Some(no_proxy(&said.to_string_lossy()))));
+        let rules = no_proxy(&said.to_string_lossy());
+        let metadata = environment.get_filled(METADATA_HOST).and_then(|host| host.into_string().ok());
+        let rules = metadata.iter().fold(rules, |rules, metadata| format!("{rules},{}", host(metadata)));
+        changes.push(("NO_PROXY", Some(rules)));
     }
     changes
+}
+
+/// The address of a proxy as the libraries take it; nothing for what is none. They would ask without a proxy where Go takes
+/// it: without a scheme, with one in capitals or that is unknown, with something behind the host.
+pub(crate) fn address(said: &str) -> Option<String> {
+    let (scheme, rest) = said.split_once("://").unwrap_or(("http", said));
+    let proxy = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    let host = proxy.rsplit_once('@').map_or(proxy, |(_, host)| host);
+    let is_host = !host.is_empty() && host.starts_with('[') == host.contains(']');
+    if !is_host || !proxy.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return None;
+    }
+    let scheme = match scheme.to_ascii_lowercase().as_str() {
+        known @ ("http" | "https" | "socks4" | "socks4a" | "socks5h") => known.to_owned(),
+        // In Go it looks hosts up itself as well.
+        "socks5" => "socks5h".to_owned(),
+        _ => "http".to_owned(),
+    };
+    Some(format!("{scheme}://{proxy}"))
+}
+
+/// Whether the variables of this process name proxies, where they name anything.
+///
+/// # Errors
+/// When one does not: nobody is asked directly who was to be asked by a proxy.
+pub(crate) fn check_proxies() -> Result<(), Refusal> {
+    let environment = Environment::of_process();
+    let is_wrong =
+        |name: &&str| environment.get_filled(name).is_some_and(|said| said.to_str().and_then(address).is_none());
+    match NAMES.as_flattened().iter().find(|name| is_wrong(name)) {
+        Some(name) => {
+            Err(Refusal::new(format!("{name} is no address of a proxy")).hint(format!("{name}=http://HOST:PORT")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// A list of Go's in the words of the libraries.
@@ -83,10 +125,36 @@ mod tests {
         for name in ["HTTPS_PROXY", "http_proxy"] {
             let expected = [("NO_PROXY", Some(format!(".x,{HERE}")))];
             assert_eq!(of(&[(name, "http://p:1"), ("NO_PROXY", ""), ("no_proxy", "*.x")]), expected);
-            for (proxy, instead) in [("socks5://u:p@h:1", "socks5h://u:p@h:1"), ("tcp://h:1", "http://h:1")] {
-                let changed = of(&[(name, proxy)]);
-                assert_eq!(changed, [(name, Some(instead.to_owned())), ("NO_PROXY", Some(HERE.to_owned()))]);
-            }
+            let changed = of(&[(name, "p:1")]);
+            assert_eq!(changed, [(name, Some("http://p:1".to_owned())), ("NO_PROXY", Some(HERE.to_owned()))]);
+        }
+        // The metadata service of Google's, wherever it is.
+        let changed = of(&[("HTTPS_PROXY", "http://p:1"), ("GCE_METADATA_HOST", "mds.test:80")]);
+        assert_eq!(changed, [("NO_PROXY", Some(format!("{HERE},mds.test")))]);
+        // As in a program of CGI.
+        let variables = [("HTTPS_PROXY", "http://p:1"), ("HTTP_PROXY", "p:1"), ("REQUEST_METHOD", "GET")];
+        let expected = [("REQUEST_METHOD", None), ("HTTP_PROXY", None), ("NO_PROXY", Some(HERE.to_owned()))];
+        assert_eq!(of(&variables), expected);
+    }
+
+    #[test]
+    fn addresses_are_spelled_as_the_libraries_take_them() {
+        for (said, expected) in [
+            ("http://u:p@h:1", Some("http://u:p@h:1")),
+            ("h:1/", Some("http://h:1")),
+            ("h", Some("http://h")),
+            ("HTTPS://h:1/x?y#z", Some("https://h:1")),
+            ("socks5://u:p@h:1", Some("socks5h://u:p@h:1")),
+            ("SOCKS5H://h:1", Some("socks5h://h:1")),
+            ("tcp://h:1", Some("http://h:1")),
+            ("http://[::1]:1", Some("http://[::1]:1")),
+            ("http://[::1", None),
+            ("http://", None),
+            ("http://u@", None),
+            ("http://h\n:1", None),
+            ("http://a b", None),
+        ] {
+            assert_eq!(address(said).as_deref(), expected, "{said}");
         }
     }
 }

@@ -92,6 +92,7 @@ impl Editor {
     /// When it cannot be started.
     pub(super) fn run(&self, file: &Path, folder: &Path, signals: &mut Signals) -> Result<Ended> {
         let mut command = Command::new(&self.program);
+        sys::give_originals(&mut command);
         command.args(&self.arguments).args(self.additions(folder)).arg(file);
         if self.takes_temporary_folder() {
             command.env("TMPDIR", folder);
