@@ -46,7 +46,7 @@ impl Walk<'_> {
         if let Some(wrong) = self.groups(group.merge.as_deref().unwrap_or_default(), &format!("{path}.merge")) {
             return Some(wrong);
         }
-        if let Some(Stranger { key, .. }) = group.unknown_keys.iter().find(|stranger| stranger.lists) {
+        if let Some(Stranger { key, .. }) = group.unknown_keys.iter().find(|stranger| self.is_meant(stranger)) {
             let hint = match nearest(&key.value, Group::KEYS) {
                 Some(known) => format!("did you mean {known}?"),
                 None => format!("known here are {}", Group::KEYS.join(", ")),
@@ -86,6 +86,15 @@ impl Walk<'_> {
             azure_keyvault: vaultUrl key;
         }
         None
+    }
+
+    /// Whether a list under an unknown name is meant as one of keys, and not as a place for an anchor.
+    fn is_meant(&self, stranger: &Stranger) -> bool {
+        let key = &stranger.key;
+        let line = self.text.get(rule::offset_of(key.referenced)..).and_then(|rest| rest.lines().next());
+        let is_anchor =
+            line.and_then(|line| line.split_once(':')).is_some_and(|(_, it)| it.trim_start().starts_with('&'));
+        stranger.lists && (!is_anchor || nearest(&key.value, Group::KEYS).is_some())
     }
 
     /// A key of the list `name` that lacks `field`, and has `strangers` instead.

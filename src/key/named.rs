@@ -9,14 +9,19 @@ use std::path::{Path, PathBuf};
 
 use super::Environment;
 
-/// The variables that take what others name.
-const TAKERS: [(&str, &str); 5] = [
-    ("SOPS_AGE_KEY_FILE", "SOPS_AGE_KEY"),
-    ("SOPS_AGE_KEY_CMD", "SOPS_AGE_KEY"),
-    ("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CREDENTIALS"),
-    ("VAULT_CACERT", "VAULT_CACERT_BYTES"),
-    ("BAO_CACERT", "BAO_CACERT_BYTES"),
+/// The variables that take what others name, and what they take.
+const TAKERS: [(&str, &str, &str); 5] = [
+    ("SOPS_AGE_KEY_FILE", IDENTITY, "SOPS_AGE_KEY"),
+    ("SOPS_AGE_KEY_CMD", IDENTITY, "SOPS_AGE_KEY"),
+    ("GOOGLE_APPLICATION_CREDENTIALS", SETTINGS, "GOOGLE_CREDENTIALS"),
+    ("VAULT_CACERT", CERTIFICATE, "VAULT_CACERT_BYTES"),
+    ("BAO_CACERT", CERTIFICATE, "BAO_CACERT_BYTES"),
 ];
+const IDENTITY: &str = "an age identity";
+const SETTINGS: &str = "JSON or another text of settings";
+const CERTIFICATE: &str = "a certificate";
+const TOKEN: &str = "a token";
+const BASE64: &str = "a text in base64";
 /// No system has longer names of files, in bytes.
 const LONGEST_NAME: usize = 255;
 /// A single word of so many letters is rather a key than the name of a file.
@@ -41,8 +46,11 @@ impl Misplaced {
     /// What to type instead.
     pub(crate) fn hint(&self) -> String {
         let variable = &self.variable;
-        match TAKERS.iter().find(|(name, _)| name == variable) {
-            Some((_, taker)) => format!("export {taker}=\"${variable}\"; unset {variable}"),
+        match TAKERS.iter().find(|(name, what, _)| name == variable && *what == self.what) {
+            Some((.., taker)) => format!("export {taker}=\"${variable}\"; unset {variable}"),
+            None if self.what == BASE64 => {
+                format!("decode it into a file that only you can read, and name that: export {variable}=FILE")
+            }
             None => format!("put it into a file that only you can read, and name that: export {variable}=FILE"),
         }
     }
@@ -78,24 +86,33 @@ fn content(text: &str) -> Option<&'static str> {
     let text = text.trim_start_matches('\u{feff}').trim();
     let begins = |with: &str| text.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
     if text.contains("AGE-SECRET-KEY-") || text.contains("AGE-PLUGIN-") || begins("age-secret-key-1") {
-        return Some("an age identity");
+        return Some(IDENTITY);
     }
     if text.contains("-----BEGIN") {
         return Some(match (text.contains("PRIVATE KEY"), text.contains("CERTIFICATE")) {
             (true, _) => "a private key",
-            (false, true) => "a certificate",
+            (false, true) => CERTIFICATE,
             _ => "a text in PEM",
         });
     }
     if text.starts_with(['{', '[']) {
-        return Some("JSON or another text of settings");
+        return Some(SETTINGS);
     }
     // What base64 makes of `{"`, of `{` and a line break, of `-----BEGIN` and of `AGE-SECRET-KEY-`.
     if text.starts_with("eyJ") {
-        return Some(if text.matches('.').count() >= 2 { "a token" } else { "JSON in base64" });
+        return Some(if text.matches('.').count() >= 2 { TOKEN } else { BASE64 });
     }
     if ["ewog", "ewoJ", "ew0K", "LS0tLS1CRUdJTi", "QUdFLVNFQ1JFVC"].iter().any(|start| text.starts_with(start)) {
-        return Some("a text in base64");
+        return Some(BASE64);
+    }
+    // Of Google and of Vault.
+    if ["ya29.", "GOCSPX-", "hvs.", "hvb.", "hvr."].iter().any(|start| text.starts_with(start)) {
+        return Some(TOKEN);
+    }
+    // DER in base64, in which a slash makes no path.
+    let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'\n' | b'\r');
+    if text.starts_with("MII") && text.len() > LONGEST_WORD && text.bytes().all(is_base64) {
+        return Some("a key or certificate in base64");
     }
     if text.contains(['\n', '\r']) {
         return Some("a text of several lines");
@@ -125,7 +142,10 @@ mod tests {
             (" {\"private_key\": \"hunter2\"}", "JSON or another text of settings"),
             ("[basic]\nsk = hunter2", "JSON or another text of settings"),
             ("eyJhbGciOiJub25lIn0.eyJzdWIiOiJodW50ZXIyIn0.x", "a token"),
-            ("eyJodW50ZXIyIjogMX0=", "JSON in base64"),
+            ("eyJodW50ZXIyIjogMX0=", "a text in base64"),
+            ("ya29.a0hunter2", "a token"),
+            ("hvs.hunter2", "a token"),
+            ("MIIEvQIBADANBgkqhkiG9w0BAQEFAASC/hunter2/hunter2", "a key or certificate in base64"),
             ("LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0t", "a text in base64"),
             ("ak = a\nsk = hunter2", "a text of several lines"),
             (&long, "what looks like a key or a token"),
@@ -166,5 +186,7 @@ mod tests {
         assert_eq!(wrong.hint(), "export SOPS_AGE_KEY=\"$SOPS_AGE_KEY_FILE\"; unset SOPS_AGE_KEY_FILE");
         let wrong = check_path("VAULT_CLIENT_KEY", OsStr::new("-----BEGIN")).unwrap_err();
         assert!(wrong.hint().ends_with("export VAULT_CLIENT_KEY=FILE"));
+        let wrong = check_path("GOOGLE_APPLICATION_CREDENTIALS", OsStr::new("eyJ0eXBlIjogMX0=")).unwrap_err();
+        assert!(wrong.hint().starts_with("decode it into a file") && !wrong.hint().contains("GOOGLE_CREDENTIALS="));
     }
 }

@@ -40,6 +40,7 @@ fn a_secret_in_the_place_of_a_path_is_not_shown() {
         ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", JWT, "a token", AWS),
         ("SOPS_GPG_EXEC", PEM, "a private key", PGP),
         ("GNUPGHOME", PEM, "a private key", PGP),
+        ("GOOGLE_APPLICATION_CREDENTIALS", "ya29.HUNTER2", "a token", GCP),
     ];
     for (variable, value, what, recipient) in cases {
         let other = if variable == "VAULT_CLIENT_KEY" { "VAULT_CLIENT_CERT" } else { "VAULT_CLIENT_KEY" };

@@ -57,6 +57,7 @@ fn an_entry_that_names_nobody_is_an_error_with_its_place() {
 fn a_list_that_is_no_kind_of_keys_is_an_error() {
     for (entry, hint) in [
         ("agee: [x]", "did you mean age?"),
+        ("agee: &keys [x]", "did you mean age?"),
         ("gpg: [x]", "known here are merge, age, pgp"),
         ("azure_kv: [{}]", "did you mean azure_keyvault?"),
         ("hc_vault_transit_uri: [x]", "did you mean hc_vault?"),
@@ -70,8 +71,18 @@ fn a_list_that_is_no_kind_of_keys_is_an_error() {
 
 #[test]
 fn what_names_nobody_and_says_so_is_taken_as_sops_takes_it() {
-    for entry in ["kms: []", "kms:", "pgp: []", "merge: [{}]", "merge: []", "agee: []", "name: team", "note: {a: [b]}"]
-    {
+    for entry in [
+        "kms: []",
+        "kms:",
+        "pgp: []",
+        "merge: [{}]",
+        "merge: []",
+        "agee: []",
+        "name: team",
+        "note: {a: [b]}",
+        // A place for an anchor.
+        "x-keys: &keys [x]",
+    ] {
         let test = ruled(entry);
         test.sops("encrypt a.yaml").code(0);
         test.run("encrypt a.yaml").code(0).stdout_has("recipient: age1");

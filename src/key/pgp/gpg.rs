@@ -29,6 +29,8 @@ pub(super) struct Trouble {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reason {
     NoGpg,
+    /// A variable holds something else than the name of a program or a folder.
+    Misplaced,
     NoAgent,
     NoPrompt,
     Refused,
@@ -122,7 +124,7 @@ fn run(environment: &Environment, arguments: &[&str], input: &[u8]) -> Result<Ze
     for variable in [PROGRAM, HOME] {
         let value = environment.get(variable).unwrap_or_default();
         named::check_path(variable, &value)
-            .map_err(|misplaced| Trouble { reason: Reason::NoGpg, words: misplaced.to_string() })?;
+            .map_err(|misplaced| Trouble { reason: Reason::Misplaced, words: misplaced.to_string() })?;
     }
     let program = environment.get_filled(PROGRAM).unwrap_or_else(|| "gpg".into());
     let mut command = Command::new(&program);
@@ -176,7 +178,7 @@ impl Trouble {
     /// In one line: what it comes to, and gpg's own words.
     pub(super) fn line(&self) -> String {
         let what = match self.reason {
-            Reason::NoGpg => "gpg cannot be run",
+            Reason::NoGpg | Reason::Misplaced => "gpg cannot be run",
             Reason::NoAgent => "gpg has no agent to ask for the secret key",
             Reason::NoPrompt => "the key is locked, and nothing could ask for its passphrase",
             Reason::Refused => "the key is locked, and its passphrase was not given",
@@ -196,6 +198,9 @@ impl Trouble {
     pub(super) fn hint(&self) -> Option<&'static str> {
         Some(match self.reason {
             Reason::NoGpg => "install GnuPG, or name the program: export SOPS_GPG_EXEC=/path/to/gpg",
+            Reason::Misplaced => {
+                "name the program, SOPS_GPG_EXEC=/path/to/gpg, and the folder of its keys, GNUPGHOME=/path/to/folder"
+            }
             Reason::NoAgent => "gpgconf --launch gpg-agent",
             Reason::NoPrompt => "export GPG_TTY=$(tty), and see that a pinentry program is installed",
             Reason::Refused | Reason::WrongPassphrase => "run it again and give the key's passphrase",

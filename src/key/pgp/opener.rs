@@ -42,7 +42,7 @@ impl SecretKeys {
 
     /// What went wrong with `stanza`, and with which card, if its key is on one.
     fn about(&self, trouble: Trouble, stanza: &Stanza) -> Trouble {
-        if trouble.reason == Reason::NoGpg {
+        if matches!(trouble.reason, Reason::NoGpg | Reason::Misplaced) {
             return trouble;
         }
         match self.list().as_ref().ok().and_then(|list| list.card_of(stanza)) {

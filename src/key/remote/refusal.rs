@@ -209,7 +209,10 @@ pub(crate) fn cause(error: &(dyn StdError + 'static)) -> Refusal {
                 | Wrong::ExpiredContext { .. }
                 | Wrong::NotValidYet
                 | Wrong::NotValidYetContext { .. } => "is the clock of this machine right? date -u",
-                _ => "name the file of its certificate authority: SSL_CERT_FILE=ca.pem",
+                other if format!("{other:?}").contains("CaUsedAsEndEntity") => {
+                    "its certificate is one of an authority: give the server one that is not (basicConstraints CA:FALSE)"
+                }
+                _ => "name the file of its certificate authority: SSL_CERT_FILE=ca.pem, or VAULT_CACERT or AWS_CA_BUNDLE where one is set",
             }),
             rustls::Error::InvalidMessage(_) => refusal.hint("what answers there speaks no TLS"),
             rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired) => {
