@@ -227,6 +227,9 @@ pub(crate) fn cause(error: &(dyn StdError + 'static)) -> Refusal {
     if let Some(why) = tunnel {
         return by_proxy(&why, &said);
     }
+    if said.starts_with("invalid HTTP ") {
+        return Refusal::new("its answer is none of HTTP").hint("are its host and port right?");
+    }
     if hung_up || CLOSED.contains(&&*said) {
         return Refusal { hung_up: true, ..Refusal::new("it closed the connection without an answer") };
     }
