@@ -20,7 +20,8 @@ pub(crate) fn authorities(environment: &Environment) -> Option<(&'static str, Op
     environment.get_filled(FILE)?;
     let folders: Vec<_> = FOLDERS.into_iter().filter(|folder| Path::new(folder).is_dir()).collect();
     let is_needed = environment.get_filled(FOLDER).is_none() && !folders.is_empty();
-    is_needed.then(|| (FOLDER, Some(folders.join(":"))))
+    let folders = std::env::join_paths(folders).ok()?.into_string().ok()?;
+    is_needed.then_some((FOLDER, Some(folders)))
 }
 
 /// Whether there are authorities: those that the environment of this process names, else those of the system. Every
@@ -70,7 +71,7 @@ fn none_there(name: &str, path: &OsStr, found: CertificateResult) -> Refusal {
     ))
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -79,9 +80,13 @@ mod tests {
         let of = |variables: &[(&str, &str)]| {
             authorities(&Environment::of(variables.iter().map(|(name, value)| (*name, (*value).into()))))
         };
-        let (name, folders) = of(&[(FILE, "ca.pem"), (FOLDER, "")]).expect("a folder of the system");
-        assert_eq!(name, FOLDER);
-        assert!(folders.is_some_and(|folders| folders.split(':').all(|folder| Path::new(folder).is_dir())));
+        // Other systems than Linux have none.
+        let has_folders = FOLDERS.into_iter().any(|folder| Path::new(folder).is_dir());
+        let added = of(&[(FILE, "ca.pem"), (FOLDER, "")]);
+        assert_eq!(added.is_some(), has_folders);
+        for folder in added.iter().flat_map(|(_, folders)| std::env::split_paths(folders.as_deref().unwrap())) {
+            assert!(folder.is_dir(), "{}", folder.display());
+        }
         assert_eq!(of(&[(FILE, "ca.pem"), (FOLDER, "/x")]), None);
         assert_eq!(of(&[(FILE, "")]), None);
         assert_eq!(of(&[(FOLDER, "/x")]), None);

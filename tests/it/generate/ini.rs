@@ -83,7 +83,6 @@ const COMMENTS: &[&str] = &[
     "#",
     ";",
     "; \t",
-    ";\u{a0}",
 ];
 
 /// An INI text that sops takes.
