@@ -173,6 +173,41 @@ const KNOWN: &[Known] = &[
         },
     },
     Known {
+        name: "The indentation in the header of a block scalar",
+        // sops reads the lines below its own header without some of their leading spaces.
+        is: |pair| {
+            let depth = |line: &str| line.len() - line.trim_start().len();
+            let mut header = None;
+            pair.sops.lines().count() == pair.ours.lines().count()
+                && pair.sops.lines().zip(pair.ours.lines()).all(|(sops, ours)| {
+                    header = header.filter(|&header| depth(ours) > header);
+                    let is_same = sops == ours || header.is_some() && sops.trim_start() == ours.trim_start();
+                    if ours.trim_end_matches(['-', '+']).ends_with(" |4") {
+                        header = Some(depth(ours));
+                    }
+                    is_same
+                })
+        },
+    },
+    Known {
+        name: "Empty comments in a list",
+        // Behind an empty list, which then has an item.
+        is: |pair| {
+            let told = |text: &str, end: &str, next: &str| {
+                let mut lines = text.lines().peekable();
+                let mut told = Vec::new();
+                while let Some(line) = lines.next() {
+                    match line.strip_suffix(end).filter(|_| lines.peek().is_some_and(|it| it.trim() == next)) {
+                        Some(key) => told.push((key.to_owned(), lines.next().is_some())),
+                        None => told.push((line.to_owned(), false)),
+                    }
+                }
+                told
+            };
+            told(pair.sops, ":", "- \"\"") == told(pair.ours, ": []", "#")
+        },
+    },
+    Known {
         name: "Comments at the end of a document",
         is: |pair| {
             // The last comments of a document, one indented less, or with a blank line before them.
@@ -543,6 +578,14 @@ fn a_difference_of_values_is_not_known() {
     assert_eq!(last("a:\n  b: 1\n  # c\nd: 1\n", "a:\n  b: 2\n# c\nd: 1\n"), None);
     assert_eq!(find("a: |4-\n", "a: |2-\n"), Some("The indentation in the header of a block scalar"));
     assert_eq!(find("a: |4-\n", "a: |4\n"), None);
+    let header = Some("The indentation in the header of a block scalar");
+    assert_eq!(last("a:\n    - |4\n        b\nc: 1\n", "a:\n    - |4\n          b\nc: 1\n"), header);
+    assert_eq!(last("a:\n    - |4\n        b\nc: 1\n", "a:\n    - |4\n          c\nc: 1\n"), None);
+    assert_eq!(last("a:\n    - |\n        b\nc: 1\n", "a:\n    - |\n          b\nc: 1\n"), None);
+    assert_eq!(last("a:\n    - |4\n    c: 1\n", "a:\n    - |4\n   c: 1\n"), None);
+    assert_eq!(last("a:\n    - \"\"\nb: 1\n", "a: []\n# \nb: 1\n"), Some("Empty comments in a list"));
+    assert_eq!(last("a:\n    - \"\"\nb: 1\n", "a: []\nb: 1\n"), None);
+    assert_eq!(last("a:\n    - \"\"\nb: 1\n", "a: []\n# c\nb: 1\n"), None);
     assert_eq!(find("a:\n    - \"\"\n    - b\n", "a:\n    #\n    - b\n"), Some("Empty comments in a list"));
     let yaml = leafcrypt::format::by_name("yaml").unwrap();
     let misread = |sops: &str, ours: &str| super::known::find(yaml, sops.as_bytes(), ours.as_bytes(), b"[?x]", true);
