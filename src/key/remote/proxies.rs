@@ -2,6 +2,7 @@
 
 use super::Refusal;
 use crate::key::Environment;
+use std::net::Ipv6Addr;
 
 /// In Go no proxy is on the way to this machine itself. Nor is one on the way to the metadata services of clouds, which
 /// only this machine can reach: they hand out its credentials, in the open.
@@ -46,11 +47,15 @@ pub(crate) fn proxies(environment: &Environment) -> Vec<(&'static str, Option<St
 pub(crate) fn address(said: &str) -> Option<String> {
     let (scheme, rest) = said.split_once("://").unwrap_or(("http", said));
     let proxy = rest.split(['/', '?', '#']).next().unwrap_or(rest);
-    let host = proxy.rsplit_once('@').map_or(proxy, |(_, host)| host);
-    let is_host = !host.is_empty() && host.starts_with('[') == host.contains(']');
-    if !is_host || !proxy.bytes().all(|byte| byte.is_ascii_graphic()) {
+    let (user, place) = proxy.rsplit_once('@').map_or((None, proxy), |(user, place)| (Some(user), place));
+    if !user.is_none_or(is_user) || !is_place(place) {
         return None;
     }
+    // Of several, the last one stands before the host.
+    let proxy = match user {
+        Some(user) => format!("{}@{place}", user.replace('@', "%40")),
+        None => place.to_owned(),
+    };
     let scheme = match scheme.to_ascii_lowercase().as_str() {
         known @ ("http" | "https" | "socks4" | "socks4a" | "socks5h") => known.to_owned(),
         // In Go it looks hosts up itself as well.
@@ -58,6 +63,33 @@ pub(crate) fn address(said: &str) -> Option<String> {
         _ => "http".to_owned(),
     };
     Some(format!("{scheme}://{proxy}"))
+}
+
+/// Whether it is a user, with a password perhaps, as RFC 3986 has it. Of anything else the libraries make no proxy at all.
+fn is_user(user: &str) -> bool {
+    let mut bytes = user.bytes();
+    while let Some(byte) = bytes.next() {
+        let is_good = match byte {
+            b'%' => bytes.by_ref().take(2).filter(u8::is_ascii_hexdigit).count() == 2,
+            _ => byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte),
+        };
+        if !is_good {
+            return false;
+        }
+    }
+    true
+}
+
+/// Whether it is a host, or an address of IPv6 in brackets, with a port perhaps.
+fn is_place(place: &str) -> bool {
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    if let Some(rest) = place.strip_prefix('[') {
+        let Some((address, port)) = rest.split_once(']') else { return false };
+        return address.parse::<Ipv6Addr>().is_ok() && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port));
+    }
+    let (host, port) = place.split_once(':').map_or((place, None), |(host, port)| (host, Some(port)));
+    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    !host.is_empty() && host.bytes().all(is_host) && port.is_none_or(is_port)
 }
 
 /// Whether the variables of this process name proxies, where they name anything.
@@ -153,6 +185,16 @@ mod tests {
             ("http://u@", None),
             ("http://h\n:1", None),
             ("http://a b", None),
+            ("http://u:p@x@h:1", Some("http://u:p%40x@h:1")),
+            ("http://u:p%5e@h:1", Some("http://u:p%5e@h:1")),
+            (r"http://corp\user:pw@h:1", None),
+            ("http://u:p^@h:1", None),
+            ("http://u:p|w@h:1", None),
+            ("http://u:p%@h:1", None),
+            ("http://h:99999", None),
+            ("http://h:abc", None),
+            ("http:h:1", None),
+            ("http://[h]:1", None),
         ] {
             assert_eq!(address(said).as_deref(), expected, "{said}");
         }
