@@ -274,7 +274,8 @@ impl Error {
         self
     }
 
-    /// Adds what the user can do, a command to type where there is one.
+    /// Adds what the user can do, a command to type where there is one. The word `FILE` in it is the file that the error
+    /// is about; other files have longer names.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hints.push(hint.into());

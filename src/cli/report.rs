@@ -18,8 +18,10 @@
 use crate::error::{Error, Place, is_harmful};
 use crate::trace;
 use anstyle::{AnsiColor, Style};
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::path::Path;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -120,9 +122,20 @@ fn render(error: &Error) -> String {
         indented(&mut out, "  because: ", note);
     }
     for hint in error.hints() {
-        labelled(&mut out, HINT, "hint", hint);
+        labelled(&mut out, HINT, "hint", &with_file(hint, error.place().file.as_deref()));
     }
     out
+}
+
+/// `hint` as it can be typed: with the file that the error is about in the place of the word `FILE`.
+fn with_file<'a>(hint: &'a str, file: Option<&str>) -> Cow<'a, str> {
+    match file.filter(|file| hint.contains("FILE") && Path::new(file).is_file()) {
+        Some(file) => {
+            let named = |word| if word == "FILE" { shell_words::quote(file) } else { Cow::Borrowed(word) };
+            hint.split(' ').map(named).collect::<Vec<_>>().join(" ").into()
+        }
+        None => hint.into(),
+    }
 }
 
 fn labelled(out: &mut String, style: Style, label: &str, text: &str) {
@@ -212,6 +225,20 @@ hint: close the quote
         assert_eq!(plain(&error), "error: a value does not decrypt\n  at: spec.env[0].value\n");
         let error = Error::new(Kind::Format, "broken").at("a: [", 4);
         assert!(plain(&error).starts_with("error: broken\n  --> line 1:5\n"), "{}", plain(&error));
+    }
+
+    #[test]
+    fn a_hint_names_the_file_that_is_there() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("it's.yaml");
+        std::fs::write(&file, "a: 1").expect("a file");
+        let name = file.display().to_string();
+        let hint = |name: &str| plain(&Error::new(Kind::Generic, "odd").in_file(name).hint("a FILE; KEYFILE b=FILE"));
+        assert!(hint(&name).ends_with("hint: a FILE; KEYFILE b=FILE\n"), "{}", hint(&name));
+        let hint = |name: &str| plain(&Error::new(Kind::Generic, "odd").in_file(name).hint("KEYFILE b=FILE: a FILE"));
+        let quoted = name.replace("it's", "it'\\''s");
+        assert!(hint(&name).ends_with(&format!("hint: KEYFILE b=FILE: a '{quoted}'\n")), "{}", hint(&name));
+        assert!(hint("standard input").ends_with("hint: KEYFILE b=FILE: a FILE\n"));
     }
 
     #[test]

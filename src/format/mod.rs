@@ -252,6 +252,10 @@ pub fn into_text(bytes: Vec<u8>) -> Result<String> {
     decode(bytes, Encoding::Utf8)
 }
 
+/// The hint for a file that its format has no room for.
+const AS_IT_IS: &str =
+    "to encrypt the file as it is: --input-type binary --output-type binary, which decrypt has to be given as well";
+
 /// The text that `bytes` say in `encoding`.
 fn decode(bytes: Vec<u8>, encoding: Encoding) -> Result<String> {
     let begins_as = Encoding::of(&bytes);
@@ -260,12 +264,13 @@ fn decode(bytes: Vec<u8>, encoding: Encoding) -> Result<String> {
         let error = Error::new(error::Kind::Format, format!("the text is not {name}")).at(&text, text.len());
         text.zeroize();
         match begins_as.name() {
-            Some(_) if begins_as == encoding => error
-                .because("its byte order mark says that it is")
-                .hint("save it as UTF-8; or encrypt it as it is with --input-type binary"),
-            Some(name) => error.because(format!("it is {name}")).hint("iconv -f UTF-16 -t UTF-8"),
-            None => error
-                .hint("save it as UTF-8: iconv -f LATIN1 -t UTF-8; or encrypt it as it is with --input-type binary"),
+            Some(_) if begins_as == encoding => {
+                error.because("its byte order mark says that it is").hint("save it as UTF-8").hint(AS_IT_IS)
+            }
+            Some(name) => {
+                error.because(format!("it is {name}")).hint("save it as UTF-8: iconv -f UTF-16 -t UTF-8 FILE")
+            }
+            None => error.hint("save it as UTF-8: iconv -f LATIN1 -t UTF-8 FILE").hint(AS_IT_IS),
         }
     })
 }

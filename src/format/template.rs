@@ -3,6 +3,7 @@
 //! Owns: how the marks of Go templates, Helm, Ansible, Jinja and ERB are known in a text that a format has refused.
 //! Must not know: any format. Nothing here decides what is accepted.
 
+use super::AS_IT_IS;
 use crate::error::Error;
 
 /// Begins and ends what is filled in.
@@ -40,8 +41,11 @@ impl Template<'_> {
         let (begin, end) = self.mark;
         if self.is_line {
             return error
-                .because(format!("`{begin}` begins a piece of a template, which is not {format} before it is filled in"))
-                .hint("encrypt the values that the template is filled with, in a file of their own; or the template as it is, with --input-type binary");
+                .because(format!(
+                    "`{begin}` begins a piece of a template, which is not {format} before it is filled in"
+                ))
+                .hint("encrypt the values that the template is filled with, in a file of their own")
+                .hint(AS_IT_IS);
         }
         let quote = if format == "YAML" && self.rest.contains('"') { '\'' } else { '"' };
         error
@@ -76,7 +80,10 @@ mod tests {
     #[test]
     fn a_line_is_one_of_a_template() {
         for text in ["{{- if .Values.x }}", "  {% if x %}", "{# c #}", "<% if x", "{{/* c", "{{ include \"a\" . }}"] {
-            assert!(hint(text, text.len().min(3)).is_some_and(|hint| hint.contains("--input-type binary")), "{text}");
+            assert!(
+                hint(text, text.len().min(3)).is_some_and(|hint| hint.contains("in a file of their own")),
+                "{text}"
+            );
         }
     }
 

@@ -73,7 +73,7 @@ pub fn ensure(environment: &Environment, post_quantum: bool) -> Result<Outcome> 
         return Err(Error::new(Kind::Generic, "the identity file holds no age key that tells its recipient")
             .in_file(file.display().to_string())
             .because("it was left as it is: an identity is never overwritten")
-            .hint("leafcrypt keygen --output ANOTHER-FILE"));
+            .hint("leafcrypt keygen --output ANOTHER-KEYFILE"));
     }
     Ok(Outcome::Found(Identity { place: environment.show(&file), recipients }))
 }
@@ -85,7 +85,7 @@ fn default_file(environment: &Environment) -> Result<PathBuf> {
     named.or_else(age::default_identity_file).ok_or_else(|| {
         Error::new(Kind::Generic, "there is no place for an identity")
             .because("neither HOME nor XDG_CONFIG_HOME is set")
-            .hint("leafcrypt keygen --output FILE")
+            .hint("leafcrypt keygen --output KEYFILE")
     })
 }
 

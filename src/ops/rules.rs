@@ -97,7 +97,9 @@ impl Rules {
         let Some((path, config)) = self.config(typed, warnings)? else {
             return Err(Error::new(Kind::Generic, "there is no rule that says where to publish")
                 .because("no .sops.yaml was found")
-                .hint("docs/publish.md shows how destination_rules are written; or name the file: --config FILE"));
+                .hint(
+                    "docs/publish.md shows how destination_rules are written; or name the file: --config CONFIG-FILE",
+                ));
         };
         let rule = config.destination_for(typed)?.clone();
         trace::note(|| format!("the destination rule in line {} is for {}", rule.line, typed.display()));

@@ -89,7 +89,7 @@ pub fn set(request: &Set, keyring: &Keyring) -> Result<Changed> {
     if sys::is_stdin(&source.path) {
         return Err(Error::new(Kind::ReadInput, "the standard input cannot be changed")
             .because("it is the file itself that changes")
-            .hint("name a file; --output FILE leaves it as it is and writes the result elsewhere"));
+            .hint("name a file; --output NEW-FILE leaves it as it is and writes the result elsewhere"));
     }
     // A file that is not there has another exit code here than elsewhere.
     let missing = |error: Error| if error.kind() == Kind::NoFile { error.of_kind(Kind::ReadInput) } else { error };

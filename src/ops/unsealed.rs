@@ -89,8 +89,10 @@ impl Unsealed {
         }
         let previous = self.previous.as_ref().filter(|(_, format)| *format == self.format.name());
         let previous = previous.map(|(previous, _)| previous);
-        // What has changed was a text in UTF-8 meanwhile.
-        if let (Encoding::Utf8, Some(previous)) = (document.encoding, previous) {
+        // What has changed was a text in UTF-8 meanwhile. It stays one where an editor has put a byte order mark before it.
+        if let (Encoding::Utf8, Some(previous)) = (document.encoding, previous)
+            && !document.bytes().starts_with("\u{feff}".as_bytes())
+        {
             document.encoding = previous.encoding();
         }
         let sealed = seal::encrypt(self.format, &document, &self.data_key, &mut self.metadata, previous);
@@ -110,10 +112,16 @@ pub(super) fn read_metadata(format: &dyn Format, encrypted: &Document, ignore_ma
 
 /// That a document has no `sops` block: since it never had one, or since it was lost.
 pub(super) fn not_encrypted(document: &Document) -> Error {
-    let error = Error::new(Kind::Generic, "the file is not encrypted").because("it has no top-level key `sops`");
+    let error = Error::new(Kind::Generic, "the file is not encrypted");
+    if document.len() == 0 {
+        return error.because("it is empty").hint("was it cut off? Its earlier versions: git log -p FILE");
+    }
+    let error = error.because("it has no top-level key `sops`");
     // The last token may be cut off itself.
     let is_token = |id: &EntryId| document.scalar(*id).bytes.starts_with(b"ENC[AES256_GCM,");
-    let Some(token) = (0..document.len()).find(is_token) else { return error };
+    let Some(token) = (0..document.len()).find(is_token) else {
+        return error.hint("to encrypt it: leafcrypt encrypt -i FILE");
+    };
     Error::new(Kind::Generic, "the file has lost its `sops` block")
         .at(document.text(), document.entry(token).span().start)
         .because("this value is encrypted, and there is no top-level key `sops` with the key to it")

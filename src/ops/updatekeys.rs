@@ -74,7 +74,7 @@ impl UpdateKeys {
 fn no_rules() -> Error {
     Error::new(Kind::ConfigMissing, "there is no rule that says who the recipients are")
         .because("no .sops.yaml with creation rules was found")
-        .hint("leafcrypt init, which writes one; or name it: --config FILE")
+        .hint("leafcrypt init, which writes one; or name it: --config CONFIG-FILE")
 }
 
 /// What the rule says of the file's values and the file does otherwise: recipients are all that changes.

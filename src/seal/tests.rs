@@ -69,6 +69,7 @@ fn what_was_encrypted_comes_back() {
         "a: >-\r\n  x\r\n  y\r\n",
         "---\n# nothing\n---\na: !!binary aGk=\n...\n",
         "\u{feff}a: 2020-01-01",
+        "\u{feff}a: |\n  x",
         "a: 1\n--- ~ # nothing\n---\nb: 2\n",
     ];
     for text in texts {

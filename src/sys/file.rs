@@ -144,7 +144,7 @@ pub fn create_new_private(path: &Path, bytes: &[u8]) -> Result<()> {
         match error.kind() {
             io::ErrorKind::AlreadyExists => Error::new(Kind::WriteOutput, format!("{name} exists already"))
                 .because("an identity is never overwritten: what it opens would be lost")
-                .hint("leafcrypt keygen --output ANOTHER-FILE"),
+                .hint("leafcrypt keygen --output ANOTHER-KEYFILE"),
             _ => Error::new(Kind::WriteOutput, format!("{name} cannot be created")).because(error),
         }
     })

@@ -69,6 +69,10 @@ fn an_edit_keeps_the_encoding() {
     let changed = after.lines().filter(|line| !before.contains(*line) && !line.contains("lastmodified"));
     let names: Vec<_> = changed.map(|line| line.split(':').next().unwrap().trim()).collect();
     assert_eq!(names, ["ratio", "mac", "leafcrypt_layout"], "{before}\n{after}");
+    // What an editor has saved with UTF-8's own mark is UTF-8.
+    let edit = edit.editor("printf '\\357\\273\\277a: 1\\n' > \"$file\"");
+    edit.run("edit u.yaml").code(0);
+    edit.test.run("decrypt u.yaml").code(0).stdout("\u{feff}a: 1\n");
 }
 
 /// `sops encrypt a.yaml > b.yaml` in PowerShell.

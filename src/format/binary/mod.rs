@@ -68,7 +68,7 @@ impl Format for Binary {
 
     fn write_scalar(&self, document: &Document, id: EntryId, scalar: Scalar<'_>, out: &mut Vec<u8>) -> Result<()> {
         if scalar.kind != Kind::Str {
-            return Err(no_data().at_path(document.path(id)));
+            return Err(not_binary().at_path(document.path(id)));
         }
         out.extend_from_slice(scalar.bytes);
         Ok(())
@@ -125,7 +125,7 @@ impl Format for Binary {
         });
         match data.filter(|&data| document.entry(data).kind() == Kind::Str) {
             Some(data) => Ok(document.scalar(data).bytes.to_vec()),
-            None => Err(no_data()),
+            None => Err(no_data().hint("print it as what it is: without --output-type, or with another type there")),
         }
     }
 
@@ -154,7 +154,7 @@ fn data(document: &Document) -> Result<EntryId> {
         children.into_iter().partition(|&child| document.key(child) != super::METADATA_KEY);
     match values[..] {
         [data] if document.key(data) == DATA && document.entry(data).kind() == Kind::Str => Ok(data),
-        _ => Err(no_data()),
+        _ => Err(not_binary()),
     }
 }
 
@@ -165,5 +165,8 @@ fn one_text(message: &str) -> Error {
 fn no_data() -> Error {
     Error::new(error::Kind::Format, "this is no binary file: there is more or less in it than the text `data`")
         .because("as binary, sops encrypts a file as a whole, which becomes the value of `data` in a JSON file")
-        .hint("if it is a file of another kind, say which: --input-type json --output-type json")
+}
+
+fn not_binary() -> Error {
+    no_data().hint("if it is a file of another kind, say which: --input-type json --output-type json")
 }

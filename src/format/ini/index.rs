@@ -5,7 +5,7 @@ use super::read::{self, Wrong};
 use super::{DEFAULT_SECTION, comment};
 use crate::document::{Builder, Document, EntryId, Flags, Kind, Style, Text};
 use crate::error::{self, Error, Result};
-use crate::format::template;
+use crate::format::{AS_IT_IS, template};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -224,7 +224,7 @@ fn wrong_line(text: &str, at: usize, wrong: Wrong) -> Error {
         Wrong::NoDelimiter => fault("this line has neither `=` nor `:`")
             .because("each line of an INI file is a [section], a key and its value, or a comment with ; or # in front")
             .hint("write a `=` behind the key, also when its value is empty; a value of several lines stands between \"\"\" and \"\"\"")
-            .hint("encrypt the file as it is with --input-type binary, where whoever reads it takes such lines"),
+            .hint(AS_IT_IS),
         Wrong::EmptyKey => fault("this line has no key before its `=`")
             .because("each value of an INI file has one")
             .hint("write one, or remove the line"),

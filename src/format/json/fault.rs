@@ -4,7 +4,7 @@
 
 use crate::document::Builder;
 use crate::error::{self, Error, Kind, line_column};
-use crate::format::template;
+use crate::format::{AS_IT_IS, template};
 
 /// A fault and the byte where it is.
 pub(super) struct Fault {
@@ -52,7 +52,8 @@ pub(super) fn top_level(text: &str, at: usize) -> Fault {
     };
     fault(at, format!("{found} stands at the top"))
         .because("sops' files have an object there")
-        .hint(r#"give it a name: {"data": …}; or encrypt the file as it is with --input-type binary"#)
+        .hint(r#"give it a name: {"data": …}"#)
+        .hint(AS_IT_IS)
 }
 
 pub(super) fn cut_off(builder: &Builder, at: usize) -> Fault {
@@ -145,7 +146,7 @@ pub(super) fn too_large(at: usize) -> Fault {
 pub(super) fn too_deep(at: usize) -> Fault {
     fault(at, "more than 10,000 objects and lists stand in each other here")
         .because("sops refuses it as well")
-        .hint("encrypt the file as it is with --input-type binary")
+        .hint(AS_IT_IS)
 }
 
 pub(super) fn control_character(byte: u8, at: usize) -> Fault {

@@ -58,7 +58,7 @@ pub(super) fn lines(document: &Document, block: EntryId) -> (Range<usize>, [&'st
 
 /// How far the first of `blocks` is indented, so that a new one is likewise.
 pub(super) fn indent(document: &Document, blocks: &[EntryId]) -> Indent {
-    let column = |start: usize| start - line_start(document.text(), start);
+    let column = |start: usize| start - own_line(document.text(), start);
     let step = blocks.first().and_then(|&block| {
         let first = document.children(block).next().and_then(|child| document.key_start(child))?;
         column(first).checked_sub(column(document.key_start(block)?))
@@ -96,11 +96,7 @@ fn insertion(document: &Document, root: EntryId, metadata: &Value) -> (usize, St
         return crate::format::member_insertion(document, root, &member, " ", skip_to_mark);
     }
     let span = entry.span();
-    let column = if entry.kind() == Kind::Map {
-        text[own_line(text, span.start)..span.start].trim_start_matches('\u{feff}').len()
-    } else {
-        0
-    };
+    let column = if entry.kind() == Kind::Map { span.start - own_line(text, span.start) } else { 0 };
     let block = Value::Map(vec![(METADATA_KEY.to_owned(), metadata.clone())]);
     let newline = newline_of(text);
     let block = emit::emit_block(&block, column, newline, document.block_indent);
@@ -181,6 +177,7 @@ mod tests {
             ("a:\n  b: 1\n  # c\n", "# d\nb: |\n  t\n  "),
             ("a:\n  b: 1\n# c\n\n\t # d\n", "b: |\n  t\n  "),
             (" a: 1\n  # c\n", " # d\n b: |\n  t\n  "),
+            ("\u{feff}", "a: |\n  t"),
         ] {
             assert_eq!(with_block(&format!("{above}{below}")), format!("{above}sops:\n{below}"));
         }

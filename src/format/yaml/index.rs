@@ -121,6 +121,8 @@ struct Indexer<'a> {
     hidden: Peekable<IntoIter<Range<usize>>>,
     /// The end of what has been seen; where the search for a block scalar's header begins.
     at: usize,
+    /// The same without the comments: a key's `?` stands between this and the key.
+    node_end: usize,
     hasher: RandomState,
 }
 
@@ -177,6 +179,7 @@ impl<'a> Indexer<'a> {
             comments: Vec::new(),
             hidden: Vec::new().into_iter().peekable(),
             at: 0,
+            node_end: 0,
             hasher: RandomState::new(),
         }
     }
@@ -240,6 +243,7 @@ impl<'a> Indexer<'a> {
                 self.builder.close(if flow { range.end } else { self.at });
                 if flow {
                     self.at = range.end;
+                    self.node_end = range.end;
                 }
                 return Ok(self.check_merged()?);
             }
@@ -260,6 +264,7 @@ impl<'a> Indexer<'a> {
             _ => return Err(self.refuse_text("this YAML construct is not known", range.start).into()),
         }
         self.at = self.at.max(range.end);
+        self.node_end = self.at;
         Ok(())
     }
 
@@ -493,19 +498,19 @@ impl<'a> Indexer<'a> {
             }
             _ => {}
         }
-        if self.in_flow()
-            && self.expects_key()
-            && !self.source.get(self.at..range.start).is_some_and(|gap| gap.contains('?'))
+        if self.expects_key()
+            && (self.in_flow() || raw.contains(quoted::BREAKS))
+            && let Some(start) = self.implicit_key_start(range.start)
         {
             let colon = place::skip_to_mark(self.source, range.end);
             if self.source.as_bytes().get(colon) == Some(&b':') {
-                let start = self.key_start(range.start);
-                strict::flow_key(&self.source[start..colon], start).map_err(|refused| refuse(self.source, refused))?;
+                strict::implicit_key(&self.source[start..colon], start)
+                    .map_err(|refused| refuse(self.source, refused))?;
                 // The map that a pair in a list is has no brace.
                 let so_far = self.builder.so_far();
                 let last = so_far.entry(so_far.len() - 1);
                 let is_pair = last.kind() == Kind::Map && !self.source[last.span().start..].starts_with('{');
-                if is_pair && style == ScalarStyle::Plain && colon == range.end {
+                if self.in_flow() && is_pair && style == ScalarStyle::Plain && colon == range.end {
                     self.pair_colon(colon)?;
                 }
             }
@@ -516,10 +521,6 @@ impl<'a> Indexer<'a> {
         }
         if !is_masked && (raw.is_ascii() || !raw.contains(quoted::SEPARATORS)) {
             return Ok(None);
-        }
-        if is_masked && self.expects_key() && raw.contains(['\n', '\r']) {
-            let error = self.refuse("this key does not stand on one line", range.start);
-            return Err(error.because("sops does not read it").hint("write it on one line").into());
         }
         let refused = || self.refuse_text("sops does not read this text in quotes", range.start);
         Ok(Some(quoted::value(raw).ok_or_else(refused)?))

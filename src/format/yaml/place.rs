@@ -201,11 +201,11 @@ pub(super) fn next_line(text: &str, at: usize) -> usize {
     }
 }
 
-/// Where the line of the first key at `at` begins, to sops: no text stands between them.
+/// Where the line of the first key at `at` begins, to sops: no text stands between them, and no byte order mark.
 pub(super) fn own_line(text: &str, at: usize) -> usize {
     let start = line_start(text, at);
-    let separator = text[start..at].rmatch_indices(SEPARATORS).next();
-    separator.map_or(start, |(found, separator)| start + found + separator.len())
+    let is_mark = |c| SEPARATORS.contains(&c) || c == '\u{feff}';
+    text[start..at].rmatch_indices(is_mark).next().map_or(start, |(found, mark)| start + found + mark.len())
 }
 
 /// Where the line behind that of `at` begins, to sops: from there on it holds no text in quotes.

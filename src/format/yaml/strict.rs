@@ -3,6 +3,7 @@
 //! sops could not read the encrypted file, so it is not written. Each check names the place that go-yaml stumbles over; the
 //! rules are those of its `scannerc.go`.
 
+use super::quoted::SEPARATORS;
 use crate::document::{Document, EntryId, Flags, Kind, Style};
 
 /// What go-yaml refuses, or reads as something else: where, what it is, why that matters, and what to do.
@@ -224,11 +225,18 @@ pub(super) fn separator(at: usize) -> Refused {
     }
 }
 
-/// Checks a key between brackets: `key` is what stands before its colon, if it has one.
-pub(super) fn flow_key(key: &str, at: usize) -> Result<(), Refused> {
-    const LONGEST: usize = 1_024;
-    if key.contains(['\n', '\r']) || key.len() > LONGEST {
-        return Err(Refused::new(at, "the key here and its colon do not stand on one line", "put them on one line"));
+/// Checks a key without `?`: `key` is what stands before its colon, with its anchor and tag.
+pub(super) fn implicit_key(key: &str, at: usize) -> Result<(), Refused> {
+    const MOST_CHARS: usize = 1_024;
+    if key.len() <= MOST_CHARS && key.is_ascii() && !key.contains(['\n', '\r']) {
+        return Ok(());
+    }
+    if let Some((found, _)) = key.match_indices(SEPARATORS).next() {
+        return Err(Refused { why: "a key and its colon stand on one line", ..separator(at + found) });
+    }
+    if key.contains(['\n', '\r']) || key.chars().count() > MOST_CHARS {
+        let hint = "put them on one line of at most 1024 characters";
+        return Err(Refused::new(at, "the key here and its colon do not stand on one line", hint));
     }
     Ok(())
 }

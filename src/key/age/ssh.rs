@@ -44,7 +44,7 @@ pub(super) fn is_private_key(text: &str) -> bool {
 
 /// Reads a private key.
 pub(super) fn read(text: &str) -> Private {
-    const CONVERT: &str = "in an old form: ssh-keygen -p -f FILE writes it in the new one";
+    const CONVERT: &str = "in an old form: ssh-keygen -p -f KEYFILE writes it in the new one";
     if text.starts_with(RSA) {
         let usable = native(text).filter(|_| !text.contains("\nProc-Type:"));
         return usable.map_or(Private::Unusable(CONVERT), |key| Private::Open(vec![key]));

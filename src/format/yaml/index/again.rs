@@ -51,7 +51,10 @@ impl Indexer<'_> {
             | ErrorKind::TabInIndentation
             | ErrorKind::TabInBlockIndentation
             | ErrorKind::TabNotAllowed => "write spaces instead of the tab: YAML indents by spaces alone",
-            ErrorKind::UnexpectedCharacter { .. } if self.source[offset..].starts_with(char::is_control) => {
+            ErrorKind::UnexpectedCharacter { .. }
+                if self.source[offset..]
+                    .starts_with(|c: char| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}')) =>
+            {
                 "remove this character, which does not show; is the file a text in UTF-8?"
             }
             ErrorKind::UnexpectedCharacter { .. } => "put a text that begins with this character in quotes",

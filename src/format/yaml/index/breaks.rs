@@ -214,16 +214,30 @@ mod tests {
 
     #[test]
     fn a_separator_is_fine_in_quotes_and_behind_comments() {
-        for text in
-            ["a: \"b\u{2028}c\"\n", "a: 'b\u{85}c'\n", "a: 1 # b\u{2028}\n", "a: \"\\L\"\n", "'a\u{2029}b': 1\n"]
-        {
+        for text in [
+            "a: \"b\u{2028}c\"\n",
+            "a: 'b\u{85}c'\n",
+            "a: 1 # b\u{2028}\n",
+            "a: \"\\L\"\n",
+            "? 'a\u{2029}b'\n: 1\n",
+            "a: {? # b\n \"c\u{2028}\" : 1}\n",
+        ] {
             assert!(Yaml.index(text.to_owned()).is_ok(), "{text:?}");
         }
     }
 
     #[test]
     fn what_a_separator_breaks_is_refused_for_it() {
-        for text in ["a: b\u{2028}c\n", "a: 1 # b\u{2028}c\n", "a: |\n  b\u{2029}c\n"] {
+        for text in [
+            "a: b\u{2028}c\n",
+            "a: 1 # b\u{2028}c\n",
+            "a: |\n  b\u{2029}c\n",
+            "'a\u{2029}b': 1\n",
+            "a: # ?\n  \"b\u{85}\": 1\n",
+            "a:\n- !!str \"b\u{2028}c\" : 1\n",
+            "a: {\"b\u{2028}c\": 1}\n",
+            "a: ['b\u{2028}': 1]\n",
+        ] {
             let error = Yaml.index(format!("x: 1\n---\n{text}")).map(drop).unwrap_err();
             assert!(error.to_string().contains("for a line break"), "{text:?}: {error}");
         }

@@ -5,7 +5,7 @@
 use super::super::resolve::Unresolvable;
 use super::Indexer;
 use crate::error::{self, Error};
-use crate::format::template;
+use crate::format::{AS_IT_IS, template};
 
 const ONLY_STRINGS: &str = "sops holds only keys that are strings";
 const ONLY_MAPS: &str = "sops holds only documents that are maps at the top";
@@ -31,20 +31,18 @@ impl Indexer<'_> {
 
     pub(super) fn refuse_list(&self, at: usize) -> Error {
         let error = self.refuse("this document is a list", at);
-        error
-            .because(ONLY_MAPS)
-            .hint("put the list under a key, such as `items:`; or encrypt the file as it is with --input-type binary")
+        error.because(ONLY_MAPS).hint("put the list under a key, such as `items:`").hint(AS_IT_IS)
     }
 
     pub(super) fn refuse_single_value(&self, at: usize) -> Error {
         let line = self.source[at..].lines().next().unwrap_or_default();
         let is_key = |(key, value): (&str, &str)| !key.contains(' ') && !value.is_empty() && !value.starts_with("//");
-        let hint = match line.split_once(':').is_some_and(is_key) {
-            true => "is it a key? put a blank behind its colon; else put the value under a key",
-            false => "put the value under a key; or encrypt the file as it is with --input-type binary",
-        };
         self.or_template(self.refuse("this document is a single value", at), at, |error| {
-            error.because(ONLY_MAPS).hint(hint)
+            let error = error.because(ONLY_MAPS);
+            match line.split_once(':').is_some_and(is_key) {
+                true => error.hint("is it a key? put a blank behind its colon; else put the value under a key"),
+                false => error.hint("put the value under a key").hint(AS_IT_IS),
+            }
         })
     }
 
@@ -67,7 +65,7 @@ impl Indexer<'_> {
                 };
                 format!("remove the tag, or write the value in its form: {fits}")
             }
-            Unresolvable::Base64 => "remove the tag, or write what this prints: base64 FILE".to_owned(),
+            Unresolvable::Base64 => "remove the tag, or write what this prints: base64 DATA-FILE".to_owned(),
             Unresolvable::Unsigned => "put the integer in quotes, which makes it a text".to_owned(),
             Unresolvable::Zone => "write the time in UTC, with a Z at its end; or put it in quotes".to_owned(),
         })
@@ -114,11 +112,12 @@ mod tests {
             ("a: !!bool yes", (1, 11), "true or false"),
             ("a: !!null x", (1, 11), "null"),
             ("a: !!timestamp x", (1, 16), "23:59:59Z"),
-            ("a: !!binary '%'", (1, 13), "base64 FILE"),
+            ("a: !!binary '%'", (1, 13), "base64 DATA-FILE"),
             ("? [a]\n: 1", (1, 3), "put the key in quotes"),
             ("- a", (1, 1), "under a key"),
             ("- a", (1, 1), "--input-type binary"),
             ("x", (1, 1), "under a key"),
+            ("a: \u{ffff}", (1, 4), "does not show"),
             ("a:1\nb: 2", (1, 1), "blank behind its colon"),
             ("a: 1\n\tb: 2", (2, 1), "spaces instead of the tab"),
             ("a:\n\tb: 2", (2, 2), "spaces instead of the tab"),

@@ -40,17 +40,18 @@ impl Indexer<'_> {
         Ok(text)
     }
 
-    /// Where the key at `at` begins, between brackets: at its anchor or tag, if it has one.
-    pub(super) fn key_start(&self, at: usize) -> usize {
-        let mut start = self.at;
+    /// Where the key at `at` begins: at its anchor or tag, if it has one. Nothing for a key with `?`.
+    pub(super) fn implicit_key_start(&self, at: usize) -> Option<usize> {
+        let mut start = self.node_end;
         while start < at {
             start = place::skip_to_mark(self.source, start);
             match self.source.as_bytes().get(start) {
                 Some(b'&' | b'!') => break,
+                Some(b'?') if start < at => return None,
                 _ => start += 1,
             }
         }
-        start.min(at)
+        Some(start.min(at))
     }
 
     fn refuse_key(&self, kind: Kind, at: usize) -> Error {
