@@ -1,7 +1,7 @@
 //! `leafcrypt init`.
 
-use super::output;
 use super::recipients::RecipientArgs;
+use super::{output, report};
 use crate::error::Result;
 use crate::key::Environment;
 use crate::ops::init::{self, Done, Example, Init, Step};
@@ -39,9 +39,10 @@ pub(super) fn run(args: Args) -> Result<()> {
         &Init { folder, recipients: args.recipients.given.recipients, example },
         &Environment::of_process(),
     )?;
+    report::warnings(&done.warnings);
     let program = program();
     let mut text = String::new();
-    describe(&mut text, &done);
+    describe(&mut text, &done, &program);
     match &done.example {
         Some(example) => show_example(&mut text, example, &program),
         None => suggest(&mut text, &program),
@@ -52,7 +53,7 @@ pub(super) fn run(args: Args) -> Result<()> {
 const DONE: Style = AnsiColor::Green.on_default().bold();
 const TYPE_THIS: Style = AnsiColor::Cyan.on_default();
 
-fn describe(text: &mut String, done: &Done) {
+fn describe(text: &mut String, done: &Done, program: &str) {
     if let Some(outcome) = &done.identity {
         let (made, identity) = match outcome {
             Outcome::Made(identity) => (true, identity),
@@ -63,6 +64,13 @@ fn describe(text: &mut String, done: &Done) {
         let _ = writeln!(text, "       its public half: {}", identity.recipients.join(", "));
     }
     step(text, &done.rules, "the rules: which files, for whom");
+    if done.is_for_others {
+        let _ = writeln!(
+            text,
+            "       your identity is not among their recipients: add its public half there, and have someone who can\n       \
+             open the files run {TYPE_THIS}{program} updatekeys FILE{TYPE_THIS:#}"
+        );
+    }
     if let Some(example) = &done.example {
         step(text, &example.file, "a Kubernetes Secret, encrypted in place");
     }

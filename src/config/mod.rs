@@ -29,6 +29,10 @@ use std::sync::OnceLock;
 /// A larger file is refused; one with a rule for each of 10,000 folders has about one MiB.
 const MAX_BYTES: u64 = 16 << 20;
 
+/// How to begin with destinations.
+pub(crate) const DESTINATION_HINT: &str =
+    "write one for all files, such as destination_rules: [{s3_bucket: NAME}]; docs/publish.md has the others";
+
 /// A deeper file is refused. `merge` of key groups is the only thing that nests.
 const MAX_DEPTH: usize = 64;
 
@@ -188,7 +192,7 @@ impl Config {
         let error =
             tried.fold(error, |error, (line, regex)| error.because(format!("line {line}: `{regex}` does not match")));
         Err(match self.destination_rules.is_empty() {
-            true => error.because("it has no destination_rules").hint("docs/publish.md shows how they are written"),
+            true => error.because("it has no destination_rules").hint(DESTINATION_HINT),
             false => error.hint("change a path_regex, or add a last rule without one"),
         })
     }

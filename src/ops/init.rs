@@ -40,6 +40,10 @@ pub struct Done {
     pub rules: Step,
     /// The example.
     pub example: Option<Example>,
+    /// What the user should hear of the rules that were there already.
+    pub warnings: Vec<String>,
+    /// Whether those are for others alone: they name age recipients, and the identity is none of them.
+    pub is_for_others: bool,
 }
 
 /// A file that is there now.
@@ -71,7 +75,8 @@ pub struct Example {
 /// Sets a folder up. What is there already is left as it is, so that a second run changes nothing.
 ///
 /// # Errors
-/// When something cannot be made; what was made before stays, and the next run goes on from there.
+/// When the rules that are there cannot be read, or something cannot be made; what was made before stays, and the next run
+/// goes on from there.
 pub fn init(request: &Init, environment: &Environment) -> Result<Done> {
     if request.example {
         std::fs::create_dir_all(request.folder.join(EXAMPLE_FILE).parent().unwrap_or(&request.folder))
@@ -84,14 +89,22 @@ pub fn init(request: &Init, environment: &Environment) -> Result<Done> {
     }
     // An example stands for itself, in whatever repository it is tried out.
     let found = if request.example { rules_in(&request.folder) } else { rules_for(&request.folder) };
+    let warnings = Rules::new(found.clone()).check()?;
     let identity = if request.example || request.recipients.is_empty() {
         let carried = keygen::carried(environment).map(Outcome::Found);
         Some(carried.map_or_else(|| keygen::ensure(environment, false), Ok)?)
     } else {
         None
     };
+    let mut is_for_others = false;
     let rules = match found {
-        Some(path) => Step::Found(path),
+        Some(path) => {
+            if let Some(Outcome::Made(own) | Outcome::Found(own)) = &identity {
+                let text = String::from_utf8_lossy(&sys::read_input(&path)?).into_owned();
+                is_for_others = text.contains("age1") && !own.recipients.iter().any(|own| text.contains(own.as_str()));
+            }
+            Step::Found(path)
+        }
         None => {
             let path = request.folder.join(RULES_FILE);
             sys::replace_file(&path, rules(request, identity.as_ref())?.as_bytes())?;
@@ -99,7 +112,7 @@ pub fn init(request: &Init, environment: &Environment) -> Result<Done> {
         }
     };
     let example = if request.example { Some(example(&request.folder, rules.path())?) } else { None };
-    Ok(Done { identity, rules, example })
+    Ok(Done { identity, rules, example, warnings, is_for_others })
 }
 
 /// The rules for the recipients that are named and the identity.
@@ -230,6 +243,24 @@ mod tests {
         assert!(done.identity.is_none() && done.example.is_none());
         assert!(!place.folder.path().join("home").exists());
         assert_eq!(place.read("work/.sops.yaml").matches(&format!("\n    age: {OTHER}\n")).count(), 2);
+    }
+
+    #[test]
+    fn rules_that_are_there_are_read() {
+        const OTHER: &str = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+        let place = Place::new();
+        place.init(&[OTHER], false);
+        let done = place.init(&[], false);
+        assert!(matches!(done.rules, Step::Found(_)) && done.is_for_others && done.warnings.is_empty());
+        let path = place.folder.path().join("work/.sops.yaml");
+        let own = done.identity.map(|(Outcome::Made(own) | Outcome::Found(own))| own.recipients.join(","));
+        let rules = place.read("work/.sops.yaml").replace(OTHER, &own.unwrap()).replace("path_regex", "path_regexp");
+        std::fs::write(&path, rules).unwrap();
+        let done = place.init(&[], false);
+        assert!(!done.is_for_others && done.warnings[0].contains("did you mean path_regex?"), "{:?}", done.warnings);
+        std::fs::write(&path, "creation_rules: [").unwrap();
+        let request = Init { folder: place.folder.path().join("work"), recipients: Vec::new(), example: false };
+        assert!(init(&request, &place.environment).is_err_and(|error| error.kind() == Kind::Config));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The creation rule for a document, and the recipients that a rule names.
 
-use crate::config::{Config, CreationRule, DestinationRule, KeyGroup};
+use crate::config::{Config, CreationRule, DESTINATION_HINT, DestinationRule, KeyGroup};
 use crate::document::Indent;
 use crate::error::{Error, Kind, Result};
 use crate::format::Format;
@@ -97,9 +97,8 @@ impl Rules {
         let Some((path, config)) = self.config(typed, warnings)? else {
             return Err(Error::new(Kind::Generic, "there is no rule that says where to publish")
                 .because("no .sops.yaml was found")
-                .hint(
-                    "docs/publish.md shows how destination_rules are written; or name the file: --config CONFIG-FILE",
-                ));
+                .hint(DESTINATION_HINT)
+                .hint("or name the file that has it: --config CONFIG-FILE"));
         };
         let rule = config.destination_for(typed)?.clone();
         trace::note(|| format!("the destination rule in line {} is for {}", rule.line, typed.display()));
