@@ -9,4 +9,4 @@ pub mod shamir;
 mod token;
 
 pub use mac::Mac;
-pub use token::{Cipher, NONCE_SIZE, Nonce, Rejected, Token};
+pub use token::{Cipher, NONCE_SIZE, Nonce, Rejected, TOKEN_START, Token};

@@ -51,6 +51,9 @@ impl NonceSource {
     }
 }
 
+/// What every token begins with.
+pub const TOKEN_START: &str = "ENC[AES256_GCM,";
+
 /// Why a token could not be decrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejected {

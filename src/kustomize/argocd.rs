@@ -196,12 +196,12 @@ fn names(folder: &Path) -> Result<Vec<String>> {
 
 /// Whether a file is encrypted as a whole, and not a stream with encrypted documents in it.
 fn is_encrypted(path: &Path) -> Result<bool> {
-    if !ops::looks_encrypted(path) {
+    let bytes = sys::read_input(path)?;
+    if !ops::holds_token(&bytes) {
         return Ok(false);
     }
     let format: &dyn Format = format::by_file_name(&path.to_string_lossy()).unwrap_or(&Yaml);
-    let document =
-        format.index_bytes(sys::read_input(path)?).map_err(|error| error.in_file(path.display().to_string()))?;
+    let document = format.index_bytes(bytes).map_err(|error| error.in_file(path.display().to_string()))?;
     Ok(!format.metadata_entries(&document).is_empty())
 }
 

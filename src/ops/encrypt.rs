@@ -4,6 +4,7 @@ use super::manifest;
 use super::recipients::Given;
 use super::rules::Rules;
 use super::source::{Large, Opened, Source};
+use crate::crypto::TOKEN_START;
 use crate::document::{self, Document, EntryId, Flags, Indent};
 use crate::error::{Error, Kind, Result};
 use crate::event;
@@ -188,7 +189,7 @@ fn already_encrypted() -> Error {
 /// Whether a token stands in `text` besides those of the `sops` block.
 fn has_token(text: &str, metadata: &Metadata) -> bool {
     let of_block = 1 + usize::from(metadata.layout.is_some());
-    text.match_indices("ENC[AES256_GCM,").nth(of_block).is_some()
+    text.match_indices(TOKEN_START).nth(of_block).is_some()
 }
 
 /// For whom and how much: what is given goes before what the rule says, as in sops.

@@ -29,5 +29,5 @@ pub mod updatekeys;
 
 pub use recipients::{Given, GroupPlan, Plan};
 pub use rules::Rules;
-pub use source::{Source, Version, looks_encrypted, require_inside, stanzas_of};
+pub use source::{Source, Version, holds_token, looks_encrypted, require_inside, stanzas_of};
 pub use unsealed::Unsealed;

@@ -6,7 +6,7 @@
 //! namespace, or nothing. In front of both stands the length of the wrapped key, in two bytes.
 
 use super::decrypt::{Decrypt, decrypt};
-use super::source::Source;
+use super::source::{Source, holds_token};
 use crate::document::{Document, EntryId, Kind as Type, Value};
 use crate::error::{Error, Kind, Result};
 use crate::format::{Format, yaml, yaml::Yaml};
@@ -91,8 +91,7 @@ fn plaintext(request: &Seal, keyring: &Keyring) -> Result<SecretBytes> {
         output_type: None,
     };
     let opened = source.open()?;
-    let is_encrypted = memchr::memmem::find(&opened.bytes, b"ENC[AES256_GCM,").is_some();
-    if !is_encrypted {
+    if !holds_token(&opened.bytes) {
         return Ok(SecretBytes::from(opened.bytes));
     }
     let request = Decrypt::whole(source);

@@ -1,6 +1,7 @@
 //! The document a command works on.
 
 use super::unsealed::read_metadata;
+use crate::crypto::TOKEN_START;
 use crate::document::Encoding;
 use crate::error::{Error, Kind, Result};
 use crate::format::{self, Format, Pieces, binary::Binary};
@@ -232,11 +233,11 @@ pub fn looks_encrypted(path: &Path) -> bool {
 }
 
 /// Whether there is a token in a file.
-pub(super) fn holds_token(file: &[u8]) -> bool {
-    const TOKEN: &str = "ENC[AES256_GCM,";
+#[must_use]
+pub fn holds_token(file: &[u8]) -> bool {
     match Encoding::of(file) {
-        Encoding::Utf8 => memchr::memmem::find(file, TOKEN.as_bytes()).is_some(),
-        utf16 => utf16.decode(file.to_vec()).unwrap_or_else(|text| text).contains(TOKEN),
+        Encoding::Utf8 => memchr::memmem::find(file, TOKEN_START.as_bytes()).is_some(),
+        utf16 => utf16.decode(file.to_vec()).unwrap_or_else(|text| text).contains(TOKEN_START),
     }
 }
 

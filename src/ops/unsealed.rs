@@ -3,6 +3,7 @@
 //! The law (law 3 of the design): what is sealed again differs from the file in the changed leaves, in
 //! `lastmodified`, `mac` and the layout record, and nowhere else.
 
+use crate::crypto::TOKEN_START;
 use crate::document::{Document, Encoding, EntryId, Indent};
 use crate::error::{Error, Kind, Result};
 use crate::format::Format;
@@ -113,12 +114,12 @@ pub(super) fn read_metadata(format: &dyn Format, encrypted: &Document, ignore_ma
 /// That a document has no `sops` block: since it never had one, or since it was lost.
 pub(super) fn not_encrypted(document: &Document) -> Error {
     let error = Error::new(Kind::Generic, "the file is not encrypted");
-    if document.len() == 0 {
+    if document.is_empty() {
         return error.because("it is empty").hint("was it cut off? Its earlier versions: git log -p FILE");
     }
     let error = error.because("it has no top-level key `sops`");
     // The last token may be cut off itself.
-    let is_token = |id: &EntryId| document.scalar(*id).bytes.starts_with(b"ENC[AES256_GCM,");
+    let is_token = |id: &EntryId| document.scalar(*id).bytes.starts_with(TOKEN_START.as_bytes());
     let Some(token) = (0..document.len()).find(is_token) else {
         return error.hint("to encrypt it: leafcrypt encrypt -i FILE");
     };
