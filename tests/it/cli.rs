@@ -133,7 +133,7 @@ fn a_file_for_someone_else_is_explained() {
     let encrypted = test().run("encrypt a.yaml").code(0).stdout;
     let stranger = Test::new().identity().file("e.yaml", &encrypted);
     stranger.run("decrypt e.yaml").fails().code(128).stderr_has("age1").stderr_has("keys.txt").stderr_has("hint");
-    let add = format!("add you: leafcrypt rotate -i --add-age {} FILE", stranger.recipient());
+    let add = format!("add you: leafcrypt rotate -i --add-age {} e.yaml", stranger.recipient());
     stranger.run("decrypt e.yaml").fails().stderr_has(&add);
     stranger.sops("decrypt e.yaml").code(128);
     let no_key = Test::new().file("e.yaml", &encrypted);

@@ -50,6 +50,11 @@ fn it_comes_back_and_sops_reads_the_same() {
     }
 }
 
+/// What is said of `b.json`, as it is said of the standard input.
+fn by_stdin(said: &str) -> String {
+    said.replace("--> b.json", "--> standard input").replace(" b.json\n", " FILE\n")
+}
+
 #[test]
 fn what_is_wrong_with_it_is_said_as_of_a_small_one() {
     let test = test();
@@ -68,7 +73,7 @@ fn what_is_wrong_with_it_is_said_as_of_a_small_one() {
         std::fs::write(test.path("b.json"), &damaged).unwrap();
         let said = test.run("decrypt b.json").fails();
         let wanted = whole(damaged);
-        assert_eq!((said.code, said.stderr.replace("b.json", "standard input")), (wanted.code, wanted.stderr));
+        assert_eq!((said.code, by_stdin(&said.stderr)), (wanted.code, wanted.stderr));
         assert_eq!(test.run("decrypt --extract '[\"note\"]' b.json").fails().code, said.code);
     }
     for broken in [
@@ -81,7 +86,7 @@ fn what_is_wrong_with_it_is_said_as_of_a_small_one() {
         std::fs::write(test.path("b.json"), &broken).unwrap();
         let said = test.run("encrypt -i b.json").fails();
         let wanted = test.run_with("encrypt --filename-override b.json -", &broken).fails();
-        assert_eq!((said.code, said.stderr.replace("b.json", "standard input")), (wanted.code, wanted.stderr));
+        assert_eq!((said.code, by_stdin(&said.stderr)), (wanted.code, wanted.stderr));
         assert!(test.read("b.json") == broken);
     }
 }
