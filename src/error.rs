@@ -260,10 +260,10 @@ impl Error {
         self
     }
 
-    /// Says at which key path.
+    /// Says at which key path; the empty one, of the whole document, says nothing.
     #[must_use]
     pub fn at_path(mut self, path: impl Into<String>) -> Self {
-        self.0.place.key_path = Some(path.into());
+        self.0.place.key_path = Some(path.into()).filter(|path| !path.is_empty());
         self
     }
 

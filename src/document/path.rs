@@ -96,12 +96,14 @@ fn steps(path: &str) -> Result<Vec<Step>> {
     Ok(steps)
 }
 
+/// Why what stands between brackets is no step.
+const NO_STEP: &str = "between brackets stands a key in quotes, or a position from 0";
+
 /// What stands behind `[`: the step, and what comes behind its `]`.
 fn bracket(inner: &str) -> Result<(Step, &str), &'static str> {
     let Some(quote) = inner.chars().next().filter(|c| matches!(c, '"' | '\'')) else {
         let end = inner.find(']').ok_or("each [ has its ]")?;
-        let index =
-            inner[..end].parse().map_err(|_| "between brackets stands a key in quotes, or a position from 0")?;
+        let index = inner[..end].parse().map_err(|_| NO_STEP)?;
         return Ok((Step::Index(index), &inner[end + 1..]));
     };
     // A quote and a bracket are the end of the key only where a path can go on: keys may hold both.
@@ -112,10 +114,12 @@ fn bracket(inner: &str) -> Result<(Step, &str), &'static str> {
         None => behind.is_empty() || behind.starts_with(['.', ' ']),
     };
     let ends = inner[1..].match_indices(&close).map(|(at, _)| at + 1);
-    let end = ends
-        .into_iter()
-        .find(|at| goes_on(&inner[at + close.len()..]))
-        .ok_or("a key in quotes ends with its quote and ]")?;
+    let end = ends.into_iter().find(|at| goes_on(&inner[at + close.len()..])).ok_or(
+        match inner.contains(&format!("{close}[")) {
+            true => NO_STEP,
+            false => "a key in quotes ends with its quote and ]",
+        },
+    )?;
     Ok((Step::Key(inner[1..end].to_owned()), &inner[end + close.len()..]))
 }
 
@@ -276,6 +280,9 @@ impl Document {
             (Kind::Map, Step::Key(key) | Step::Name(key)) => {
                 let near = self.near_keys(at, key);
                 let error = error(format!("{place} has no key {key:?}"));
+                if near.is_empty() {
+                    return error.hint(self.first_keys(at));
+                }
                 near.into_iter().fold(error, |error, near| error.hint(format!("did you mean {near}")))
             }
             (Kind::Map, Step::Index(index)) => {
@@ -294,6 +301,7 @@ impl Document {
                     Step::Index(index) => format!("item [{index}]"),
                 };
                 Error::new(error::Kind::Generic, format!("{place} is a single value, so there is no {step} in it"))
+                    .hint(format!("end the key path at {place}"))
             }
         }
     }
@@ -303,6 +311,18 @@ impl Document {
             0 => format!("{place} is an empty list, so there is no [{index}]"),
             1 => format!("{place} is a list of one item, [0], so there is no [{index}]"),
             count => format!("{place} is a list of {count} items, [0] to [{}], so there is no [{index}]", count - 1),
+        }
+    }
+
+    /// Which keys the map `at` has, in short.
+    fn first_keys(&self, at: EntryId) -> String {
+        const MOST: usize = 6;
+        let mut children = self.children(at);
+        let keys: Vec<String> = children.by_ref().take(MOST).map(|child| self.path(child)).collect();
+        match (keys.is_empty(), children.count()) {
+            (true, _) => "it is empty".to_owned(),
+            (_, 0) => format!("there is {}", keys.join(", ")),
+            (_, more) => format!("there is {} and {more} more", keys.join(", ")),
         }
     }
 

@@ -187,7 +187,7 @@ mod tests {
             ("list[2]", "list is a list of 2 items, [0] to [1], so there is no [2]", ""),
             ("/list/2", "list is a list of 2 items, [0] to [1], so there is no [2]", ""),
             ("list.x", "list is a list, and \"x\" is no position in it", "positions are numbers from 0: [0]"),
-            ("db.user.x", "db.user is a single value, so there is no key \"x\" in it", ""),
+            ("db.user.x", "db.user is a single value, so there is no key \"x\" in it", "end the key path at db.user"),
         ] {
             let error = error(path);
             assert_eq!(error.message(), message, "{path}");

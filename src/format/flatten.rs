@@ -148,6 +148,10 @@ pub(super) fn write_text(scalar: Scalar<'_>, out: &mut Vec<u8>) -> Result<(), &'
     Ok(())
 }
 
+/// The hint where a document is printed in a format that has no room for it.
+pub(super) const ANOTHER_TYPE: &str =
+    "a type that can hold it: --output-type yaml; or a part of the file: --extract PATH";
+
 /// `value` with the texts that stand for its leaves.
 ///
 /// # Errors
@@ -168,7 +172,9 @@ pub(super) fn texts(value: &Document, format: &str) -> Result<Document> {
         }
         let mut text = Vec::new();
         write_text(value.scalar(id), &mut text).map_err(|reason| {
-            Error::new(error::Kind::Format, format!("this value cannot be written as {format}")).because(reason)
+            Error::new(error::Kind::Format, format!("this value cannot be written as {format}"))
+                .because(reason)
+                .hint(r#"an empty text is written "", and to take the key out: leafcrypt unset FILE PATH"#)
         })?;
         let text = builder.intern(&text);
         builder.leaf(Kind::Str, 0..0, key, text, Style::Plain, Flags::NONE);

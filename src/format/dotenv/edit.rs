@@ -11,7 +11,10 @@ pub(super) fn put(document: &Document, place: &Place, value: Node<'_>) -> Result
     let mut out = Vec::new();
     write::text(value.document.scalar(value.id), &mut out)
         .and_then(|()| check_value(value.document.scalar(value.id).bytes))
-        .map_err(|reason| write::cannot_hold(document, id, reason))?;
+        .map_err(|reason| {
+            write::cannot_hold(document, id, reason)
+                .hint(r#"a key has one text: leafcrypt set FILE '["KEY"]' '"text"'"#)
+        })?;
     let text = String::from_utf8(out).unwrap_or_default();
     let Place::Member(_, key) = place else { return Ok(vec![(document.entry(id).span(), text)]) };
     write::check_key(key).map_err(|reason| cannot_name(key, reason))?;

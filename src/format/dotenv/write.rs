@@ -15,7 +15,7 @@ pub(super) fn token(document: &Document, id: EntryId, token: &str, out: &mut Vec
 /// Writes a value over the span of `id`.
 pub(super) fn scalar(document: &Document, id: EntryId, scalar: Scalar<'_>, out: &mut Vec<u8>) -> Result<()> {
     if scalar.kind != Kind::Comment {
-        return text(scalar, out).map_err(|reason| cannot_hold(document, id, reason));
+        return text(scalar, out).map_err(|reason| cannot_hold(document, id, reason).hint(flatten::ANOTHER_TYPE));
     }
     // A blank line has no mark.
     if !document.raw_bytes(id).trim_ascii().is_empty() {
@@ -44,10 +44,7 @@ pub(super) fn text(scalar: Scalar<'_>, out: &mut Vec<u8>) -> Result<(), &'static
 }
 
 pub(super) fn cannot_hold(document: &Document, id: EntryId, reason: &str) -> Error {
-    Error::new(error::Kind::Format, "this value cannot be written as dotenv")
-        .at_path(document.path(id))
-        .because(reason)
-        .hint("a type that can hold it: --output-type yaml; or a part of the file: --extract PATH")
+    Error::new(error::Kind::Format, "this value cannot be written as dotenv").at_path(document.path(id)).because(reason)
 }
 
 /// Prints the whole document.
@@ -65,7 +62,8 @@ pub(super) fn value(document: &Document, id: EntryId) -> Result<Vec<u8>> {
         Kind::Str => Ok(document.scalar(id).bytes.to_vec()),
         _ => {
             let mut out = Vec::new();
-            flatten::write_text(document.scalar(id), &mut out).map_err(|reason| cannot_hold(document, id, reason))?;
+            flatten::write_text(document.scalar(id), &mut out)
+                .map_err(|reason| cannot_hold(document, id, reason).hint(flatten::ANOTHER_TYPE))?;
             Ok(out)
         }
     }
@@ -88,7 +86,8 @@ fn map(document: &Document, id: EntryId) -> Result<Vec<u8>> {
         })?;
         out.extend_from_slice(key.as_bytes());
         out.push(b'=');
-        text(document.scalar(child), &mut out).map_err(|reason| cannot_hold(document, child, reason))?;
+        text(document.scalar(child), &mut out)
+            .map_err(|reason| cannot_hold(document, child, reason).hint(flatten::ANOTHER_TYPE))?;
         out.push(b'\n');
     }
     for &below in comments.at(id, None) {

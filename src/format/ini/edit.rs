@@ -30,22 +30,27 @@ pub(super) fn put(document: &Document, place: &Place, value: Node<'_>) -> Result
             } else {
                 "it is a map or a list, and a key in a section has one text"
             };
-            Err(cannot_hold(document, *id, reason))
+            Err(refuse(document, *id, reason))
         }
     }
+}
+
+fn refuse(document: &Document, at: EntryId, reason: &str) -> Error {
+    cannot_hold(document, at, reason)
+        .hint(r#"a section and a key have one text: leafcrypt set FILE '["section"]["key"]' '"text"'"#)
 }
 
 /// The text of a leaf of `value`.
 fn text(document: &Document, at: EntryId, value: Node<'_>) -> Result<String> {
     let scalar = value.document.scalar(value.id);
     let text = std::str::from_utf8(scalar.bytes).ok().filter(|_| scalar.kind == Kind::Str);
-    text.map(str::to_owned)
-        .ok_or_else(|| cannot_hold(document, at, "it is no text, and a key in a section has one text"))
+    text.map(str::to_owned).ok_or_else(|| refuse(document, at, "it is no text, and a key in a section has one text"))
 }
 
 fn spelled(document: &Document, at: EntryId, text: &str, style: Style) -> Result<String> {
     spelling(text, style).map(String::from).ok_or_else(|| {
         cannot_hold(document, at, "it has line breaks and all quotes that a value of several lines can stand in")
+            .hint("write it without one kind of quotes, or in base64")
     })
 }
 

@@ -55,7 +55,8 @@ pub(super) fn scalar(document: &Document, id: EntryId, scalar: Scalar<'_>, out: 
         }
         return Ok(());
     }
-    value_text(scalar, entry.style(), out).map_err(|reason| cannot_hold(document, id, reason))
+    value_text(scalar, entry.style(), out)
+        .map_err(|reason| cannot_hold(document, id, reason).hint(flatten::ANOTHER_TYPE))
 }
 
 fn value_text(scalar: Scalar<'_>, style: Style, out: &mut Vec<u8>) -> Result<(), &'static str> {
@@ -73,10 +74,7 @@ fn value_text(scalar: Scalar<'_>, style: Style, out: &mut Vec<u8>) -> Result<(),
 }
 
 pub(super) fn cannot_hold(document: &Document, id: EntryId, reason: &str) -> Error {
-    Error::new(error::Kind::Format, "this value cannot be written as INI")
-        .at_path(document.path(id))
-        .because(reason)
-        .hint("a type that can hold it: --output-type yaml; or a part of the file: --extract PATH")
+    Error::new(error::Kind::Format, "this value cannot be written as INI").at_path(document.path(id)).because(reason)
 }
 
 /// How `value` is written where a value of `style` stands; `None` when there is no way.
@@ -205,7 +203,8 @@ fn keys(document: &Document, section: EntryId, comments: &tree::Comments, out: &
     for (child, key) in spelled {
         print_comments(document, comments.at(section, Some(child)), out);
         print_key(&key, width, out);
-        value_text(document.scalar(child), Style::Plain, out).map_err(|reason| cannot_hold(document, child, reason))?;
+        value_text(document.scalar(child), Style::Plain, out)
+            .map_err(|reason| cannot_hold(document, child, reason).hint(flatten::ANOTHER_TYPE))?;
         out.push(b'\n');
     }
     print_comments(document, comments.at(section, None), out);

@@ -80,10 +80,10 @@ const COMMENTS: &[&str] = &[
     "# key = value",
     "# é🎉",
     ";\ttab",
-    "#",
-    ";",
-    "; \t",
 ];
+
+/// Of many of these sops panics, so they are rare.
+const EMPTY_COMMENTS: &[&str] = &["#", ";", "; \t"];
 
 /// An INI text that sops takes.
 pub(crate) fn text(bytes: &[u8]) -> String {
@@ -107,14 +107,15 @@ pub(crate) fn text(bytes: &[u8]) -> String {
             }
             2..5 => {
                 let indent = if source.chance(10) { indent } else { "" };
-                out.push_str(&format!("{indent}{}", source.pick::<&str>(COMMENTS)));
+                let comments = if source.chance(12) { EMPTY_COMMENTS } else { COMMENTS };
+                out.push_str(&format!("{indent}{}", source.pick::<&str>(comments)));
             }
             5 => {}
             _ => {
                 let value = source.pick(VALUES).replace('\n', newline);
                 out.push_str(&format!("{indent}{}{delimiter}{value}", source.pick::<&str>(KEYS)));
                 if source.chance(12) {
-                    out.push_str(&format!(" {}", source.pick(&["; inline", "# inline #2", ";inline", ";", "#"])));
+                    out.push_str(&format!(" {}", source.pick(&["; inline", "# inline #2", ";inline", "#inline", ";", "#"])));
                 }
             }
         }
