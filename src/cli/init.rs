@@ -117,11 +117,13 @@ fn suggest(text: &mut String, program: &str) {
             ("git add .sops.yaml".to_owned(), "it holds public keys alone"),
         ],
     );
+    // git gives up a whole log for one version that does not decrypt, such as the plaintext that a file began as.
+    let textconv = format!("'f() {{ {program} decrypt \"$1\" 2>/dev/null || cat \"$1\"; }}; f'");
     let _ = writeln!(
         text,
         "\nFor diffs in plaintext, on your machine alone:\n  \
          {TYPE_THIS}echo 'secrets/* diff=leafcrypt' >> .gitattributes{TYPE_THIS:#}\n  \
-         {TYPE_THIS}git config diff.leafcrypt.textconv '{program} decrypt'{TYPE_THIS:#}"
+         {TYPE_THIS}git config diff.leafcrypt.textconv {textconv}{TYPE_THIS:#}"
     );
 }
 

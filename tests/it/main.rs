@@ -37,6 +37,7 @@ mod harness;
 mod helm;
 mod huawei;
 mod indent;
+mod init;
 mod keyservice;
 mod keyservice_bad;
 mod known;

@@ -115,7 +115,10 @@ pub(crate) fn text(bytes: &[u8]) -> String {
                 let value = source.pick(VALUES).replace('\n', newline);
                 out.push_str(&format!("{indent}{}{delimiter}{value}", source.pick::<&str>(KEYS)));
                 if source.chance(12) {
-                    out.push_str(&format!(" {}", source.pick(&["; inline", "# inline #2", ";inline", "#inline", ";", "#"])));
+                    out.push_str(&format!(
+                        " {}",
+                        source.pick(&["; inline", "# inline #2", ";inline", "#inline", ";", "#"])
+                    ));
                 }
             }
         }
