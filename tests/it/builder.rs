@@ -123,7 +123,9 @@ impl Test {
     #[track_caller]
     pub(crate) fn tool(&self, program: &str, line: &str) -> String {
         let output = self.command(Path::new(program), line).output().unwrap_or_else(|error| {
-            panic!("{program} did not start ({error})\nhint: on Debian and Ubuntu: apt-get install age git openssh-client")
+            panic!(
+                "{program} did not start ({error})\nhint: on Debian and Ubuntu: apt-get install age git openssh-client"
+            )
         });
         assert!(output.status.success(), "{program} {line}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
