@@ -224,13 +224,6 @@ impl Error {
         }))
     }
 
-    /// Makes it a failure of another kind: what is one thing to a room may be another to its caller.
-    #[must_use]
-    pub fn with_kind(mut self, kind: Kind) -> Self {
-        self.0.kind = kind;
-        self
-    }
-
     /// Says in which file, if that is not known yet.
     #[must_use]
     pub fn in_file(mut self, file: impl Into<String>) -> Self {

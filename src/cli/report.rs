@@ -131,7 +131,10 @@ fn render(error: &Error) -> String {
 fn with_file<'a>(hint: &'a str, file: Option<&str>) -> Cow<'a, str> {
     match file.filter(|file| hint.contains("FILE") && Path::new(file).is_file()) {
         Some(file) => {
-            let named = |word| if word == "FILE" { shell_words::quote(file) } else { Cow::Borrowed(word) };
+            let named = |word: &str| match word.strip_prefix("FILE") {
+                Some(mark @ ("" | "," | ";" | ":")) => format!("{}{mark}", shell_words::quote(file)),
+                _ => word.to_owned(),
+            };
             hint.split(' ').map(named).collect::<Vec<_>>().join(" ").into()
         }
         None => hint.into(),
@@ -233,12 +236,11 @@ hint: close the quote
         let file = folder.path().join("it's.yaml");
         std::fs::write(&file, "a: 1").expect("a file");
         let name = file.display().to_string();
-        let hint = |name: &str| plain(&Error::new(Kind::Generic, "odd").in_file(name).hint("a FILE; KEYFILE b=FILE"));
-        assert!(hint(&name).ends_with("hint: a FILE; KEYFILE b=FILE\n"), "{}", hint(&name));
-        let hint = |name: &str| plain(&Error::new(Kind::Generic, "odd").in_file(name).hint("KEYFILE b=FILE: a FILE"));
-        let quoted = name.replace("it's", "it'\\''s");
-        assert!(hint(&name).ends_with(&format!("hint: KEYFILE b=FILE: a '{quoted}'\n")), "{}", hint(&name));
-        assert!(hint("standard input").ends_with("hint: KEYFILE b=FILE: a FILE\n"));
+        let hint =
+            |name: &str| plain(&Error::new(Kind::Generic, "odd").in_file(name).hint("KEYFILE b=FILE: FILE, FILE"));
+        let quoted = format!("'{}'", name.replace("it's", "it'\\''s"));
+        assert!(hint(&name).ends_with(&format!("hint: KEYFILE b=FILE: {quoted}, {quoted}\n")), "{}", hint(&name));
+        assert!(hint("standard input").ends_with("hint: KEYFILE b=FILE: FILE, FILE\n"));
     }
 
     #[test]

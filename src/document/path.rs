@@ -51,7 +51,7 @@ impl KeyPath {
     #[must_use]
     pub fn judge(&self, error: Error) -> Error {
         let strange = error.kind() == error::Kind::NoSuchPath && !self.is_of_sops;
-        if strange { error.with_kind(error::Kind::TreePath) } else { error }
+        if strange { error.of_kind(error::Kind::TreePath) } else { error }
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod binary;
 pub mod change;
+mod conflict;
 pub mod dotenv;
 mod fields;
 mod flat;
@@ -82,7 +83,9 @@ pub trait Format: Sync {
     /// Those of [`Self::index`]; when it is no text.
     fn index_bytes(&self, bytes: Vec<u8>) -> Result<Document> {
         let encoding = self.encoding(&bytes);
-        let mut document = self.index(decode(bytes, encoding)?)?;
+        let text = decode(bytes, encoding)?;
+        let conflict = conflict::find(&text);
+        let mut document = self.index(text).map_err(|error| conflict.unwrap_or(error))?;
         document.encoding = encoding;
         Ok(document)
     }
