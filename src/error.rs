@@ -151,8 +151,8 @@ pub struct Snippet {
 impl Snippet {
     /// Shows `line` with a caret below character `column` (from 1).
     ///
-    /// Letters and digits outside of what looks like a map key become `*`, so that a plaintext
-    /// document can be quoted in an error without showing its secrets.
+    /// All outside of what looks like a map key becomes `*`, but blanks and a mark of punctuation above the caret, so that a
+    /// plaintext document can be quoted in an error without showing its secrets.
     #[must_use]
     pub fn new(line: &str, column: usize) -> Self {
         // A window around the caret: minified JSON is one line of megabytes. What stands before it
@@ -165,7 +165,8 @@ impl Snippet {
         let context = skip.min(CONTEXT);
         let line = line.trim_end_matches(['\r', '\n']);
         let window: Vec<char> = line.chars().skip(skip - context).take(context + BEFORE + AFTER).collect();
-        let shown = mask(&window).chars().skip(context).map(|c| if c == '\t' { ' ' } else { c }).collect();
+        let shown = mask(&window, caret - (skip - context));
+        let shown = shown.chars().skip(context).map(|c| if c == '\t' { ' ' } else { c }).collect();
         Snippet { line: shown, caret: caret - skip }
     }
 
@@ -182,8 +183,9 @@ impl Snippet {
     }
 }
 
-/// Masks all letters and digits but those of map keys: a word (quoted or not) directly before a `:`.
-fn mask(chars: &[char]) -> String {
+/// Masks all but blanks, the mark at `caret` and map keys: a word (quoted or not) directly before a `:`, with what stands before
+/// it.
+fn mask(chars: &[char], caret: usize) -> String {
     let mut visible = vec![false; chars.len()];
     for (at, &c) in chars.iter().enumerate() {
         let ends_key = c == ':' && chars.get(at + 1).is_none_or(|n| n.is_whitespace() || *n == '"');
@@ -203,13 +205,14 @@ fn mask(chars: &[char]) -> String {
             }
         }
         // Only a key at the start of the line or after an opening mark: `pass: a: b` shows `pass` alone.
-        let before: String = chars[..start].iter().collect();
-        let before = before.trim_end_matches(['"', '\'']).trim_end();
-        if before.is_empty() || before.ends_with(['{', ',', '-', '?', '[']) {
-            visible[start..at].fill(true);
+        let is_around = |c: &char| matches!(c, '"' | '\'') || c.is_whitespace();
+        let before = chars[..start].iter().rposition(|c| !is_around(c));
+        if before.is_none_or(|before| matches!(chars[before], '{' | ',' | '-' | '?' | '[')) {
+            visible[before.unwrap_or(0)..=at].fill(true);
         }
     }
-    chars.iter().zip(visible).map(|(&c, shown)| if shown || !c.is_alphanumeric() { c } else { '*' }).collect()
+    let is_shown = |at: usize, c: char| visible[at] || c.is_whitespace() || at == caret && c.is_ascii_punctuation();
+    chars.iter().enumerate().map(|(at, &c)| if is_shown(at, c) { c } else { '*' }).collect()
 }
 
 impl Error {
@@ -372,10 +375,12 @@ mod tests {
         let cases = [
             ("password: hunter2", "password: *******"),
             ("  - name: a b", "  - name: * *"),
-            (r#"{"user": "root", "pass": "x1"}"#, r#"{"user": "****", "pass": "**"}"#),
+            (r#"{"user": "root", "pass": "x1"}"#, r#"{"user": ******, "pass": *****"#),
+            (r##"pin: "!#$%" 1"##, "pin: ****** *"),
+            ("!#$%", "!***"),
             ("  some literal text", "  **** ******* ****"),
-            ("url: http://a:b@c", "url: ****://*:*@*"),
-            ("pass: a: b", "pass: *: *"),
+            ("url: http://a:b@c", "url: ************"),
+            ("pass: a: b", "pass: ** *"),
         ];
         for (line, shown) in cases {
             assert_eq!(Snippet::new(line, 1).line(), shown);

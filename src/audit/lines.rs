@@ -22,8 +22,10 @@ impl Sink for Lines {
         let mut line = serde_json::to_vec(record).map_err(|error| Error::new(Kind::Generic, error.to_string()))?;
         line.push(b'\n');
         sys::append(&self.path, &line).map_err(|error| {
+            let folder = self.path.parent().filter(|folder| !folder.exists());
+            let made = folder.map(|folder| format!("mkdir -p {}; ", folder.display())).unwrap_or_default();
             Error::new(Kind::Generic, error.to_string()).hint(format!(
-                "whoever is recorded must be allowed to append to it: touch {0}; chmod 0622 {0}",
+                "whoever is recorded must be allowed to append to it: {made}touch {0}; chmod 0622 {0}",
                 self.path.display()
             ))
         })

@@ -56,7 +56,7 @@ struct Download {
     words: Vec<String>,
 
     /// Refuse files outside of the working folder
-    #[arg(long, env = "LEAFCRYPT_ROOT_ONLY", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "LEAFCRYPT_ROOT_ONLY", hide_env_values = true, value_parser = FalseyValueParser::new())]
     root_only: bool,
 
     #[command(flatten)]

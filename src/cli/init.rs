@@ -122,7 +122,7 @@ fn suggest(text: &mut String, program: &str) {
     let _ = writeln!(
         text,
         "\nFor diffs in plaintext, on your machine alone:\n  \
-         {TYPE_THIS}echo 'secrets/* diff=leafcrypt' >> .gitattributes{TYPE_THIS:#}\n  \
+         {TYPE_THIS}printf '%s diff=leafcrypt\\n' '**/secrets/**' '*secret*' '*.enc.*' >> .gitattributes{TYPE_THIS:#}\n  \
          {TYPE_THIS}git config diff.leafcrypt.textconv {textconv}{TYPE_THIS:#}"
     );
 }

@@ -1,8 +1,9 @@
 //! `leafcrypt kustomize`, which is also what runs under the name `ksops`.
 
+use super::args::KeyArgs;
 use super::{output, report};
 use crate::error::{Error, Kind, Result};
-use crate::key::{Environment, Keyring};
+use crate::key::Environment;
 use crate::kustomize::{CONCURRENCY, Plugin, argocd, krm, legacy};
 use crate::sys;
 use clap::builder::FalseyValueParser;
@@ -48,6 +49,9 @@ pub(super) struct Args {
     #[arg(long, value_name = "NUMBER", env = "KSOPS_CONCURRENCY_LIMIT", hide_env_values = true, default_value_t = CONCURRENCY)]
     concurrency: NonZero<usize>,
 
+    #[command(flatten)]
+    keys: KeyArgs,
+
     #[command(subcommand)]
     action: Option<Action>,
 }
@@ -81,7 +85,7 @@ pub(super) fn run(args: Args) -> Result<()> {
     }
     let root = if args.root_only || args.argocd { Some(sys::working_folder()?) } else { None };
     let plugin =
-        Plugin { keyring: Keyring::of_process(), root, placeholder: args.placeholder, concurrency: args.concurrency };
+        Plugin { keyring: args.keys.keyring()?, root, placeholder: args.placeholder, concurrency: args.concurrency };
     let rendered = match &args.manifest {
         None if args.argocd => argocd::render(&plugin, &sys::working_folder()?, &Environment::of_process())?,
         Some(manifest) => legacy::run(&plugin, read(manifest)?, &manifest.display().to_string(), stream)?,
@@ -127,7 +131,9 @@ fn install(install: &Install) -> Result<()> {
             continue;
         }
         std::fs::copy(&program, &to).map_err(|error| {
-            Error::new(Kind::WriteOutput, format!("{} cannot be written", to.display())).because(error)
+            let problem = Error::new(Kind::WriteOutput, format!("{} cannot be written", to.display())).because(error);
+            let folder = install.folder.display();
+            if install.folder.exists() { problem } else { problem.hint(format!("mkdir -p {folder}")) }
         })?;
         report::note(&format!("installed {}", to.display()));
     }

@@ -231,7 +231,7 @@ fn read(path: &Path) -> Result<String> {
     let unreadable = |error: std::io::Error| {
         Error::new(Kind::Config, "the configuration cannot be read")
             .because(error)
-            .hint("name another one with --config or SOPS_CONFIG, or write one: leafcrypt init")
+            .hint("name another one with --config or SOPS_CONFIG")
     };
     let mut bytes = Vec::new();
     File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)).map_err(unreadable)?;

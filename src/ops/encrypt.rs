@@ -202,7 +202,7 @@ pub(super) fn metadata(source: &Source, request: &Encrypt, warnings: &mut Vec<St
     let key_groups = match &rule {
         _ if !request.given.recipients.is_empty() => vec![request.given.stanzas()?],
         Some(rule) => rule.key_groups(&request.given.details)?,
-        None => return Err(nobody_named()),
+        None => return Err(request.rules.explain_none(source.name(), nobody_named())),
     };
     let rule = rule.map(|found| found.rule).unwrap_or_default();
     let threshold = request.shamir_threshold.unwrap_or(rule.shamir_threshold);
@@ -220,8 +220,8 @@ pub(super) fn metadata(source: &Source, request: &Encrypt, warnings: &mut Vec<St
 
 fn nobody_named() -> Error {
     Error::new(Kind::Generic, "there is nobody to encrypt for")
-        .because("no .sops.yaml with creation rules was found, and no recipient was named")
-        .hint("leafcrypt init, which writes one; or: leafcrypt encrypt --age RECIPIENT FILE")
+        .because("no recipient was named")
+        .hint("name one: leafcrypt encrypt --age RECIPIENT FILE")
 }
 
 /// One selector at most, from the options and the rule together.

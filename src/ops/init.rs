@@ -4,6 +4,7 @@ use super::Source;
 use super::encrypt::{self, Encrypt};
 use super::keygen::{self, Outcome};
 use super::{Given, Rules};
+use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::format;
 use crate::key::{Backend, Environment, Keyring, Stanza};
@@ -89,7 +90,14 @@ pub fn init(request: &Init, environment: &Environment) -> Result<Done> {
     }
     // An example stands for itself, in whatever repository it is tried out.
     let found = if request.example { rules_in(&request.folder) } else { rules_for(&request.folder) };
-    let warnings = Rules::new(found.clone()).check()?;
+    let config = found.as_deref().map(Config::load).transpose()?;
+    let mut warnings = config.as_ref().map(|config| config.warnings.clone()).unwrap_or_default();
+    if let Some(config) = config.filter(|config| config.creation_rules.is_none()) {
+        warnings.push(format!(
+            "{} has no creation_rules: nothing is encrypted by it until it has some, such as creation_rules: [{{age: RECIPIENT}}]",
+            config.path.display()
+        ));
+    }
     let identity = if request.example || request.recipients.is_empty() {
         let carried = keygen::carried(environment).map(Outcome::Found);
         Some(carried.map_or_else(|| keygen::ensure(environment, false), Ok)?)

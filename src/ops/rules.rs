@@ -89,6 +89,18 @@ impl Rules {
         Ok(rule.map(|rule| Rule { file: path, rule }))
     }
 
+    /// `error`, for which there is no creation rule, with why that is and what to do.
+    pub(super) fn explain_none(&self, name: &Path, error: Error) -> Error {
+        match self.config(name, &mut Vec::new()) {
+            Ok(Some((path, _))) => error
+                .because(format!("{} has no creation_rules", path.display()))
+                .hint("or add some there, such as creation_rules: [{age: RECIPIENT}]"),
+            _ => error
+                .because("no .sops.yaml with creation rules was found")
+                .hint("or have rules written: leafcrypt init"),
+        }
+    }
+
     /// Finds the rule that says where a file called `typed` is published.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use super::rules::Rules;
 use super::source::{Opened, Source};
 use super::unsealed::Unsealed;
-use crate::document::{Document, EntryId, KeyPath, Node, Place, Step};
+use crate::document::{Document, EntryId, KeyPath, Kind as Type, Node, Place, Step};
 use crate::error::{Error, Kind, Result};
 use crate::format::{Format, change, json::Json};
 use crate::key::Keyring;
@@ -51,6 +51,10 @@ impl Value {
         // As the member of an object, since the top of a file is always one.
         let document = Json.index(format!("{}{value}\n}}", Self::KEY)).map_err(|error| {
             let place = error.place().line_column.map(|(line, column)| (line.saturating_sub(1).max(1), column));
+            let last = value.lines().last().map_or(0, |line| line.chars().count());
+            if place == Some((value.lines().count(), last + 1)) {
+                return not_json().because("it ends too early: a quote or bracket is not closed");
+            }
             let place = place.map(|(line, column)| format!(" (line {line}, column {column} of the value)"));
             not_json().because(format!("{}{}", error.message(), place.unwrap_or_default()))
         })?;
@@ -62,6 +66,15 @@ impl Value {
 
     fn node(&self) -> Node<'_> {
         Node { document: &self.0, id: 1 }
+    }
+
+    /// Whether an integer in it is too large for one, so that it becomes a float, as in sops.
+    fn has_large_integer(&self) -> bool {
+        let text = self.0.text();
+        self.0.subtree(self.node().id).any(|id| {
+            let entry = self.0.entry(id);
+            entry.kind() == Type::Float && !text[entry.span()].contains(['.', 'e', 'E'])
+        })
     }
 }
 
@@ -139,6 +152,12 @@ fn changed(
                 return Ok(None);
             }
             warnings.extend(elsewhere(document, root, path));
+            if value.has_large_integer() {
+                warnings.push(
+                    "an integer of the value has more than 64 bits and becomes a float, as in sops: write it in double quotes, or by leafcrypt edit"
+                        .to_owned(),
+                );
+            }
             change::set(format, document, root, path, value.node()).map(Some)
         }
         None => match change::unset(format, document, root, path) {
@@ -200,6 +219,21 @@ mod tests {
         ] {
             assert!(parse(json).is_ok(), "{json}");
         }
+    }
+
+    #[test]
+    fn integers_that_become_floats_are_known() {
+        for (json, is_large) in [
+            ("9223372036854775807", false),
+            ("18446744073709551615", true),
+            ("{\"a\": [-12345678901234567890123]}", true),
+            ("1.5e30", false),
+            ("\"18446744073709551615\"", false),
+        ] {
+            assert_eq!(parse(json).unwrap().has_large_integer(), is_large, "{json}");
+        }
+        let open = parse("\"x").map(drop).unwrap_err();
+        assert!(open.notes()[0].contains("ends too early"), "{open}");
     }
 
     #[test]

@@ -210,7 +210,7 @@ pub fn require_inside(path: &Path, root: &Path) -> Result<()> {
     }
     Err(Error::new(Kind::ReadInput, format!("{} is outside of the folder", path.display()))
         .because(format!("it is {}, and only files below {} may be read here", real.display(), root.display()))
-        .hint("move it into the folder, or leave --root-only away"))
+        .hint("move it into the folder, or leave --root-only and LEAFCRYPT_ROOT_ONLY away"))
 }
 
 /// The stanzas of many encrypted files, for [`Keyring::expecting`](crate::key::Keyring::expecting). What cannot be read

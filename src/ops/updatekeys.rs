@@ -56,7 +56,10 @@ impl UpdateKeys {
         let shown = source.shown();
         let opened = source.open()?;
         let locked = Locked::read(opened.bytes, opened.input).map_err(|error| error.in_file(shown.as_str()))?;
-        let rule = self.rules.find(source.name(), warnings)?.ok_or_else(no_rules)?;
+        let rule = self
+            .rules
+            .find(source.name(), warnings)?
+            .ok_or_else(|| self.rules.explain_none(source.name(), no_rules()))?;
         let metadata = &locked.metadata;
         let wanted = rule.key_groups(&self.details)?;
         // What nobody says stays as it is, as far as that goes.
@@ -73,8 +76,7 @@ impl UpdateKeys {
 
 fn no_rules() -> Error {
     Error::new(Kind::ConfigMissing, "there is no rule that says who the recipients are")
-        .because("no .sops.yaml with creation rules was found")
-        .hint("leafcrypt init, which writes one; or name it: --config CONFIG-FILE")
+        .hint("name a file of rules: --config CONFIG-FILE")
 }
 
 /// What the rule says of the file's values and the file does otherwise: recipients are all that changes.

@@ -222,7 +222,7 @@ fn a_new_file_begins_with_an_example() {
 fn a_new_file_without_a_rule_gets_a_hint() {
     let edit = Edit::new().editor("echo never > started");
     std::fs::remove_file(edit.test.path(".sops.yaml")).unwrap();
-    edit.run("edit new.yaml").fails().code(1).stderr_has("hint: leafcrypt init");
+    edit.run("edit new.yaml").fails().code(1).stderr_has("have rules written: leafcrypt init");
     edit.run("edit nowhere/new.yaml --age {age}").fails().code(3).stderr_has("its folder must exist");
     assert!(!edit.test.path("started").exists());
 }

@@ -15,7 +15,7 @@ fn plaintext_is_shown_by_the_lines_that_init_prints() {
     let test = Test::new().identity().file("secrets/prod.yaml", "a: 1\nb: two\n");
     git(&test, "init --quiet .");
     let printed = test.run("init").code(0).text();
-    let lines = |line: &&str| line.trim_start().starts_with("echo ") || line.trim_start().starts_with("git config");
+    let lines = |line: &&str| line.trim_start().starts_with("printf ") || line.trim_start().starts_with("git config");
     let lines: Vec<&str> = printed.lines().filter(lines).collect();
     assert_eq!(lines.len(), 2, "{printed}");
     std::fs::write(test.path("lines.sh"), lines.join("\n")).unwrap();

@@ -51,12 +51,13 @@ impl Recipient {
         }
         if lower.starts_with("age1") {
             let message = format!("not an age recipient, a letter may be wrong or missing: {text:?}");
-            return Err(Error::new(Kind::Generic, message));
+            return Err(Error::new(Kind::Generic, message).hint("copy it anew; age-keygen -y KEYFILE prints it"));
         }
         if lower.starts_with("ecdsa-") || lower.starts_with("sk-") {
             return Err(Error::new(Kind::Generic, FOREIGN_SSH).hint("ssh-keygen -t ed25519"));
         }
-        Err(Error::new(Kind::Generic, "not an age recipient: one starts with age1, or is an ssh public key"))
+        Err(Error::new(Kind::Generic, "not an age recipient: one starts with age1, or is an ssh public key")
+            .hint("age-keygen -y KEYFILE prints that of an identity; leafcrypt keygen makes an identity"))
     }
 
     /// Makes an armored age file of `part` for this recipient alone.
