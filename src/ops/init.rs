@@ -84,9 +84,11 @@ pub fn init(request: &Init, environment: &Environment) -> Result<Done> {
             .map_err(|error| cannot_make(&request.folder, &error))?;
     } else if !request.folder.is_dir() {
         let folder = request.folder.display();
-        return Err(Error::new(Kind::ReadInput, "there is no such folder")
-            .in_file(folder.to_string())
-            .hint(format!("mkdir -p {folder}")));
+        let error = Error::new(Kind::ReadInput, "there is no such folder").in_file(folder.to_string());
+        return Err(match request.folder.exists() {
+            true => error.because("it is a file").hint("name the folder that it is in"),
+            false => error.hint(format!("mkdir -p {folder}")),
+        });
     }
     // An example stands for itself, in whatever repository it is tried out.
     let found = if request.example { rules_in(&request.folder) } else { rules_for(&request.folder) };

@@ -199,6 +199,10 @@ fn every_command_that_needs_keys_takes_them_from_the_service() {
     test.run("exec-env e.yaml 'echo $user'").code(0).stdout("admin\n");
     test.run("exec-file e.yaml 'cat {}'").code(0).stdout(PLAIN);
     test.run("exec-dir e.yaml 'cat {}/user'").code(0).stdout("admin");
+    let generator = "apiVersion: viaduct.ai/v1\nkind: ksops\nmetadata:\n  name: g\nfiles:\n  - e.yaml\n";
+    std::fs::write(test.path("generator.yaml"), generator).unwrap();
+    test.run("kustomize generator.yaml").code(0).stdout_has("user: admin");
+    test.run("kustomize --decryption-order age,age generator.yaml").fails().code(112);
     let editing = test.run_as(&[("EDITOR", "sed -i s/admin/other/")], "edit e.yaml");
     editing.code(0);
     test.run("decrypt e.yaml").code(0).stdout_has("user: other");
