@@ -36,12 +36,11 @@ impl Destination {
 impl Watched<'_> {
     /// Writes `bytes` there, unchanged.
     pub(super) fn write(&self, bytes: &[u8]) -> Result<()> {
-        if let Some(before) = &self.before {
-            before.require_same()?;
-        }
         match self.destination {
             Destination::Stdout => print(bytes),
-            Destination::File(path) | Destination::InPlace(path) => sys::replace_file(path, bytes),
+            Destination::File(path) | Destination::InPlace(path) => {
+                sys::replace_file_if(path, bytes, || self.before.as_ref().map_or(Ok(()), Version::require_same))
+            }
         }
     }
 }

@@ -4,7 +4,7 @@
 //! know: documents, formats, recipients.
 
 mod any_nonce;
-mod mac;
+pub mod mac;
 pub mod shamir;
 mod token;
 

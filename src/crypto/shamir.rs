@@ -14,6 +14,9 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Kind, Result};
 use crate::secret::SecretBytes;
 
+/// The most parts that a secret can be split into.
+pub const MOST_PARTS: usize = 255;
+
 /// Splits `secret` into `parts` shares, any `threshold` of which give it back.
 ///
 /// # Errors
@@ -27,8 +30,8 @@ pub fn split(secret: &[u8], parts: usize, threshold: usize) -> Result<Vec<Secret
     if parts < threshold {
         return refused(format!("the threshold is {threshold}, more than the {parts} parts"));
     }
-    if parts > 255 {
-        return refused(format!("{parts} parts are wanted, and 255 is the most"));
+    if parts > MOST_PARTS {
+        return refused(format!("{parts} parts are wanted, and {MOST_PARTS} is the most"));
     }
     if secret.is_empty() {
         return refused("it is empty".to_owned());

@@ -51,6 +51,12 @@ impl NonceSource {
     }
 }
 
+/// That a value has more bytes than AES-GCM takes, 64 GiB. No document has as many.
+fn too_large() -> crate::error::Error {
+    crate::error::Error::new(crate::error::Kind::EncryptTree, "the value is too large to be encrypted")
+        .hint("encrypt the file in parts")
+}
+
 /// What every token begins with.
 pub const TOKEN_START: &str = "ENC[AES256_GCM,";
 
@@ -159,11 +165,10 @@ impl Cipher {
             None => self.nonces.draw()?,
         };
         let mut data = canonical.to_vec();
-        // Only a value of more than 64 GiB fails, and a document has at most 2.
         let tag = self
             .aes
             .encrypt_inout_detached(&Array(nonce), additional, InOutBuf::from(data.as_mut_slice()))
-            .unwrap_or_default();
+            .map_err(|_| too_large())?;
         out.extend_from_slice(b"ENC[AES256_GCM,data:");
         push_base64(&data, out);
         out.extend_from_slice(b",iv:");

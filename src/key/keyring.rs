@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::stanza::printable;
-use super::wrap::NAME_ONE;
+use super::wrap::{AT_ONCE, NAME_ONE};
 use super::{Answer, Environment, KeyService, Opener, Others, Search, Stanza, registry};
 use crate::error::{Error, Kind, Result};
 use crate::secret::SecretBytes;
@@ -198,14 +198,23 @@ impl Keyring {
         if let [only] = groups {
             return vec![unwrap(only)];
         }
-        std::thread::scope(|scope| {
-            let threads: Vec<_> = groups.iter().map(|group| scope.spawn(|| unwrap(group))).collect();
-            let join = |thread: std::thread::ScopedJoinHandle<'_, _>| thread.join();
-            threads
-                .into_iter()
-                .map(|thread| join(thread).unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect()
-        })
+        let mut found = Vec::with_capacity(groups.len());
+        for some in groups.chunks(AT_ONCE) {
+            found.extend(std::thread::scope(|scope| {
+                // Where the system has no more threads, this one does it.
+                let start = |&group| {
+                    let thread = std::thread::Builder::new();
+                    thread.spawn_scoped(scope, move || unwrap(group)).map_err(|_| unwrap(group))
+                };
+                let threads: Vec<_> = some.iter().map(start).collect();
+                let end = |started: Result<std::thread::ScopedJoinHandle<'_, _>, _>| match started {
+                    Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                    Err(done) => done,
+                };
+                threads.into_iter().map(end).collect::<Vec<_>>()
+            }));
+        }
+        found
     }
 
     /// With keys on this machine. The back end is given all of its stanzas, so that it can begin with the cheapest.

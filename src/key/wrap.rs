@@ -6,7 +6,7 @@ use crate::trace;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// So many services are asked at the same time.
-const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 16;
 
 /// A stanza, its back end on this machine, and the bytes to wrap.
 type Job<'a> = (&'a mut Stanza, Option<&'static dyn Backend>, &'a [u8]);

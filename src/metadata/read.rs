@@ -1,6 +1,7 @@
 //! From the fields of the block to the typed one.
 
 use super::{Metadata, Selection};
+use crate::crypto::shamir;
 use crate::document::Value;
 use crate::error::{Error, Kind, Result};
 use crate::key::{Stanza, registry};
@@ -43,6 +44,12 @@ pub(super) fn read(block: &Value) -> Result<Metadata> {
         return Err(invalid("it holds no key, so nobody can decrypt the file"));
     }
     let groups = metadata.key_groups.len();
+    if groups > shamir::MOST_PARTS {
+        return Err(invalid(format!(
+            "it has {groups} key groups; a data key is split for {} at most",
+            shamir::MOST_PARTS
+        )));
+    }
     if groups == 1 {
         metadata.shamir_threshold = 0;
     } else if metadata.shamir_threshold > groups {

@@ -178,6 +178,8 @@ fn what_is_wrong_is_said() {
     let groups = list(&[map(&[("age", list(&[age_item()]))]), map(&[("age", list(&[age_item()]))])]);
     let too_many = [("age", None), ("key_groups", Some(groups)), ("shamir_threshold", Some(Value::Int(3)))];
     assert!(refusal(&too_many).contains("only 2 key groups"));
+    let groups = list(&vec![map(&[("age", list(&[age_item()]))]); 256]);
+    assert!(refusal(&[("age", None), ("key_groups", Some(groups))]).contains("255 at most"));
     assert!(Metadata::from_value(&Value::Null).is_err());
 }
 

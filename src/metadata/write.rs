@@ -3,6 +3,7 @@
 use super::{Metadata, Selection};
 use crate::document::Value;
 use crate::key::{Stanza, registry};
+use std::collections::{HashMap, HashSet};
 
 /// The order of the key lists within a key group, which is not the one at the top.
 ///
@@ -58,22 +59,25 @@ pub(super) fn write_after(metadata: &Metadata, before: &Value) -> Value {
             || matches!(name, "key_groups" | "shamir_threshold")
             || metadata.stanzas().any(|stanza| stanza.list() == name)
     };
+    let by_name: HashMap<&str, &Value> = new.iter().map(|(name, value)| (name.as_str(), value)).collect();
     let mut fields = Vec::new();
     for (name, value) in old {
         if is_of_keys(name) && same_keys {
             fields.push((name.clone(), value.clone()));
             continue;
         }
-        match new.iter().find(|(other, _)| other == name) {
-            Some((_, now)) if says_the_same(value, now) => fields.push((name.clone(), value.clone())),
-            Some((_, now)) => fields.push((name.clone(), now.clone())),
+        match by_name.get(name.as_str()) {
+            Some(now) if says_the_same(value, now) => fields.push((name.clone(), value.clone())),
+            Some(&now) => fields.push((name.clone(), now.clone())),
             // Old versions write what there is none of as empty.
             None if is_nothing(value) => fields.push((name.clone(), value.clone())),
             None => {}
         }
     }
-    let is_old = |name: &str| old.iter().any(|(other, _)| other == name);
-    fields.extend(new.iter().filter(|(name, _)| !(is_old(name) || is_of_keys(name) && same_keys)).cloned());
+    let old: HashSet<&str> = old.iter().map(|(name, _)| name.as_str()).collect();
+    fields.extend(
+        new.iter().filter(|(name, _)| !(old.contains(name.as_str()) || is_of_keys(name) && same_keys)).cloned(),
+    );
     Value::Map(fields)
 }
 

@@ -218,7 +218,8 @@ pub fn require_inside(path: &Path, root: &Path) -> Result<()> {
 #[must_use]
 pub fn stanzas_of(sources: Vec<Source>) -> Others {
     let of = |source: &Source| {
-        let opened = source.open().ok()?;
+        // Not opened: it is another document that is worked on.
+        let opened = source.read().ok()?;
         let document = opened.input.index_bytes(opened.bytes).ok()?;
         read_metadata(opened.input, &document, true).ok().map(|metadata| metadata.key_groups)
     };

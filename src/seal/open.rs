@@ -3,7 +3,7 @@
 use super::AdditionalData;
 use super::layout::Layout;
 use super::select::select;
-use crate::crypto::{Cipher, Mac, Rejected, Token};
+use crate::crypto::{Cipher, Mac, Rejected, Token, mac};
 use crate::document::{Document, EntryId, Flags, Kind, Scalar, Value};
 use crate::error::{self, Error, Result};
 use crate::event;
@@ -93,12 +93,14 @@ pub(super) struct Opener<'a> {
     mac: Mac,
     /// What the user should know though nothing failed.
     pub(super) warnings: Vec<String>,
+    /// A byte of the text, and its line.
+    counted: (usize, usize),
 }
 
 impl<'a> Opener<'a> {
     pub(super) fn new(data_key: &DataKey, metadata: &'a Metadata) -> Self {
         let mac = Mac::new(metadata.mac_only_encrypted);
-        Opener { metadata, cipher: Cipher::new(data_key), mac, warnings: Vec::new() }
+        Opener { metadata, cipher: Cipher::new(data_key), mac, warnings: Vec::new(), counted: (0, 1) }
     }
 
     /// Whether `block` says what it opens by.
@@ -168,8 +170,17 @@ impl<'a> Opener<'a> {
                 return;
             }
         }
-        let (line, _) = error::line_column(document.text(), document.entry(id).span().start);
+        let line = self.line_of(document, id);
         self.warnings.push(format!("the comment at line {line} could not be decrypted and is left as it is"));
+    }
+
+    /// The line of an entry. Counted on from the one before, which may be one of many.
+    fn line_of(&mut self, document: &Document, id: EntryId) -> usize {
+        let at = document.entry(id).span().start;
+        let (from, line) = if self.counted.0 <= at { self.counted } else { (0, 1) };
+        let (further, _) = error::line_column(&document.text()[from..], at - from);
+        self.counted = (at, line + further - 1);
+        self.counted.1
     }
 
     /// Verifies all that was opened; with `ignore_mac` what is wrong is a warning.
@@ -237,7 +248,7 @@ fn verify(metadata: &Metadata, cipher: &Cipher, computed: &str) -> Result<()> {
         return Err(Error::new(error::Kind::MacMissing, "the file has no MAC")
             .hint("restore the file from Git, or decrypt it with --ignore-mac and look at it with care"));
     }
-    let mac = Token::parse(metadata.mac.as_bytes())
+    let written = Token::parse(metadata.mac.as_bytes())
         .ok_or(Rejected::Form)
         .and_then(|token| cipher.decrypt(&token, metadata.last_modified.as_bytes()))
         .map_err(|rejected| {
@@ -246,7 +257,7 @@ fn verify(metadata: &Metadata, cipher: &Cipher, computed: &str) -> Result<()> {
                 .because("its key path is the field lastmodified, which must be unchanged")
                 .hint("restore the file from Git, or decrypt it with --ignore-mac and look at it with care")
         })?;
-    if mac.1.expose() == computed.as_bytes() {
+    if mac::is_same(written.1.expose(), computed.as_bytes()) {
         return Ok(());
     }
     Err(Error::new(error::Kind::MacMismatch, "the MAC does not match the values")

@@ -17,8 +17,10 @@ use std::path::{Path, PathBuf};
 /// The variable that names a folder for plaintext, which is then taken as it is: in memory or not.
 pub const PRIVATE_FOLDER_VARIABLE: &str = "LEAFCRYPT_PRIVATE_DIR";
 
-/// How the names of these folders begin.
-const PREFIX: &str = "leafcrypt-";
+/// How the names of these folders begin, and how many letters and digits follow. Nothing else may be called so: what is
+/// left behind is taken away by its name.
+const PREFIX: &str = "leafcrypt-plaintext-";
+const RANDOM: usize = 16;
 
 /// A folder that only its owner may enter (0700), in memory, removed with all that is in it when dropped.
 pub struct PrivateFolder {
@@ -59,7 +61,7 @@ impl PrivateFolder {
     /// was left behind. Then the sweeper has the lock, or the folder is gone, and another one is made.
     fn create_in(folder: &Path) -> io::Result<Self> {
         let mut names = tempfile::Builder::new();
-        names.prefix(PREFIX);
+        names.prefix(PREFIX).rand_bytes(RANDOM);
         #[cfg(unix)]
         names.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
         for _ in 0..100 {
@@ -67,6 +69,8 @@ impl PrivateFolder {
             if let Some(lock) = platform::lock(&path) {
                 return Ok(PrivateFolder { path, _lock: lock });
             }
+            // Nothing is in it yet.
+            let _ = std::fs::remove_dir(&path);
         }
         Err(io::Error::other("no lock can be had in it"))
     }
@@ -174,7 +178,10 @@ fn no_place(reasons: Vec<String>) -> Error {
 fn sweep(place: &Path) {
     let Ok(entries) = std::fs::read_dir(place) else { return };
     for entry in entries.flatten() {
-        if entry.file_name().to_string_lossy().starts_with(PREFIX)
+        let name = entry.file_name();
+        let random = name.to_str().and_then(|name| name.strip_prefix(PREFIX)).unwrap_or_default();
+        if random.len() == RANDOM
+            && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
             && platform::is_own_folder(&entry.path())
             && let Some(_lock) = platform::lock(&entry.path())
         {
@@ -279,7 +286,10 @@ mod platform {
     }
 
     pub(super) fn is_own_folder(path: &Path) -> bool {
-        std::fs::symlink_metadata(path).is_ok_and(|facts| facts.is_dir() && facts.uid() == geteuid().as_raw())
+        let is_own = |facts: std::fs::Metadata| {
+            facts.is_dir() && facts.uid() == geteuid().as_raw() && facts.mode() & 0o777 == 0o700
+        };
+        std::fs::symlink_metadata(path).is_ok_and(is_own)
     }
 
     /// The lock of the folder at `path`; `None` when another process has it, or the folder is gone.
@@ -386,13 +396,18 @@ mod tests {
         let living = PrivateFolder::create(&in_folder(place.path())).unwrap();
         let living_file = living.write(OsStr::new("a"), b"secret").unwrap();
         // A folder without a lock is that of a process which was killed.
-        for name in ["leafcrypt-dead", "other"] {
+        let dead = format!("{PREFIX}0123456789abcdeF");
+        let open = format!("{PREFIX}0123456789abcde0");
+        let others = ["other", "leafcrypt-project", "leafcrypt-plaintext-notes", &open];
+        for name in others.into_iter().chain([dead.as_str()]) {
             std::fs::create_dir(place.path().join(name)).unwrap();
+            let mode = if name == open { 0o755 } else { 0o700 };
+            std::fs::set_permissions(place.path().join(name), std::fs::Permissions::from_mode(mode)).unwrap();
             std::fs::write(place.path().join(name).join("a"), "secret").unwrap();
         }
         let next = PrivateFolder::create(&in_folder(place.path())).unwrap();
-        assert!(!place.path().join("leafcrypt-dead").exists());
-        assert!(place.path().join("other/a").exists());
+        assert!(!place.path().join(dead).exists());
+        assert!(others.iter().all(|name| place.path().join(name).join("a").exists()));
         assert!(living_file.exists() && next.path().exists());
     }
 

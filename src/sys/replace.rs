@@ -20,8 +20,34 @@ const MAX_LINKS: usize = 40;
 /// # Errors
 /// When it cannot be done; the old file is untouched then and no temporary file is left.
 pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    replace_file_if(path, bytes, || Ok(()))
+}
+
+/// The same, if `check` says so right before the new file takes its place. No other process that replaces a file of the
+/// folder by this function does so between the two.
+///
+/// # Errors
+/// Those of [`replace_file`] and of `check`.
+pub fn replace_file_if(path: &Path, bytes: &[u8], check: impl FnOnce() -> Result<()>) -> Result<()> {
     let clock = trace::clock();
-    replace(path, bytes).map_err(|error| cannot_write(path, &error))?;
+    let failed = |error: io::Error| cannot_write(path, &error);
+    match Target::of(path).map_err(failed)? {
+        Target::Stream => {
+            check()?;
+            File::options().write(true).open(path).and_then(|mut file| file.write_all(bytes)).map_err(failed)?;
+        }
+        Target::File { target, old } => {
+            let folder = folder_of(&target);
+            let draft = write_draft(folder, &target, bytes, old.as_ref()).map_err(failed)?;
+            // One that may be written to and not be read cannot be made sure of.
+            let opened = File::open(folder).ok();
+            let lock = opened.as_ref().map(platform::lock);
+            check()?;
+            draft.persist(&target).map_err(|persist| failed(persist.error))?;
+            drop(lock);
+            opened.map_or(Ok(()), |folder| sync_folder(&folder)).map_err(|error| not_on_disk(path, &error))?;
+        }
+    }
     clock.done(|| format!("wrote {}, {} bytes", path.display(), bytes.len()));
     Ok(())
 }
@@ -35,10 +61,12 @@ pub fn create_file(path: &Path, bytes: &[u8]) -> Result<()> {
         let target = follow_links(path)?;
         let folder = folder_of(&target);
         let draft = write_draft(folder, &target, bytes, None)?;
+        let folder = File::open(folder).ok();
         draft.persist_noclobber(&target).map_err(|failed| failed.error)?;
-        sync_folder(folder)
+        Ok(folder)
     };
-    create().map_err(|error| cannot_write(path, &error))
+    let folder = create().map_err(|error| cannot_write(path, &error))?;
+    folder.map_or(Ok(()), |folder| sync_folder(&folder)).map_err(|error| not_on_disk(path, &error))
 }
 
 /// Says early what [`replace_file`], or [`create_file`] where there is no file yet, would run into: before
@@ -63,21 +91,28 @@ pub fn require_replaceable(path: &Path) -> Result<()> {
     check().map_err(|error| cannot_write(path, &error))
 }
 
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let (target, old) = match std::fs::metadata(path) {
-        Ok(facts) if facts.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
-        Ok(facts) if !facts.is_file() => return File::options().write(true).open(path)?.write_all(bytes),
-        Ok(facts) => (path.canonicalize()?, Some(facts)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => (follow_links(path)?, None),
-        Err(error) => return Err(error),
-    };
-    if old.is_some() {
-        require_writable(&target)?;
+/// What a path leads to.
+enum Target {
+    /// What is no regular file: replacing it would break it.
+    Stream,
+    /// A file, and what is known of the one that is there.
+    File { target: PathBuf, old: Option<Metadata> },
+}
+
+impl Target {
+    fn of(path: &Path) -> io::Result<Self> {
+        let (target, old) = match std::fs::metadata(path) {
+            Ok(facts) if facts.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+            Ok(facts) if !facts.is_file() => return Ok(Target::Stream),
+            Ok(facts) => (path.canonicalize()?, Some(facts)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (follow_links(path)?, None),
+            Err(error) => return Err(error),
+        };
+        if old.is_some() {
+            require_writable(&target)?;
+        }
+        Ok(Target::File { target, old })
     }
-    let folder = folder_of(&target);
-    let draft = write_draft(folder, &target, bytes, old.as_ref())?;
-    draft.persist(&target).map_err(|failed| failed.error)?;
-    sync_folder(folder)
 }
 
 fn folder_of(target: &Path) -> &Path {
@@ -149,14 +184,49 @@ mod platform {
         Ok(linkat(CWD, unnamed, CWD, path, AtFlags::SYMLINK_FOLLOW)?)
     }
 
-    /// Keeps access lists and labels, where the file system has them. Best effort: a plain copy of
-    /// the mode was made before, and most files have neither.
+    /// Keeps access lists and labels, where the file system has them. Best effort: the mode that is set
+    /// afterwards bounds what an access list allows, and most files have neither.
     pub(super) fn keep_labels(file: &File, target: &Path) {
-        use rustix::fs::{XattrFlags, fsetxattr, getxattr};
-        let mut value = [0; 4096];
-        for name in ["system.posix_acl_access", "security.selinux"] {
+        use rustix::fs::{XattrFlags, fremovexattr, fsetxattr, getxattr};
+        const ACCESS: &str = "system.posix_acl_access";
+        // A draft has the list that its folder gives to new files, which is not that of the old one.
+        let _ = fremovexattr(file, ACCESS);
+        let mut value = vec![0; 1 << 16];
+        for name in [ACCESS, "security.selinux"] {
             if let Ok(len) = getxattr(target, name, &mut value) {
                 let _ = fsetxattr(file, name, &value[..len], XattrFlags::empty());
+            }
+        }
+    }
+
+    /// Keeps others from replacing a file of this folder meanwhile. Whoever holds the folder for long, as a program that
+    /// runs this one may, does not keep it from doing so.
+    pub(super) fn lock(folder: &File) -> Locked<'_> {
+        use rustix::fs::{FlockOperation, flock};
+        const TRIES: u32 = 200;
+        let mut has_it = false;
+        for _ in 0..TRIES {
+            match flock(folder, FlockOperation::NonBlockingLockExclusive) {
+                Err(rustix::io::Errno::WOULDBLOCK) => std::thread::sleep(std::time::Duration::from_millis(10)),
+                locked => {
+                    has_it = locked.is_ok();
+                    break;
+                }
+            }
+        }
+        Locked { folder, has_it }
+    }
+
+    /// A folder that is held until this is dropped.
+    pub(super) struct Locked<'a> {
+        folder: &'a File,
+        has_it: bool,
+    }
+
+    impl Drop for Locked<'_> {
+        fn drop(&mut self) {
+            if self.has_it {
+                let _ = rustix::fs::flock(self.folder, rustix::fs::FlockOperation::Unlock);
             }
         }
     }
@@ -176,6 +246,8 @@ mod platform {
 
     #[cfg(unix)]
     pub(super) fn keep_labels(_file: &File, _target: &Path) {}
+
+    pub(super) fn lock(_folder: &File) {}
 }
 
 use platform::{give_name, open_nameless};
@@ -223,9 +295,8 @@ fn keep_attributes(file: &File, target: &Path, old: &Metadata) -> io::Result<()>
         // Another group must not get what the old one was allowed.
         mode &= 0o7707 | (mode & 0o007) << 3;
     }
-    file.set_permissions(std::fs::Permissions::from_mode(mode))?;
     platform::keep_labels(file, target);
-    Ok(())
+    file.set_permissions(std::fs::Permissions::from_mode(mode))
 }
 
 #[cfg(not(unix))]
@@ -235,8 +306,8 @@ fn keep_attributes(_file: &File, _target: &Path, _old: &Metadata) -> io::Result<
 
 /// The rename itself is on the disk only when the folder is.
 #[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    match File::open(folder)?.sync_all() {
+fn sync_folder(folder: &File) -> io::Result<()> {
+    match folder.sync_all() {
         // Some network and FUSE file systems have no such thing; the rename is done all the same.
         Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
         result => result,
@@ -244,8 +315,15 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn sync_folder(_folder: &Path) -> io::Result<()> {
+fn sync_folder(_folder: &File) -> io::Result<()> {
     Ok(())
+}
+
+/// That the new file is there, and that only the disk may not have it yet.
+fn not_on_disk(path: &Path, error: &io::Error) -> Error {
+    Error::new(Kind::WriteOutput, format!("{} is written, but the disk may not have it", path.display()))
+        .because(error)
+        .hint("sync, and look at what the system says of the disk")
 }
 
 fn cannot_write(path: &Path, error: &io::Error) -> Error {
@@ -287,6 +365,46 @@ mod tests {
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    /// A folder may give each new file an access list; the old file's own is what counts.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_folder_gives_nobody_access() {
+        use rustix::fs::{XattrFlags, getxattr, setxattr};
+        const ANY: u32 = u32::MAX;
+        // <linux/posix_acl_xattr.h>: tag, permissions and id of owner, one user, group, mask and others.
+        let entries: [(u16, u16, u32); 5] = [(1, 7, ANY), (2, 7, 12345), (4, 5, ANY), (0x10, 7, ANY), (0x20, 0, ANY)];
+        let mut list = 2u32.to_le_bytes().to_vec();
+        for (tag, permissions, id) in entries {
+            list.extend([tag.to_le_bytes(), permissions.to_le_bytes()].concat());
+            list.extend(id.to_le_bytes());
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret.yaml");
+        fs::write(&file, "old").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+        setxattr(folder.path(), "system.posix_acl_default", &list, XattrFlags::empty()).unwrap();
+        replace_file(&file, b"new").unwrap();
+        assert_eq!(mode(&file), 0o640);
+        let mut found = [0; 256];
+        assert!(getxattr(&file, "system.posix_acl_access", &mut found).is_err());
+        // One that the file has stays.
+        setxattr(&file, "system.posix_acl_access", &list, XattrFlags::empty()).unwrap();
+        let before = mode(&file);
+        replace_file(&file, b"newer").unwrap();
+        let len = getxattr(&file, "system.posix_acl_access", &mut found).unwrap();
+        assert_eq!((&found[..len], mode(&file)), (&list[..], before));
+    }
+
+    #[test]
+    fn a_check_that_fails_leaves_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret.yaml");
+        fs::write(&file, "old").unwrap();
+        let refused = replace_file_if(&file, b"new", || Err(Error::new(Kind::WriteOutput, "changed")));
+        assert!(refused.is_err() && fs::read(&file).unwrap() == b"old");
+        assert_eq!(names(folder.path()), ["secret.yaml"]);
     }
 
     #[test]

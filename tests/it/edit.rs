@@ -227,6 +227,18 @@ fn a_new_file_without_a_rule_gets_a_hint() {
     assert!(!edit.test.path("started").exists());
 }
 
+/// It would be removed once the text is saved.
+#[test]
+fn an_encrypted_file_is_not_taken_for_a_draft() {
+    let edit = Edit::new().editor("echo '# more' >> \"$file\"");
+    let edit = Edit { test: edit.test.file("cert.bin", "text\n"), ..edit };
+    edit.test.run("encrypt -i cert.bin --age {age}").code(0);
+    let before = edit.test.read("a.yaml");
+    edit.run("edit --draft cert.bin a.yaml").fails().code(1).stderr_has("this is no draft of leafcrypt");
+    assert_eq!(edit.test.read("a.yaml"), before);
+    edit.test.run("decrypt cert.bin").code(0).stdout("text\n");
+}
+
 #[test]
 fn what_is_no_document_any_more_is_tried_once_and_kept() {
     let edit = Edit::new().editor("echo x >> started; printf 'bad: [\\n' >> \"$file\"");

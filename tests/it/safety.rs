@@ -218,6 +218,26 @@ fn a_file_without_its_block_is_said_to_have_lost_it() {
     test.run("decrypt a.yaml").fails().stderr_has("the file is not encrypted").stderr_lacks("lost");
 }
 
+/// Two writers of one file: each change is in it, or its command has failed.
+#[test]
+fn no_change_is_lost_to_another_writer() {
+    let test = Test::new().identity().rules(RULES);
+    let mut refused = 0;
+    for round in 0..20 {
+        std::fs::write(test.path("c.yaml"), "k0: a\nk1: b\n").unwrap();
+        test.run("encrypt -i c.yaml").code(0);
+        let start = |key: usize| test.command(leafcrypt(), &format!("set c.yaml k{key} '\"v\"'")).spawn().unwrap();
+        let writers = [start(0), start(1)];
+        let ended = writers.map(|mut writer| writer.wait().unwrap().success());
+        let plaintext = test.run("decrypt c.yaml").code(0).text();
+        for (key, is_done) in ended.into_iter().enumerate() {
+            refused += usize::from(!is_done);
+            assert_eq!(plaintext.contains(&format!("k{key}: v")), is_done, "round {round}: {plaintext}");
+        }
+    }
+    assert!(refused < 40, "no command came through");
+}
+
 #[test]
 fn an_encrypted_file_is_not_encrypted_again() {
     let test = Test::new().identity().rules(RULES).file("a.yaml", YAML);

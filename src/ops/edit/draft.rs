@@ -31,6 +31,9 @@ const BYTES: &str = "base64";
 /// The field that is there when the text shows the `data` of Secrets as text, and is to be read so.
 const DECODED: &str = "data_is_decoded";
 
+/// The field that says that it is a draft: other files of the binary format are not to be taken for one, and removed.
+const MARK: &str = "leafcrypt_draft";
+
 /// What is to be kept.
 #[derive(Clone, Copy)]
 pub(super) struct Text<'a> {
@@ -165,7 +168,7 @@ fn seal(text: Text<'_>, unsealed: &Unsealed) -> Result<String> {
     let mut quoted = serde_json::to_string(&bytes).unwrap_or_default();
     bytes.zeroize();
     let decoded = if text.is_decoded { format!(",\n\t\"{DECODED}\": true") } else { String::new() };
-    let document = format.index(format!("{{\n\t\"{field}\": {quoted}{decoded}\n}}\n"))?;
+    let document = format.index(format!("{{\n\t\"{field}\": {quoted}{decoded},\n\t\"{MARK}\": true\n}}\n"))?;
     quoted.zeroize();
     // Not when the audit cannot be reached either: that may be why there must be a draft.
     let sealed = event::unheard(|| seal::encrypt(format, &document, &unsealed.data_key, &mut metadata, None));
@@ -180,7 +183,11 @@ fn seal(text: Text<'_>, unsealed: &Unsealed) -> Result<String> {
 pub(super) fn open(path: &Path, keyring: &Keyring) -> Result<(SecretBytes, bool)> {
     let sealed = sys::read_input(path)?;
     let open = || {
-        let no_draft = || Error::new(Kind::Generic, "this is no draft of leafcrypt");
+        let no_draft = || {
+            Error::new(Kind::Generic, "this is no draft of leafcrypt")
+                .because("`edit` writes one when a text cannot be saved, and says where")
+                .hint("leave --draft away")
+        };
         if !sealed.trim_ascii_start().starts_with(b"{") {
             return Err(no_draft());
         }
@@ -188,6 +195,10 @@ pub(super) fn open(path: &Path, keyring: &Keyring) -> Result<(SecretBytes, bool)
         let document = format::json::Json.index_plaintext(draft.plaintext().to_vec())?;
         let root = *document.roots().first().ok_or_else(no_draft)?;
         let child = |name| document.children(root).find(|&child| document.key(child) == name);
+        if child(MARK).is_none() {
+            document.into_text().zeroize();
+            return Err(no_draft());
+        }
         let text = match (child(FIELD), child(BYTES)) {
             (Some(data), _) => document.scalar(data).bytes.to_vec(),
             (None, Some(data)) => BASE64.decode(document.scalar(data).bytes).map_err(|_| no_draft())?,

@@ -176,6 +176,7 @@ impl<'a> Session<'a> {
 
     /// A file that is to be made, with an example in it. Its data key is wrapped first: who cannot encrypt need not write.
     fn create(request: &'a Edit, keyring: &'a Keyring) -> Result<Self> {
+        request.source.announce();
         let mut warnings = Vec::new();
         let (_, output) = request.source.formats();
         let mut metadata = encrypt::metadata(&request.source, &request.encrypt, &mut warnings)?;
@@ -341,21 +342,22 @@ impl<'a> Session<'a> {
         if is_pipe(path) {
             return Err(Refusal::File(self.changed_meanwhile(true)));
         }
-        let now = match std::fs::read(path) {
-            Ok(now) => Some(now),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(error) => {
-                return Err(Refusal::File(
-                    Error::new(Kind::ReadInput, format!("{} cannot be read any more", path.display())).because(error),
-                ));
-            }
+        let is_as_before = || {
+            let now = match std::fs::read(path) {
+                Ok(now) => Some(now),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+                Err(error) => {
+                    let message = format!("{} cannot be read any more", path.display());
+                    return Err(Error::new(Kind::ReadInput, message).because(error));
+                }
+            };
+            if now == self.version { Ok(()) } else { Err(self.changed_meanwhile(now.is_some())) }
         };
-        if now != self.version {
-            return Err(Refusal::File(self.changed_meanwhile(now.is_some())));
-        }
         let bytes = sealed.as_bytes();
-        let written =
-            if self.version.is_some() { sys::replace_file(path, bytes) } else { sys::create_file(path, bytes) };
+        let written = match self.version {
+            Some(_) => sys::replace_file_if(path, bytes, is_as_before),
+            None => is_as_before().and_then(|()| sys::create_file(path, bytes)),
+        };
         written.map_err(Refusal::File)
     }
 
