@@ -23,10 +23,10 @@ impl Sink for Lines {
         line.push(b'\n');
         sys::append(&self.path, &line).map_err(|error| {
             let folder = self.path.parent().filter(|folder| !folder.exists());
-            let made = folder.map(|folder| format!("mkdir -p {}; ", folder.display())).unwrap_or_default();
+            let made = folder.map(|folder| format!("mkdir -p {}; ", sys::quoted(folder))).unwrap_or_default();
             Error::new(Kind::Generic, error.to_string()).hint(format!(
                 "whoever is recorded must be allowed to append to it: {made}touch {0}; chmod 0622 {0}",
-                self.path.display()
+                sys::quoted(&self.path)
             ))
         })
     }

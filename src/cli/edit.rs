@@ -112,7 +112,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode> {
     let Some(path) = args.file else {
         return Err(Error::new(Kind::NoFile, "no file is named").hint("leafcrypt edit FILE"));
     };
-    let shown = path.display().to_string();
+    let shown = report::harmless(&path.display().to_string());
     let is_there = path.exists();
     if is_there {
         warn_of(&of_new_files, &shown);

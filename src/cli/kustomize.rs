@@ -132,8 +132,8 @@ fn install(install: &Install) -> Result<()> {
         }
         std::fs::copy(&program, &to).map_err(|error| {
             let problem = Error::new(Kind::WriteOutput, format!("{} cannot be written", to.display())).because(error);
-            let folder = install.folder.display();
-            if install.folder.exists() { problem } else { problem.hint(format!("mkdir -p {folder}")) }
+            let hint = format!("mkdir -p {}", sys::quoted(&install.folder));
+            if install.folder.exists() { problem } else { problem.hint(hint) }
         })?;
         report::note(&format!("installed {}", to.display()));
     }

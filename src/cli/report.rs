@@ -184,7 +184,7 @@ pub(super) fn install_panic_hook() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(|at| format!("{}:{}", at.file(), at.line())).unwrap_or_default();
         print(&format!(
-            "{ERROR}error:{ERROR:#} leafcrypt has a bug and stopped at {place}; no file was changed\n\
+            "{ERROR}error:{ERROR:#} leafcrypt has a bug and stopped at {place}; no file is left half written\n\
              {HINT}hint:{HINT:#} please report it, with the command and without your secrets\n"
         ));
     }));

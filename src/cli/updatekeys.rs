@@ -140,7 +140,7 @@ fn carry_out<'a>(request: &UpdateKeys, batch: &Batch<'a>, keyring: &Keyring, tel
     files::each(&batch.sources, "Updating", work, |source, result| match result {
         Ok(()) => {
             done.push(*source);
-            report::note(&format!("{} has its new recipients", source.shown()));
+            report::note(&format!("{} has its new recipients", harmless(&source.shown())));
         }
         Err(error) => teller.fail(error),
     });

@@ -159,8 +159,11 @@ fn read_bool(name: &str, value: &Value) -> Result<bool> {
 }
 
 /// Whether real sops reads `text` as a version: three numbers, perhaps a `v` before and a pre-release
-/// or build name after.
+/// or build name after. It looks no further at what begins with `1.`.
 fn is_semantic_version(text: &str) -> bool {
+    if text.starts_with("1.") {
+        return true;
+    }
     let text = text.strip_prefix('v').unwrap_or(text);
     let core = text.split(['-', '+']).next().unwrap_or_default();
     let numbers: Vec<&str> = core.split('.').collect();

@@ -189,6 +189,7 @@ fn versions_are_those_that_sops_reads() {
         ("3.11.0", true),
         ("v3.11.0-rc.1+x", true),
         ("99.0.0", true),
+        ("1.14", true),
         ("3", false),
         ("3.7", false),
         ("abc", false),

@@ -3,7 +3,7 @@
 
 use super::recipients::Change;
 use super::unsealed::read_metadata;
-use crate::document::{Document, Splicer};
+use crate::document::{Document, Splicer, Value};
 use crate::error::{Error, Kind, Result};
 use crate::event::{self, Action};
 use crate::format::{self, Format};
@@ -53,7 +53,8 @@ impl Locked {
             // What is written is read again: the block says what it should, and it is all that has changed.
             let Ok(text) = way(&self) else { continue };
             let written = self.format.index(text)?;
-            let same = read_metadata(self.format, &written, false)?.to_value() == self.metadata.to_value()
+            let read = read_metadata(self.format, &written, false)?;
+            let same = in_order(read.to_value()) == in_order(self.metadata.to_value())
                 && written.len() + block_len(self.format, &self.document)
                     == self.document.len() + block_len(self.format, &written);
             if same {
@@ -88,6 +89,18 @@ impl Locked {
             text.replace(at..at).extend_from_slice(block.as_bytes());
         }
         format::into_text(text.finish())
+    }
+}
+
+/// `value` with the keys of its maps in order: dotenv and INI sort those of the block.
+fn in_order(value: Value) -> Value {
+    match value {
+        Value::List(items) => Value::List(items.into_iter().map(in_order).collect()),
+        Value::Map(mut members) => {
+            members.sort_by(|(one, _), (other, _)| one.cmp(other));
+            Value::Map(members.into_iter().map(|(key, value)| (key, in_order(value))).collect())
+        }
+        leaf => leaf,
     }
 }
 

@@ -87,7 +87,7 @@ pub fn init(request: &Init, environment: &Environment) -> Result<Done> {
         let error = Error::new(Kind::ReadInput, "there is no such folder").in_file(folder.to_string());
         return Err(match request.folder.exists() {
             true => error.because("it is a file").hint("name the folder that it is in"),
-            false => error.hint(format!("mkdir -p {folder}")),
+            false => error.hint(format!("mkdir -p {}", sys::quoted(&request.folder))),
         });
     }
     // An example stands for itself, in whatever repository it is tried out.

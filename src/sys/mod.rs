@@ -44,3 +44,8 @@ pub use run::{Back, Program, Side, detach, replace_process, variable_text};
 pub use socket::{LocalIncoming, LocalListener, LocalStream};
 pub use terminal::{is_interactive, stdin_is_terminal, terminal_name};
 pub use user::{User, who};
+
+/// `path` as a word of the shell, for a command to type.
+pub(crate) fn quoted(path: &std::path::Path) -> String {
+    shell_words::quote(&path.to_string_lossy()).into_owned()
+}

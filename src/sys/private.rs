@@ -107,7 +107,7 @@ impl PrivateFolder {
             Error::new(Kind::WriteOutput, format!("the private folder {path} cannot be removed"))
                 .because(error)
                 .because("it holds plaintext")
-                .hint(format!("rm -r {path}"))
+                .hint(format!("rm -r {}", super::quoted(&self.path)))
         })
     }
 }

@@ -332,13 +332,13 @@ fn cannot_write(path: &Path, error: &io::Error) -> Error {
     let reason = error.to_string();
     let reason = reason.split(" at path \"").next().unwrap_or_default();
     let problem = Error::new(Kind::WriteOutput, format!("{name} cannot be written")).because(reason);
-    let folder = folder_of(path).display();
+    let folder = super::quoted(folder_of(path));
     match error.kind() {
         io::ErrorKind::NotFound => problem.because("its folder must exist").hint(format!("mkdir -p {folder}")),
         io::ErrorKind::IsADirectory => problem.hint("name a file in it"),
-        io::ErrorKind::PermissionDenied => {
-            problem.because("both the file and its folder must be writable").hint(format!("ls -ld {name} {folder}"))
-        }
+        io::ErrorKind::PermissionDenied => problem
+            .because("both the file and its folder must be writable")
+            .hint(format!("ls -ld {} {folder}", super::quoted(path))),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             problem.because("the old file is unchanged").hint("make room and try again")
         }

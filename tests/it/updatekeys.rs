@@ -71,6 +71,39 @@ fn no_other_line_changes() {
     }
 }
 
+/// Recipients come, go and are put into groups in files of every format.
+#[test]
+fn every_format_takes_new_recipients() {
+    let files = [
+        ("a.yaml", PLAIN),
+        ("a.json", "{\"a\": 1}\n"),
+        ("a.env", "A=1\n"),
+        ("a.ini", "[s]\nA=1\n"),
+        ("a.bin", "text\n"),
+    ];
+    for (name, plain) in files {
+        for sops in [false, true] {
+            let team = Team::of(4);
+            let team = match sops {
+                true => team.encrypted_by_sops("--age {0}", name, plain),
+                false => team.encrypted("--age {0}", name, plain),
+            };
+            let plaintext = team.run(&format!("decrypt {name}")).code(0).text();
+            let team = team.rules("creation_rules:\n  - age: '{0},{1}'\n");
+            team.run(&format!("updatekeys -y {name}")).code(0);
+            assert_eq!(team.who_opens(name), [0, 1], "{name}");
+            let team = team.rules("creation_rules:\n  - age: '{2}'\n");
+            team.run(&format!("updatekeys -y {name}")).code(0);
+            assert_eq!(team.who_opens(name), [2], "{name}");
+            team.run(&format!("groups add -i -f {name} --age {{3}} --shamir-secret-sharing-threshold 2")).code(0);
+            assert!(team.opens(name, &[2, 3]) && team.who_opens(name).is_empty(), "{name}");
+            team.run(&format!("groups delete -i -f {name} --shamir-secret-sharing-threshold 1 0")).code(0);
+            assert_eq!(team.who_opens(name), [3], "{name}");
+            team.run(&format!("decrypt {name}")).code(0).stdout(plaintext);
+        }
+    }
+}
+
 #[test]
 fn nothing_is_written_when_the_file_is_in_step() {
     let team = Team::of(2).encrypted("--age {0},{1}", "a.yaml", PLAIN).rules("creation_rules:\n  - age: '{1},{0}'\n");

@@ -10,7 +10,7 @@ use age_core::secrecy::ExposeSecret as _;
 /// The stanzas in the header of an armored file; `None` when it is no age file.
 pub(super) fn stanzas(armored: &str) -> Option<Vec<Stanza>> {
     let reader = Reader::default();
-    let decryptor = Decryptor::new_buffered(ArmoredReader::new(armored.as_bytes())).ok()?;
+    let decryptor = Decryptor::new_buffered(ArmoredReader::new(armored.trim_start().as_bytes())).ok()?;
     // It opens nothing, and has seen them all.
     let _ = decryptor.decrypt(std::iter::once(&reader as &dyn Identity));
     let seen = reader.0.into_inner();

@@ -359,7 +359,8 @@ fn open<'i>(
         return Err("the field enc is missing");
     }
     // A file with the line endings of Windows, or one that lost its last newline, is still the same.
-    let decryptor = Decryptor::new_buffered(ArmoredReader::new(enc.as_bytes())).map_err(|error| explain(&error))?;
+    let decryptor =
+        Decryptor::new_buffered(ArmoredReader::new(enc.trim_start().as_bytes())).map_err(|error| explain(&error))?;
     let mut reader = decryptor.decrypt(identities.into_iter()).map_err(|error| explain(&error))?.take(PART_LIMIT);
     let mut part = Zeroizing::new(Vec::with_capacity(PART_LIMIT as usize));
     reader.read_to_end(&mut part).map_err(|_| DAMAGED)?;

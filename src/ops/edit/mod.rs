@@ -264,8 +264,7 @@ impl<'a> Session<'a> {
 
     /// What to type to go on with a draft.
     fn resume(&self, draft: &Path) -> String {
-        let quoted = |path: &Path| shell_words::quote(&path.to_string_lossy()).into_owned();
-        format!("leafcrypt edit --draft {} {}", quoted(draft), quoted(self.path()))
+        format!("leafcrypt edit --draft {} {}", sys::quoted(draft), sys::quoted(self.path()))
     }
 
     /// Runs the editor until there is something to save, or nothing.
@@ -399,7 +398,7 @@ impl<'a> Session<'a> {
             conversation.warn(&[format!(
                 "{} can open the file no more, but knows its data key; for a new one: leafcrypt rotate -i {}",
                 gone.join(", "),
-                self.path().display()
+                sys::quoted(self.path())
             )]);
         }
         Ok(())
