@@ -59,7 +59,7 @@ fn one_at_a_time() -> MutexGuard<'static, ()> {
 mod platform {
     use super::NoAnswer;
     use crate::secret::SecretBytes;
-    use rustix::process::{Signal, getpgrp, getpid, kill_process};
+    use rustix::process::{Signal, getpgrp, kill_current_process_group};
     use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr};
     use std::fs::File;
     use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -100,7 +100,7 @@ mod platform {
 
     pub(super) fn ask_secret(question: &str) -> Result<SecretBytes, NoAnswer> {
         let terminal = terminal()?;
-        let quiet = Quiet::new(&terminal).ok_or(NoAnswer::NoTerminal)?;
+        let mut quiet = Quiet::new(&terminal).ok_or(NoAnswer::NoTerminal)?;
         let (mut output, mut input) = (&terminal, &terminal);
         output.write_all(question.as_bytes()).map_err(|_| NoAnswer::NoTerminal)?;
         let mut typed = Zeroizing::new(Vec::with_capacity(LONGEST));
@@ -111,11 +111,19 @@ mod platform {
             }
             match key[0] {
                 b'\r' | b'\n' => return Ok(SecretBytes::from(typed.to_vec())),
-                // Ctrl-C: as it would be without us.
-                3 => {
+                // Ctrl-C, Ctrl-\ and Ctrl-Z: as they would be without us.
+                3 | 28 => {
                     drop(quiet);
-                    let _ = kill_process(getpid(), Signal::INT);
+                    let _ = kill_current_process_group(if key[0] == 3 { Signal::INT } else { Signal::QUIT });
                     return Err(NoAnswer::Declined);
+                }
+                26 => {
+                    drop(quiet);
+                    let _ = kill_current_process_group(Signal::TSTP);
+                    // Somebody has brought it forward again.
+                    quiet = Quiet::new(&terminal).ok_or(NoAnswer::NoTerminal)?;
+                    typed.clear();
+                    output.write_all(question.as_bytes()).map_err(|_| NoAnswer::NoTerminal)?;
                 }
                 // Ctrl-D, and Ctrl-U.
                 4 if typed.is_empty() => return Err(NoAnswer::Declined),

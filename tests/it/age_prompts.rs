@@ -3,6 +3,7 @@
 use crate::age::{plugin, starts};
 use crate::builder::{Test, leafcrypt};
 use crate::terminal::Terminal;
+use std::os::unix::process::ExitStatusExt as _;
 
 const PLAINTEXT: &str = "user: admin\n";
 
@@ -79,9 +80,21 @@ fn a_wrong_passphrase_is_asked_for_three_times() {
 }
 
 /// Ctrl-C ends the program as it does everywhere, with the terminal as it was; Ctrl-D is an answer.
+/// No shell stands behind this terminal that would bring the program forward again, so the system lets it go on.
+#[test]
+fn a_prompt_that_was_stopped_asks_again() {
+    let test = locked_ssh_key("ed25519");
+    let mut terminal = start(&test, "decrypt e.yaml");
+    terminal.expect("Passphrase of").send("wro\x1a").expect("Passphrase of").send("sesame\r");
+    let (status, shown) = terminal.end();
+    assert!(status.success() && shown.contains("user: admin") && !shown.contains("wro"), "{shown}");
+    let mut terminal = start(&test, "decrypt e.yaml");
+    terminal.expect("Passphrase of").send("ses\x1c");
+    assert_eq!(terminal.end().0.signal(), Some(3));
+}
+
 #[test]
 fn whoever_is_asked_may_decline() {
-    use std::os::unix::process::ExitStatusExt as _;
     let test = locked_ssh_key("ed25519");
     let mut terminal = start(&test, "decrypt e.yaml");
     terminal.expect("Passphrase of").send("ses\x03");
