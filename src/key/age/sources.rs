@@ -21,6 +21,8 @@ pub(super) const LIMIT: u64 = 1 << 24;
 /// Room taken before reading, so that an ordinary key file is never copied to a larger buffer, leaving
 /// the smaller one behind in memory.
 pub(super) const ROOM: usize = 1 << 16;
+/// The same for a file that says how large it is: some of those that the system makes say that they are empty.
+const USUAL: usize = 1 << 12;
 /// So many things of one source are listed in a message, and the rest is counted.
 const LISTED: usize = 5;
 
@@ -295,7 +297,10 @@ fn listed(mut items: Vec<String>) -> String {
 }
 
 fn read_limited(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(ROOM));
-    File::open(path)?.take(LIMIT).read_to_end(&mut bytes)?;
+    let file = File::open(path)?;
+    // All that is allocated is wiped, so not more than a usual file needs; the size of a pipe is not known.
+    let size = file.metadata().ok().filter(|facts| facts.is_file()).map(|facts| facts.len().min(LIMIT) as usize + 1);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(size.map_or(ROOM, |size| size.max(USUAL))));
+    file.take(LIMIT).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
