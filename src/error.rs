@@ -271,10 +271,13 @@ impl Error {
     }
 
     /// Adds what the user can do, a command to type where there is one. The word `FILE` in it is the file that the error
-    /// is about; other files have longer names.
+    /// is about; other files have longer names. What was said already is not said again.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.0.hints.push(hint.into());
+        let hint = hint.into();
+        if !self.0.hints.contains(&hint) {
+            self.0.hints.push(hint);
+        }
         self
     }
 

@@ -394,6 +394,13 @@ impl Document {
         id..if entry.kind.is_container() { entry.text.start as usize } else { id + 1 }
     }
 
+    /// The value of `key` in the map `id`, the first where the key stands twice; `None` when `id` is no map.
+    #[must_use]
+    pub fn child(&self, id: EntryId, key: &str) -> Option<EntryId> {
+        let is_map = self.entries[id].kind == Kind::Map;
+        self.children(id).find(|&child| is_map && self.key(child) == key)
+    }
+
     /// The values directly below a container, in order, without comments and what is not in sops' tree.
     pub fn children(&self, id: EntryId) -> impl Iterator<Item = EntryId> + '_ {
         let end = self.subtree(id).end;

@@ -256,9 +256,8 @@ impl Document {
         let mut at = root;
         let mut rest = path;
         while let Some((step, beyond)) = rest.split_first() {
-            let key = |key: &str| self.children(at).find(|&child| self.key(child) == key);
             let child = match (step, self.entries[at].kind) {
-                (Step::Key(name) | Step::Name(name), Kind::Map) => key(name),
+                (Step::Key(name) | Step::Name(name), Kind::Map) => self.child(at, name),
                 (Step::Index(index), Kind::List) => self.children(at).nth(*index),
                 (Step::Name(name), Kind::List) => name.parse().ok().and_then(|index| self.children(at).nth(index)),
                 _ => None,

@@ -117,17 +117,12 @@ fn together(first: Error, others: impl Iterator<Item = Error>, failed: usize, of
     let errors: Vec<Error> = std::iter::once(first).chain(others).collect();
     // What is the same for all is said once, behind the keys.
     let is_shared = errors.windows(2).all(|two| two[0].notes() == two[1].notes());
-    let mut hints = Vec::new();
     for (at, one) in errors.iter().enumerate() {
         error = error.because(one.message());
         if !is_shared || at + 1 == errors.len() {
             error = one.notes().iter().fold(error, Error::because);
         }
-        for hint in one.hints() {
-            if !hints.contains(hint) {
-                hints.push(hint.clone());
-            }
-        }
+        error = one.hints().iter().fold(error, Error::hint);
     }
-    hints.into_iter().fold(error, Error::hint)
+    error
 }

@@ -30,13 +30,13 @@ pub fn run(plugin: &Plugin, input: String) -> Result<Rendered> {
 
 fn transform(plugin: &Plugin, list: &Document) -> Result<Rendered> {
     let root = *list.roots().first().ok_or_else(|| not_a_list("it is empty"))?;
-    if child(list, root, "kind").is_none_or(|kind| list.scalar(kind).bytes != b"ResourceList") {
+    if list.child(root, "kind").is_none_or(|kind| list.scalar(kind).bytes != b"ResourceList") {
         if list.roots().iter().all(|&root| generator::is_generator(&list.value(root))) {
             return bare(plugin, list);
         }
         return Err(not_a_list("its kind is not ResourceList"));
     }
-    let items: Vec<EntryId> = match child(list, root, "items") {
+    let items: Vec<EntryId> = match list.child(root, "items") {
         None => Vec::new(),
         Some(items) => match list.entry(items).kind() {
             Type::List => list.children(items).collect(),
@@ -44,7 +44,7 @@ fn transform(plugin: &Plugin, list: &Document) -> Result<Rendered> {
             _ => return Err(not_a_list("its items are no list")),
         },
     };
-    let config = child(list, root, "functionConfig");
+    let config = list.child(root, "functionConfig");
     let mut warnings = Vec::new();
     let mut resources = Vec::new();
     let mut generators = 0;
@@ -69,7 +69,7 @@ fn transform(plugin: &Plugin, list: &Document) -> Result<Rendered> {
         }
     }
     let mut out = String::new();
-    let version = child(list, root, "apiVersion").map(|id| list.scalar(id).bytes.to_vec());
+    let version = list.child(root, "apiVersion").map(|id| list.scalar(id).bytes.to_vec());
     let version = version.and_then(|bytes| String::from_utf8(bytes).ok());
     out.push_str("apiVersion: ");
     out.push_str(version.as_deref().unwrap_or("config.kubernetes.io/v1"));
@@ -93,13 +93,6 @@ fn bare(plugin: &Plugin, generators: &Document) -> Result<Rendered> {
         resources.extend(generate(plugin, &generators.value(root), &mut warnings)?);
     }
     Ok(Rendered { text: SecretBytes::from(resource::join(&resources)), warnings })
-}
-
-fn child(document: &Document, id: EntryId, key: &str) -> Option<EntryId> {
-    if document.entry(id).kind() != Type::Map {
-        return None;
-    }
-    document.children(id).find(|&child| document.key(child) == key)
 }
 
 fn not_a_list(why: &str) -> Error {

@@ -123,7 +123,5 @@ impl Plugin {
 fn all(failures: &[Error], count: usize, of: usize) -> Error {
     let summary = Error::new(failures[0].kind(), format!("{count} of {of} files could not be decrypted"));
     let summary = failures.iter().fold(summary, Error::because);
-    let mut hints: Vec<&String> = failures.iter().flat_map(Error::hints).collect();
-    hints.dedup();
-    hints.into_iter().fold(summary, |error, hint| error.hint(hint))
+    failures.iter().flat_map(Error::hints).fold(summary, Error::hint)
 }

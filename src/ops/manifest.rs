@@ -22,22 +22,14 @@ fn kind_of(document: &Document, root: EntryId) -> Option<&[u8]> {
     if document.entry(root).kind() != Kind::Map {
         return None;
     }
-    child(document, root, "apiVersion")?;
-    child(document, root, "kind").map(|kind| document.scalar(kind).bytes)
-}
-
-/// The value of `key` in the map `id`.
-pub(super) fn child(document: &Document, id: EntryId, key: &str) -> Option<EntryId> {
-    if document.entry(id).kind() != Kind::Map {
-        return None;
-    }
-    document.children(id).find(|&child| document.key(child) == key)
+    document.child(root, "apiVersion")?;
+    document.child(root, "kind").map(|kind| document.scalar(kind).bytes)
 }
 
 /// The Secrets of a file: its documents, and the items of its lists, as kubectl prints several resources.
 pub(super) fn secrets(document: &Document) -> impl Iterator<Item = EntryId> {
     let within = |&root: &EntryId| {
-        let items = child(document, root, "items").filter(|_| kind_of(document, root) == Some(b"List"));
+        let items = document.child(root, "items").filter(|_| kind_of(document, root) == Some(b"List"));
         let items = items.filter(|&items| document.entry(items).kind() == Kind::List);
         let own = items.is_none().then_some(root);
         own.into_iter().chain(items.into_iter().flat_map(|items| document.children(items)))
@@ -65,7 +57,7 @@ pub(super) fn before_encryption(
         selected[id] && !scalar.bytes.is_empty() && !matches!(scalar.kind, Kind::Null | Kind::Comment)
     };
     let hidden = |key: &&str| {
-        let of_root = |root| child(document, root, key).is_some_and(|id| document.subtree(id).any(is_sealed));
+        let of_root = |root| document.child(root, key).is_some_and(|id| document.subtree(id).any(is_sealed));
         manifests().any(of_root)
     };
     let hidden: Vec<&str> = ["apiVersion", "kind", "metadata"].into_iter().filter(hidden).collect();

@@ -122,18 +122,13 @@ fn public_key(path: &Path) -> Result<RsaPublicKey> {
     RsaPublicKey::from_public_key_der(&key).map_err(|error| wrong(&error))
 }
 
-fn child(document: &Document, id: EntryId, key: &str) -> Option<EntryId> {
-    let is_map = document.entry(id).kind() == Type::Map;
-    document.children(id).find(|&child| is_map && document.key(child) == key)
-}
-
 fn sealed_secret(request: &Seal, key: &RsaPublicKey, document: &Document, root: EntryId) -> Result<Value> {
-    let is_secret = child(document, root, "kind").is_some_and(|kind| document.scalar(kind).bytes == b"Secret");
+    let is_secret = document.child(root, "kind").is_some_and(|kind| document.scalar(kind).bytes == b"Secret");
     if !is_secret {
         return Err(Error::new(Kind::Generic, "only Secrets can be sealed")
             .because("a document of the file is of another kind"));
     }
-    let metadata = child(document, root, "metadata").map_or(Value::Null, |id| document.value(id));
+    let metadata = document.child(root, "metadata").map_or(Value::Null, |id| document.value(id));
     let text = |key: &str| metadata.get(key).and_then(Value::as_str).map(str::to_owned);
     let scope = request.scope.unwrap_or_else(|| scope_of(&metadata));
     let name = text("name");
@@ -142,7 +137,7 @@ fn sealed_secret(request: &Seal, key: &RsaPublicKey, document: &Document, root: 
 
     let mut values: Vec<(String, Zeroizing<Vec<u8>>)> = Vec::new();
     for (field, is_base64) in [("data", true), ("stringData", false)] {
-        for id in child(document, root, field).into_iter().flat_map(|id| document.children(id)) {
+        for id in document.child(root, field).into_iter().flat_map(|id| document.children(id)) {
             let scalar = document.scalar(id);
             let wrong = |why: &str| {
                 Error::new(Kind::Format, "this value is none of a Secret").at_path(document.path(id)).because(why)
@@ -256,7 +251,7 @@ fn manifest(
         (!all.is_empty()).then_some(Value::Map(all))
     };
     let text = |text: &Option<String>| text.clone().map(Value::Str);
-    let of_root = |key: &str| child(document, root, key).map(|id| document.value(id));
+    let of_root = |key: &str| document.child(root, key).map(|id| document.value(id));
     let template = map(vec![
         (
             "metadata",

@@ -4,7 +4,7 @@
 //! way in which the format writes bytes, which no text can be taken for: behind `!!binary` in YAML, as
 //! `{"base64": "…"}` in JSON. What is not touched in the view comes back as it was written, byte for byte.
 
-use super::manifest::{child, decode_base64, secrets};
+use super::manifest::{decode_base64, secrets};
 use crate::document::{Builder, Document, EntryId, Flags, Kind, Node, Place, Scalar, Splice, Style, Value};
 use crate::error::{self, Error, Result};
 use crate::format::{Format, json::Json};
@@ -183,14 +183,14 @@ impl View {
 
 /// The values below the `data` of a Secret.
 fn values(document: &Document, secret: EntryId) -> impl Iterator<Item = EntryId> {
-    let data = child(document, secret, "data").filter(|&data| document.entry(data).kind() == Kind::Map);
+    let data = document.child(secret, "data").filter(|&data| document.entry(data).kind() == Kind::Map);
     data.into_iter().flat_map(|data| document.children(data))
 }
 
 /// What tells a value from others: its Secret's name, and its key.
 fn name(document: &Document, secret: EntryId, id: EntryId) -> (String, String) {
     let text = |key: &str| {
-        let found = child(document, secret, "metadata").and_then(|metadata| child(document, metadata, key));
+        let found = document.child(secret, "metadata").and_then(|metadata| document.child(metadata, key));
         found.map_or_else(String::new, |id| String::from_utf8_lossy(document.scalar(id).bytes).into_owned())
     };
     (format!("{}/{}", text("namespace"), text("name")), document.key(id).to_owned())

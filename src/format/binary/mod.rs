@@ -119,10 +119,7 @@ impl Format for Binary {
 
     fn emit(&self, document: &Document, _indent: Indent) -> Result<Vec<u8>> {
         let roots = document.roots();
-        let data = roots.first().filter(|_| roots.len() == 1).and_then(|&root| {
-            let is_map = document.entry(root).kind() == Kind::Map;
-            document.children(root).find(|&child| is_map && document.key(child) == DATA)
-        });
+        let data = roots.first().filter(|_| roots.len() == 1).and_then(|&root| document.child(root, DATA));
         match data.filter(|&data| document.entry(data).kind() == Kind::Str) {
             Some(data) => Ok(document.scalar(data).bytes.to_vec()),
             None => Err(no_data().hint("print it as what it is: without --output-type, or with another type there")),

@@ -136,7 +136,6 @@ impl<'a> Attempt<'a> {
             let lines = at_hand.iter().flat_map(|found| found.report()).chain(no_command);
             self.report = lines.filter(|line| said.insert(line.clone())).collect();
             self.hints = at_hand.iter().flat_map(|found| &found.hints).cloned().collect();
-            self.hints.dedup();
         }
         opened
     }

@@ -98,9 +98,7 @@ impl Opener for SecretKeys {
 
 impl Search {
     fn hint(&mut self, hint: Option<&str>) {
-        if let Some(hint) = hint.filter(|hint| self.hints.iter().all(|said| said != hint)) {
-            self.hints.push(hint.to_owned());
-        }
+        self.hints.extend(hint.map(str::to_owned));
     }
 }
 

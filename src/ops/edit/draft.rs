@@ -194,7 +194,7 @@ pub(super) fn open(path: &Path, keyring: &Keyring) -> Result<(SecretBytes, bool)
         let draft = Unsealed::open(sealed, &format::json::Json, keyring, false)?;
         let document = format::json::Json.index_plaintext(draft.plaintext().to_vec())?;
         let root = *document.roots().first().ok_or_else(no_draft)?;
-        let child = |name| document.children(root).find(|&child| document.key(child) == name);
+        let child = |name| document.child(root, name);
         if child(MARK).is_none() {
             document.into_text().zeroize();
             return Err(no_draft());

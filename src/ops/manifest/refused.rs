@@ -3,7 +3,7 @@
 //! Source: `ValidateSecret` of the Kubernetes API server, and the decoding of a Secret, in which `data` is base64 and
 //! `stringData` is text. kubectl, kustomize and Helm read YAML 1.1, to which a plain `yes` is a truth and a date a text.
 
-use super::{child, decode_base64, secrets as all};
+use super::{decode_base64, secrets as all};
 use crate::document::{Document, EntryId, Kind, Style};
 use crate::format::yaml::is_old_bool;
 use std::collections::BTreeMap;
@@ -51,7 +51,7 @@ pub(super) fn secrets(document: &Document) -> Vec<String> {
         name(document, root, &mut found);
         let mut values = BTreeMap::new();
         for (field, read) in [("data", of_data as Reader), ("stringData", of_text)] {
-            let Some(map) = child(document, root, field) else { continue };
+            let Some(map) = document.child(root, field) else { continue };
             if document.entry(map).kind() != Kind::Map {
                 if document.entry(map).kind() != Kind::Null {
                     found.refuse(map, "it is no map of keys and values");
@@ -115,8 +115,8 @@ fn is_plain_key(document: &Document, id: EntryId) -> bool {
 
 /// `metadata.name`: lower-case words of letters, digits and `-`, with `.` between them.
 fn name(document: &Document, root: EntryId, found: &mut Findings<'_>) {
-    let metadata = child(document, root, "metadata");
-    let of = |key| metadata.and_then(|metadata| child(document, metadata, key));
+    let metadata = document.child(root, "metadata");
+    let of = |key| metadata.and_then(|metadata| document.child(metadata, key));
     let Some(name) = of("name") else {
         if of("generateName").is_none() {
             found.refuse(metadata.unwrap_or(root), "it has no name");
@@ -146,13 +146,13 @@ fn is_key(key: &str) -> bool {
 /// What the type of the Secret asks for.
 fn content(document: &Document, root: EntryId, values: &Values<'_>, found: &mut Findings<'_>) {
     let text = |id: Option<EntryId>| id.map(|id| document.scalar(id).bytes).unwrap_or_default();
-    let annotations = child(document, root, "metadata").and_then(|metadata| child(document, metadata, "annotations"));
-    let annotation = |key: &str| text(annotations.and_then(|annotations| child(document, annotations, key)));
+    let annotations = document.child(root, "metadata").and_then(|metadata| document.child(metadata, "annotations"));
+    let annotation = |key: &str| text(annotations.and_then(|annotations| document.child(annotations, key)));
     // A piece that kustomize puts into another Secret.
     if annotation("kustomize.config.k8s.io/behavior") == b"merge" {
         return;
     }
-    let kind = text(child(document, root, "type"));
+    let kind = text(document.child(root, "type"));
     if kind == b"kubernetes.io/service-account-token" && annotation("kubernetes.io/service-account.name").is_empty() {
         found.refuse(root, "its type needs the annotation kubernetes.io/service-account.name");
     }
