@@ -106,7 +106,7 @@ fn unseal(request: &Decrypt, keyring: &Keyring) -> Result<Decrypted> {
         }
         data_key = Some(known); // Whoever was asked for it is not asked again.
     }
-    let opened = request.source.read()?;
+    let opened = request.source.read_encrypted()?;
     unseal_text(request, opened, keyring, data_key).map_err(in_file)
 }
 

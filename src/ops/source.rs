@@ -4,7 +4,7 @@ use super::unsealed::read_metadata;
 use crate::crypto::TOKEN_START;
 use crate::document::Encoding;
 use crate::error::{Error, Kind, Result};
-use crate::format::{self, Format, Pieces, binary::Binary};
+use crate::format::{self, Format, Pieces, binary, binary::Binary, json::Json};
 use crate::key::Others;
 use crate::{config, event, sys};
 use sha2::{Digest as _, Sha256};
@@ -80,13 +80,26 @@ impl Source {
             .hint(format!("say it with --input-type {} or --filename-override NAME", types.join("|"))))
     }
 
-    /// Reads the document and tells its formats.
+    /// Reads the encrypted document and tells its formats.
     ///
     /// # Errors
     /// When it cannot be read.
     pub fn open(&self) -> Result<Opened> {
         self.announce();
-        self.read()
+        self.read_encrypted()
+    }
+
+    /// The same as [`Self::open`], of the document that is worked on already.
+    ///
+    /// Where nothing says a type, JSON with more in it than a binary file has is a document of its own.
+    pub(super) fn read_encrypted(&self) -> Result<Opened> {
+        let mut opened = self.read()?;
+        let is_said = self.input_type.is_some() || format::by_file_name(&self.name().to_string_lossy()).is_some();
+        if !is_said && binary::is_other_json(&opened.bytes) {
+            opened.input = &Json;
+            opened.output = self.output_type.unwrap_or(&Json);
+        }
+        Ok(opened)
     }
 
     /// Says that it is this document that is worked on.
@@ -97,7 +110,7 @@ impl Source {
         });
     }
 
-    /// The same as [`Self::open`], of the document that is worked on already.
+    /// Reads a document that may be none of sops', and tells its formats.
     pub(super) fn read(&self) -> Result<Opened> {
         let bytes = sys::read_input(&self.path)?;
         let (input, output) = self.formats();
@@ -219,7 +232,7 @@ pub fn require_inside(path: &Path, root: &Path) -> Result<()> {
 pub fn stanzas_of(sources: Vec<Source>) -> Others {
     let of = |source: &Source| {
         // Not opened: it is another document that is worked on.
-        let opened = source.read().ok()?;
+        let opened = source.read_encrypted().ok()?;
         let document = opened.input.index_bytes(opened.bytes).ok()?;
         read_metadata(opened.input, &document, true).ok().map(|metadata| metadata.key_groups)
     };

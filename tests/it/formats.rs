@@ -139,3 +139,31 @@ fn its_values_are_in_the_environment_of_a_program() {
         assert_eq!(ours.text(), theirs.text(), "{ours:?}\n{theirs:?}");
     });
 }
+
+/// As `sops encrypt creds.json > creds` makes one. sops does not print it, but changes it; as do all commands here.
+#[test]
+fn json_is_known_without_a_name() {
+    let test = Test::new().identity().rules("creation_rules:\n  - age: {age}\n");
+    let plain = "{\n\t\"user\": \"admin\",\n\t\"map\": {}\n}\n";
+    let test = test.file("a.json", plain);
+    for by_sops in [false, true] {
+        let encrypted = if by_sops { test.sops("encrypt a.json") } else { test.run("encrypt a.json") }.code(0).stdout;
+        std::fs::write(test.path("creds"), encrypted).unwrap();
+        test.run("decrypt creds").code(0).stdout(plain);
+        test.sops("decrypt creds").fails_with("no binary data");
+        both(&test, "filestatus creds").code(0).stdout_has("true");
+        for line in ["rotate -i creds", "set creds '[\"user\"]' '\"root\"'"] {
+            test.run(line).code(0);
+            test.sops(line).code(0);
+        }
+        both(&test, "decrypt --extract '[\"user\"]' creds").code(0).stdout("root");
+        test.run("decrypt --output-type yaml creds").code(0).stdout("user: root\nmap: {}\n");
+    }
+    // What holds data alone is what was encrypted as a whole, whatever the order.
+    let test = test.file("all", "text\n");
+    let encrypted = test.run("encrypt all").code(0).text();
+    let (data, block) = encrypted.split_once(",\n").unwrap();
+    let (data, block) = (data.strip_prefix("{").unwrap(), block.strip_suffix("\n}\n").unwrap());
+    let test = test.file("turned", format!("{{\n{block},{data}\n}}\n"));
+    both(&test, "decrypt turned").code(0).stdout("text\n");
+}

@@ -143,6 +143,16 @@ pub fn holds_data(document: &Document) -> bool {
     data(document).is_ok()
 }
 
+/// Whether a file is encrypted JSON and holds something else than data.
+#[must_use]
+pub fn is_other_json(bytes: &[u8]) -> bool {
+    let first = bytes.trim_ascii_start().strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
+    // What begins as every program writes a binary file is not read twice.
+    let may_be = first.is_some_and(|first| !first.starts_with(b"\"data\""));
+    let is = |document: Document| Json.metadata(&document).is_some() && !holds_data(&document);
+    may_be && Json.index_bytes(bytes.to_vec()).is_ok_and(is)
+}
+
 /// The value that an encrypted file holds.
 fn data(document: &Document) -> Result<EntryId> {
     let children = |&root: &EntryId| document.children(root).collect::<Vec<_>>();
