@@ -7,6 +7,7 @@ use prost::DecodeError;
 use prost::Message;
 use prost::bytes::{Buf, BufMut};
 use prost::encoding::{self, DecodeContext, WireType};
+use std::collections::HashSet;
 use zeroize::Zeroize as _;
 
 /// A key: a field for its kind, and in that a field for each part of its name.
@@ -104,6 +105,7 @@ fn read(list: &List, mut content: &[u8]) -> Result<Stanza, DecodeError> {
             stanza.set(name, Value::Str(String::new()));
         }
     }
+    let mut maps: Vec<(&str, Vec<Entry>)> = Vec::new();
     while !content.is_empty() {
         let (number, wire_type) = encoding::decode_key(&mut content)?;
         let part = usize::try_from(number).ok().and_then(|number| list.parts.get(number.checked_sub(1)?));
@@ -117,17 +119,26 @@ fn read(list: &List, mut content: &[u8]) -> Result<Stanza, DecodeError> {
             Some(Part::Map(name)) => {
                 let mut entry = Entry::default();
                 encoding::message::merge(wire_type, &mut entry, &mut content, DecodeContext::default())?;
-                let mut entries = match stanza.get(name) {
-                    Some(Value::Map(entries)) => entries.clone(),
-                    _ => Vec::new(),
-                };
-                entries.retain(|(key, _)| *key != entry.key);
-                entries.push((entry.key, Value::Str(entry.value)));
-                stanza.set(name, Value::Map(entries));
+                match maps.iter_mut().find(|(known, _)| known == name) {
+                    Some((_, entries)) => entries.push(entry),
+                    None => maps.push((*name, vec![entry])),
+                }
             }
         }
     }
+    for (name, entries) in maps {
+        stanza.set(name, Value::Map(last_of_each_key(entries)));
+    }
     Ok(stanza)
+}
+
+/// Of a key that is sent twice the last entry counts. Linear: whoever may connect decides how many there are.
+fn last_of_each_key(entries: Vec<Entry>) -> Vec<(String, Value)> {
+    let mut seen = HashSet::new();
+    let entries = entries.into_iter().rev().filter(|entry| seen.insert(entry.key.clone()));
+    let mut kept: Vec<_> = entries.map(|entry| (entry.key, Value::Str(entry.value))).collect();
+    kept.reverse();
+    kept
 }
 
 /// What is to be wrapped or opened, and by which key.
@@ -211,6 +222,22 @@ mod tests {
             });
             assert!(names.into_iter().all(|name| backend.fields().contains(&name)), "{}", backend.name());
         }
+    }
+
+    #[test]
+    fn of_an_entry_that_is_sent_twice_the_last_counts() {
+        let sent: Vec<_> =
+            [("a", "1"), ("b", "2"), ("a", "3")].map(|(key, value)| (key.to_owned(), text(value))).into();
+        let read = |entries: Vec<(String, Value)>| {
+            let key = Key::of(&stanza("kms", &[("arn", text("A")), ("context", Value::Map(entries))]));
+            let mut read = Request::decode(&Request { key, content: Vec::new() }.encode_to_vec()[..]).unwrap();
+            read.key.take().and_then(Key::into_stanza).and_then(|stanza| stanza.get("context").cloned())
+        };
+        let kept = [("b", "2"), ("a", "3")].map(|(key, value)| (key.to_owned(), text(value))).into();
+        assert_eq!(read(sent), Some(Value::Map(kept)));
+        // As many as a message may hold cost no more than their number.
+        let many = (0..60_000).map(|number| (number.to_string(), text("x"))).collect();
+        assert!(matches!(read(many), Some(Value::Map(entries)) if entries.len() == 60_000));
     }
 
     #[test]
