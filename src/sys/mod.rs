@@ -36,7 +36,7 @@ pub use folder::{Below, files_and_links_below, files_below};
 pub use log::{append, send_datagram};
 pub use machine::{Cloud, cloud, host_name};
 pub use private::{PRIVATE_FOLDER_VARIABLE, PrivateFolder};
-pub use process::{BROKEN_PIPE, find_program, harden};
+pub use process::{BROKEN_PIPE, command, find_program, harden};
 pub use prompt::{NoAnswer, ask_line, ask_secret, tell};
 pub use replace::{create_file, replace_file, replace_file_if, require_replaceable};
 pub use run::{Back, Program, Side, detach, replace_process, variable_text};

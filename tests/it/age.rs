@@ -393,3 +393,30 @@ fn commands_and_editors_get_the_variables_as_they_were() {
     let seen = "socks5://h:1/ *.x:1 y\n";
     assert_eq!(test.read("seen"), format!("{seen}{seen}"));
 }
+
+/// Somebody else may have put a program into the folder in which leafcrypt stands, or into that for temporary files.
+#[test]
+fn programs_of_the_current_folder_are_not_run() {
+    let test = Test::new().identity().rules("creation_rules:\n  - age: {age}\n").file("a.yaml", "a: 1\n");
+    test.run("encrypt -i a.yaml").code(0);
+    let keys = test.home().join(".config/sops/age/keys.txt");
+    let script =
+        format!("#!/bin/sh\ntouch ran\n{}\n", format_args!("echo {}", std::fs::read_to_string(&keys).unwrap()));
+    std::fs::remove_file(keys).unwrap();
+    let test =
+        test.file("b.yaml", "a: 1\n").file("my-keys", &script).file("gpg", &script).env("SOPS_AGE_KEY_CMD", "my-keys");
+    for name in ["my-keys", "gpg"] {
+        std::fs::set_permissions(test.path(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    for path in ["/usr/bin:/bin:", ".:/usr/bin:/bin", "/nowhere::/usr/bin"] {
+        let refused = test.run_as(&[("PATH", path)], "decrypt a.yaml").fails();
+        refused.stderr_has("my-keys cannot be run: it is in none of the folders of PATH");
+        test.sops_as(&[("PATH", path)], "decrypt a.yaml").fails_with("cannot run executable");
+    }
+    let pgp = "encrypt --pgp 85D77543B3D624B63CEA9E6DBC17301B491B3F21 b.yaml";
+    test.run_as(&[("PATH", ".")], pgp).fails().stderr_has("gpg cannot be run");
+    assert!(!test.path("ran").exists());
+    let own = format!("/usr/bin:/bin:{}", test.path("").display());
+    test.run_as(&[("PATH", &own)], "decrypt a.yaml").code(0).stdout("a: 1\n");
+    assert!(test.path("ran").exists());
+}

@@ -1,11 +1,10 @@
 //! The commands of `SOPS_AGE_KEY_CMD` and `SOPS_AGE_SSH_PRIVATE_KEY_CMD`.
 
-use std::process::Command;
-
 use zeroize::Zeroizing;
 
 use crate::key::named::{self, Misplaced};
 use crate::key::{Environment, child};
+use crate::sys;
 
 /// Why a command gave nothing.
 #[derive(Debug)]
@@ -38,14 +37,12 @@ pub(super) fn run(
 ) -> Result<Zeroizing<Vec<u8>>, NoOutput> {
     let words = split(line)?;
     let (program, arguments) = words.split_first().ok_or("it is empty")?;
-    let mut command = Command::new(program);
-    environment.give_to(&mut command);
-    command.args(arguments).env("SOPS_AGE_RECIPIENT", recipient);
-    let ran =
-        child::run(&mut command, b"", limit).map_err(|error| match named::check_program(variable, program, line) {
-            Ok(()) => format!("{program} cannot be run: {error}").into(),
-            Err(misplaced) => NoOutput::Misplaced(misplaced),
-        })?;
+    let ran = sys::command(program.as_ref(), environment)
+        .and_then(|mut command| child::run(command.args(arguments).env("SOPS_AGE_RECIPIENT", recipient), b"", limit));
+    let ran = ran.map_err(|error| match named::check_program(variable, program, line) {
+        Ok(()) => format!("{program} cannot be run: {error}").into(),
+        Err(misplaced) => NoOutput::Misplaced(misplaced),
+    })?;
     if !ran.status.success() {
         return Err(format!("{program} failed: {}", ran.status).into());
     }

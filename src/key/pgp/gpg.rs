@@ -1,6 +1,7 @@
 //! Running gpg, and what it means by what it says.
 
-use std::process::{Command, Stdio};
+use std::io;
+use std::process::Stdio;
 
 use zeroize::Zeroizing;
 
@@ -127,8 +128,11 @@ fn run(environment: &Environment, arguments: &[&str], input: &[u8]) -> Result<Ze
             .map_err(|misplaced| Trouble { reason: Reason::Misplaced, words: misplaced.to_string() })?;
     }
     let program = environment.get_filled(PROGRAM).unwrap_or_else(|| "gpg".into());
-    let mut command = Command::new(&program);
-    environment.give_to(&mut command);
+    let failed = |error: io::Error| Trouble {
+        reason: Reason::NoGpg,
+        words: printable(&format!("{}: {error}", program.display())),
+    };
+    let mut command = sys::command(&program, environment).map_err(failed)?;
     command.args(arguments).stderr(Stdio::piped());
     // In English whatever the language, for the table above, and no other part of the locale: it also
     // decides how a passphrase is typed.
@@ -140,10 +144,7 @@ fn run(environment: &Environment, arguments: &[&str], input: &[u8]) -> Result<Ze
     {
         command.env("GPG_TTY", terminal);
     }
-    let ran = child::run(&mut command, input, LIMIT).map_err(|error| Trouble {
-        reason: Reason::NoGpg,
-        words: printable(&format!("{}: {error}", program.display())),
-    })?;
+    let ran = child::run(&mut command, input, LIMIT).map_err(failed)?;
     if ran.status.success() {
         return Ok(ran.stdout);
     }

@@ -7,7 +7,6 @@
 use crate::error::{Error, Kind, Result};
 use crate::sys::{self, Ended, Environment, Signals};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// The variables that name an editor, the first first. Source: `runEditor` in sops' `edit.go`.
 const VARIABLES: [&str; 2] = ["SOPS_EDITOR", "EDITOR"];
@@ -91,8 +90,8 @@ impl Editor {
     /// # Errors
     /// When it cannot be started.
     pub(super) fn run(&self, file: &Path, folder: &Path, signals: &mut Signals) -> Result<Ended> {
-        let mut command = Command::new(&self.program);
-        sys::give_originals(&mut command);
+        let command = sys::command(self.program.as_ref(), &Environment::of_process());
+        let mut command = command.map_err(|error| self.failed(&error.to_string()))?;
         command.args(&self.arguments).args(self.additions(folder)).arg(file);
         if self.takes_temporary_folder() {
             command.env("TMPDIR", folder);

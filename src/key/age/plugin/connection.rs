@@ -1,7 +1,7 @@
 //! Talking to a plugin.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -50,16 +50,16 @@ impl Connection {
     /// When there is no such program.
     pub(super) fn open(name: &str, machine: &str, environment: &Environment) -> Result<Self, String> {
         let program = format!("age-plugin-{name}");
-        let mut command = Command::new(&program);
-        environment.give_to(&mut command);
-        let child = command
-            .arg(format!("--age-plugin={machine}"))
-            // As age does it, so that none comes to rely on the folder it is started in.
-            .current_dir(env::temp_dir())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
+        let child = sys::command(program.as_ref(), environment).and_then(|mut command| {
+            command
+                .arg(format!("--age-plugin={machine}"))
+                // As age does it, so that none comes to rely on the folder it is started in.
+                .current_dir(env::temp_dir())
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+        });
         let mut child = child.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => format!("the program {program} is not installed"),
             _ => format!("{program} cannot be started: {error}"),
