@@ -24,6 +24,7 @@ def pair(name):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    azure_has_identity = True
 
     def answer(self, status, body, headers=()):
         self.send_response(status)
@@ -45,7 +46,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         host, path = self.headers["Host"].split(":")[0], self.path.split("?")[0]
         roles = "/latest/meta-data/iam/security-credentials"
-        if path.startswith(("/computeMetadata/", "/metadata/")):
+        if path == "/metadata/remove":
+            Handler.azure_has_identity = False
+            self.answer(200, b"")
+        elif path.startswith("/metadata/") and not Handler.azure_has_identity:
+            said = {"error": "invalid_request", "error_description": "Identity not found"}
+            self.answer(400, json.dumps(said).encode(), [("Content-Type", "application/json")])
+        elif path.startswith(("/computeMetadata/", "/metadata/")):
             self.forward()
         elif host == "169.254.170.2" and path == "/creds":
             self.answer(200, json.dumps(pair("AKIACONTAINER")).encode(), [("Content-Type", "application/json")])

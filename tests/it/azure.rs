@@ -125,7 +125,7 @@ fn credentials_come_from_everywhere_where_azure_keeps_them() {
     let managed = wired().env("IDENTITY_ENDPOINT", &endpoint).env("IDENTITY_HEADER", text(clouds, "msi_header"));
     used(managed, "the managed identity of this machine");
     // The logins of Azure's tools: programs that print a token, and are asked for one once.
-    let test = logged_in(text(clouds, "vault_token"));
+    let test = logged_in(wired(), text(clouds, "vault_token"));
     let path = format!("{}:/usr/bin:/bin", test.path("bin").display());
     let keys = format!("{VAULT}/keys/a,{VAULT}/keys/b,https://other.vault.azure.net/keys/c");
     let test = test.env("PATH", &path);
@@ -141,12 +141,12 @@ fn credentials_come_from_everywhere_where_azure_keeps_them() {
 }
 
 /// With a folder `bin` of programs that print this token as Azure's tools do: `azd`, and `az` under the name `az.later`.
-fn logged_in(token: &str) -> Test {
+pub(crate) fn logged_in(test: Test, token: &str) -> Test {
     use std::os::unix::fs::PermissionsExt as _;
     let program = |said: &str| format!("#!/bin/sh\necho asked >>\"$0.asked\"\necho '{said}'\n");
     let az = format!("{{\"accessToken\": \"{token}\", \"expires_on\": 4070908800, \"tokenType\": \"Bearer\"}}");
     let azd = format!("{{\"token\": \"{token}\", \"expiresOn\": \"2099-01-01T00:00:00Z\"}}");
-    let test = by_proxy(test(), clouds()).file("bin/az.later", program(&az)).file("bin/azd", program(&azd));
+    let test = test.file("bin/az.later", program(&az)).file("bin/azd", program(&azd));
     for name in ["az.later", "azd"] {
         let mode = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(test.path("bin").join(name), mode).unwrap();
@@ -208,7 +208,7 @@ fn each_refusal_has_its_own_message() {
     refused(tenant, "sops").stderr_has("AADSTS90002");
     // A login that is over though its tool says that it is not, and one that never was.
     for token in [text(clouds(), "vault_over"), "hunter2"] {
-        let test = logged_in(token);
+        let test = logged_in(by_proxy(test(), clouds()), token);
         std::fs::rename(test.path("bin/az.later"), test.path("bin/az")).unwrap();
         let path = format!("{}:/usr/bin:/bin", test.path("bin").display());
         let refused = refused(test.env("PATH", &path), "sops").stderr_has("401").stderr_has("the login of az");
@@ -221,6 +221,15 @@ fn each_refusal_has_its_own_message() {
     let silent = crate::services::misbehaving(crate::services::Manner::Silent);
     let quick = with_secret().env("LEAFCRYPT_NETWORK_TIMEOUT", "0.5");
     refused(quick.env("HTTPS_PROXY", &silent), "sops").stderr_has("did not answer in time");
+
+    // Of many keys that wait for the same login its tool is asked once, also when it has none.
+    let test = logged_in(by_proxy(test(), clouds()), "");
+    std::fs::write(test.path("bin/azd"), "#!/bin/sh\necho asked >>\"$0.asked\"\nsleep 0.5\nexit 1\n").unwrap();
+    let keys: Vec<String> = (0..6).map(|key| format!("{VAULT}/keys/k{key}")).collect();
+    let path = format!("{}:/usr/bin:/bin", test.path("bin").display());
+    let refused = test.run_as(&[("PATH", &path)], &format!("encrypt --azure-kv {} a.yaml", keys.join(","))).fails();
+    refused.stderr_has("for 6 of 6 keys").stderr_has("with the login of azd: no token was given");
+    assert_eq!(test.read("bin/azd.asked"), "asked\n");
 
     // A data key that was wrapped with another one.
     let test = with_secret();

@@ -80,6 +80,19 @@ fn machines_and_containers_get_credentials_where_their_cloud_has_them() {
     );
     let azures = ("chassis_asset_tag", "7783-7084-3265-9085-8269-3286-77");
     machines.both(azures, wired(), azure, "the managed identity of this machine, it answered");
+    // One that has no identity, where somebody has logged in.
+    let remove =
+        "import urllib.request as u; u.build_opener(u.ProxyHandler({})).open('http://169.254.169.254/metadata/remove')";
+    assert!(
+        machines.0.inside(Command::new("python3").args(["-c", remove]).current_dir("/")).status().unwrap().success()
+    );
+    let login = crate::azure::logged_in(wired(), text(clouds, "vault_token"));
+    std::fs::rename(login.path("bin/az.later"), login.path("bin/az")).unwrap();
+    let path = format!("{}:/usr/bin:/bin", login.path("bin").display());
+    let login = login.env("PATH", &path);
+    let named = wired().env("AZURE_CLIENT_ID", "nobody").env("PATH", &path);
+    run(azures, &named, azure).fails().stderr_has("the managed identity nobody of this machine: it answered 400");
+    machines.both(azures, login, azure, "the login of az, it answered");
     assert_eq!(machines.0.strangers(), "169.254.169.254\n");
     let container = amazon().env("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/creds");
     machines.both(OTHER, container, &kms, "the access key AKIACONTAINER of the container, it answered");

@@ -3,7 +3,7 @@
 use super::account::{Account, Wanted};
 use super::{ARN, CONTEXT, PROFILE, ROLE, Refusal, arn};
 use crate::document::Value;
-use crate::key::remote::{Service, answered, cause, is_unconnected, wait_for};
+use crate::key::remote::{Made, Service, answered, cause, is_unconnected, wait_for};
 use crate::key::{Environment, Stanza};
 use crate::secret::SecretBytes;
 use aws_sdk_kms::config::interceptors::InterceptorContext;
@@ -16,14 +16,11 @@ use base64::engine::general_purpose::STANDARD;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// An account that one thread finds while others wait.
-type Place = Arc<Mutex<Option<Arc<Account>>>>;
-
 /// All keys, as this environment has access to them.
 pub(super) struct Kms {
     environment: Environment,
     /// Credentials are found once for many keys.
-    accounts: Mutex<HashMap<Wanted, Place>>,
+    accounts: Mutex<HashMap<Wanted, Arc<Made<Account>>>>,
 }
 
 impl Kms {
@@ -49,17 +46,11 @@ impl Kms {
         let region = arn::region(stanza.text(ARN)).map_err(|error| Refusal::new(error.to_string()))?;
         let text = |field: &str| stanza.text(field).to_owned();
         let wanted = Wanted { profile: text(PROFILE), role: text(ROLE), region: region.to_owned() };
-        let place = {
+        let account = {
             let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(accounts.entry(wanted.clone()).or_default())
         };
-        let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(account) = place.as_ref().filter(|account| account.is_fresh()) {
-            return Ok(Arc::clone(account));
-        }
-        let account = Arc::new(wait_for(Account::find(&self.environment, &wanted))??);
-        *place = Some(Arc::clone(&account));
-        Ok(account)
+        account.get(Account::is_fresh, || wait_for(Account::find(&self.environment, &wanted))?)
     }
 }
 

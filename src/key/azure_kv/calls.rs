@@ -18,9 +18,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio_stream::StreamExt as _;
 
 /// What sops uses, and so every file has.
 const ALGORITHM: EncryptionAlgorithm = EncryptionAlgorithm::RsaOaep256;
+
+/// More than any answer of a vault or of Entra has, in bytes.
+const LONGEST: usize = 1 << 20;
 
 /// All vaults, as this environment has access to them.
 pub(super) struct KeyVault {
@@ -38,17 +42,26 @@ struct Shared {
 }
 
 /// The way to the network. Where no connection can be made none is tried again: the library would, each of its layers
-/// for itself, until there is no time left.
+/// for itself, until there is no time left. And no answer is longer than one may be: a file says which server is asked.
 #[derive(Debug)]
 struct Once(reqwest::Client);
 
 #[async_trait::async_trait]
 impl HttpClient for Once {
     async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
-        self.0.execute_request(request).await.map_err(|error| match error.kind() {
+        let answer = self.0.execute_request(request).await.map_err(|error| match error.kind() {
             ErrorKind::Connection => azure_core::Error::with_error(ErrorKind::Other, error, "no connection"),
             _ => error,
-        })
+        })?;
+        let (status, headers, mut body) = answer.deconstruct();
+        let mut bytes = Vec::new();
+        while let Some(part) = body.next().await.transpose()? {
+            if bytes.len() + part.len() > LONGEST {
+                return Err(azure_core::Error::with_message(ErrorKind::DataConversion, "it does not end"));
+            }
+            bytes.extend_from_slice(&part);
+        }
+        Ok(AsyncRawResponse::from_bytes(status, headers, bytes))
     }
 }
 
@@ -80,7 +93,7 @@ impl KeyVault {
         let result: Result<KeyOperationResult, _> = self.ask(calling, &shared, stanza);
         self.put_back(stanza, client);
         let result = result?;
-        let incomplete = || none_of_key_vault().with(&shared.found.identity);
+        let incomplete = || none_of_key_vault().with(shared.found.identity());
         let version = version.or_else(|| url::version_of(result.kid.as_deref()?)).ok_or_else(incomplete)?;
         let enc = result.result.map(|bytes| URL_SAFE_NO_PAD.encode(bytes)).ok_or_else(incomplete)?;
         Ok(Wrapped { enc, version })
@@ -141,8 +154,8 @@ impl KeyVault {
         let late = || Refusal::new("it did not answer in time").hint("LEAFCRYPT_NETWORK_TIMEOUT=SECONDS waits longer");
         let timed = async { tokio::time::timeout(self.limits.in_all(), answer).await };
         let outcome = wait_for(timed)?.map_err(|_| late()).and_then(|answer| answer.map_err(|error| refused(&error)));
-        let answer = outcome.map_err(|refusal| refusal.with(&shared.found.identity))?;
-        answered(stanza, &shared.found.identity);
+        let answer = outcome.map_err(|refusal| refusal.with(shared.found.identity()))?;
+        answered(stanza, shared.found.identity());
         Ok(answer)
     }
 }
@@ -172,7 +185,7 @@ impl Service for KeyVault {
         let result: Result<KeyOperationResult, _> = self.ask(calling, &shared, stanza);
         self.put_back(stanza, client);
         let result = result?;
-        let part = result.result.ok_or_else(|| none_of_key_vault().with(&shared.found.identity))?;
+        let part = result.result.ok_or_else(|| none_of_key_vault().with(shared.found.identity()))?;
         Ok(SecretBytes::from(part))
     }
 }
@@ -198,7 +211,8 @@ fn refused(error: &azure_core::Error) -> Refusal {
         let Some(message) = message else {
             return Refusal::strange("Key Vault", status, &body).hint(WAY);
         };
-        let refusal = Refusal::new(format!("it answered {status} {code}: {message}"));
+        let code_and_message = if code.is_empty() { message } else { format!("{code}: {message}") };
+        let refusal = Refusal::new(format!("it answered {status} {code_and_message}"));
         return match status {
             400 | 401 if body.windows(5).any(|part| part == b"AADST") => {
                 refusal.hint("Entra does not know this application and secret: az login, or check AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET")
@@ -214,14 +228,15 @@ fn refused(error: &azure_core::Error) -> Refusal {
         ErrorKind::DataConversion => none_of_key_vault(),
         ErrorKind::Credential => {
             let cause = cause(error);
-            Refusal::new(format!("no token was given: {}", cause.why())).hint("az login")
+            let why = if cause.why().is_empty() { "nothing was said" } else { cause.why() };
+            Refusal::new(format!("no token was given: {why}")).hint("az login")
         }
         _ => cause(error),
     }
 }
 
 /// The answer in an error, which may be the cause of another one.
-fn http_response(error: &azure_core::Error) -> Option<&ErrorKind> {
+pub(super) fn http_response(error: &azure_core::Error) -> Option<&ErrorKind> {
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = next {
         if let Some(error) = error.downcast_ref::<azure_core::Error>()

@@ -3,7 +3,7 @@
 use super::credentials::{self, Credentials};
 use super::sign::{self, Request};
 use super::{KEY, Refusal, split};
-use crate::key::remote::{Http, Limits, Service, answered, secret_text, wait_for};
+use crate::key::remote::{Http, Limits, Made, Service, answered, secret_text, wait_for};
 use crate::key::{Environment, Stanza};
 use crate::secret::SecretBytes;
 use base64::Engine as _;
@@ -21,7 +21,7 @@ const ALGORITHM: &str = "SYMMETRIC_DEFAULT";
 pub(super) struct Kms {
     environment: Environment,
     /// By region.
-    regions: Mutex<HashMap<String, Arc<Region>>>,
+    regions: Mutex<HashMap<String, Arc<Made<Region>>>>,
 }
 
 /// A region, ready to be asked.
@@ -92,10 +92,14 @@ impl Kms {
     }
 
     fn region(&self, name: &str) -> Result<Arc<Region>, Refusal> {
-        let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(region) = regions.get(name) {
-            return Ok(Arc::clone(region));
-        }
+        let region = {
+            let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(regions.entry(name.to_owned()).or_default())
+        };
+        region.get(|_| true, || self.find_region(name))
+    }
+
+    fn find_region(&self, name: &str) -> Result<Region, Refusal> {
         let credentials = credentials::find(&self.environment)?;
         let limits = Limits::of(&self.environment);
         let text = |name: &str| self.environment.get_filled(name).and_then(|value| value.into_string().ok());
@@ -116,9 +120,7 @@ impl Kms {
                     .map_err(|refusal| refusal.about("IAM was asked for the project").with(&credentials.identity))?
             }
         };
-        let region = Arc::new(Region { url: kms, http, credentials, project });
-        regions.insert(name.to_owned(), Arc::clone(&region));
-        Ok(region)
+        Ok(Region { url: kms, http, credentials, project })
     }
 }
 
