@@ -41,6 +41,7 @@ use crate::document::Value;
 use crate::error::Result;
 use crate::secret::SecretBytes;
 use crate::sys;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -105,6 +106,12 @@ pub trait Backend: Sync {
 
     /// The fields of a stanza in the order in which sops writes them.
     fn fields(&self) -> &'static [&'static str];
+
+    /// A text of `field` in the spelling that all have which mean the same: of an ssh key without its comment, say.
+    fn canonical<'a>(&self, field: &str, text: &'a str) -> Cow<'a, str> {
+        let _ = field;
+        Cow::Borrowed(text)
+    }
 
     /// What flags may say of recipients beside naming them.
     fn details(&self) -> &'static [Detail] {

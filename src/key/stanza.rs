@@ -89,16 +89,13 @@ impl Stanza {
     /// version of an Azure key writes down which one it was.
     #[must_use]
     pub fn is_same_key(&self, other: &Stanza) -> bool {
+        let backend = registry::backend(&self.list);
         let same = |field: &str| {
             let (ours, theirs) = (said(self.get(field)), said(other.get(field)));
-            match (&ours, &theirs) {
-                (None, _) | (_, None) if field == "version" => true,
-                // A fingerprint is the same number, however its letters are written.
-                (Some(Value::Str(ours)), Some(Value::Str(theirs))) if field == "fp" => {
-                    ours.eq_ignore_ascii_case(theirs)
-                }
-                (Some(Value::Str(ours)), Some(Value::Str(theirs))) if field == "vault_url" => {
-                    ours.trim_end_matches('/') == theirs.trim_end_matches('/')
+            match (&ours, &theirs, backend) {
+                (None, _, _) | (_, None, _) if field == "version" => true,
+                (Some(Value::Str(ours)), Some(Value::Str(theirs)), Some(backend)) => {
+                    backend.canonical(field, ours) == backend.canonical(field, theirs)
                 }
                 _ => ours == theirs,
             }
@@ -245,12 +242,15 @@ mod tests {
         let azure = |version: &str| stanza("azure_kv", &[("vault_url", "v"), ("name", "k"), ("version", version)]);
         assert!(azure("1").is_same_key(&azure("")) && azure("").is_same_key(&azure("1")));
         assert!(!azure("1").is_same_key(&azure("2")));
-        let vault = |url: &str| stanza("azure_kv", &[("vault_url", url), ("name", "k")]);
-        assert!(
-            vault("https://v/").is_same_key(&vault("https://v"))
-                && !vault("https://v/").is_same_key(&vault("https://w"))
-        );
-        let pgp = |fingerprint: &str| stanza("pgp", &[("fp", fingerprint)]);
-        assert!(pgp("AB12").is_same_key(&pgp("ab12")) && !pgp("AB12").is_same_key(&pgp("AB13")));
+        let spelled = |list: &str, field: &str, [one, same, other]: [&str; 3]| {
+            let key = |text: &str| stanza(list, &[(field, text), ("name", "k")]);
+            assert!(key(one).is_same_key(&key(same)) && !key(one).is_same_key(&key(other)), "{one}");
+        };
+        #[cfg(feature = "azure-kv")]
+        spelled("azure_kv", "vault_url", ["https://v/", "https://v", "https://w"]);
+        spelled("pgp", "fp", ["AB12", "ab12", "AB13"]);
+        spelled("pgp", "fp", ["AB12", "0xAB12", "AB12!"]);
+        spelled("age", "recipient", ["ssh-ed25519 A", "ssh-ed25519 A me@here", "ssh-ed25519 B me@here"]);
+        spelled("age", "recipient", ["age1x", "AGE1X", "AGE1Y"]);
     }
 }

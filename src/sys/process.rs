@@ -36,7 +36,8 @@ pub fn find_program(name: &str, environment: &Environment) -> Option<PathBuf> {
     if Path::new(name).components().count() > 1 {
         return Some(PathBuf::from(name)).filter(|file| is_program(file));
     }
-    let folders = environment.get("PATH")?;
+    // Where the variable is not set, those of the system, as for execvp(3).
+    let folders = environment.get("PATH").unwrap_or_else(|| "/bin:/usr/bin".into());
     let folders = std::env::split_paths(&folders).filter(|folder| folder.is_absolute());
     folders.map(|folder| folder.join(name)).find(|file| is_program(file))
 }

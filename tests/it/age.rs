@@ -420,3 +420,17 @@ fn programs_of_the_current_folder_are_not_run() {
     test.run_as(&[("PATH", &own)], "decrypt a.yaml").code(0).stdout("a: 1\n");
     assert!(test.path("ran").exists());
 }
+
+/// A comment or another spelling makes no other key of one: who is to lose access loses it.
+#[test]
+fn a_key_is_found_whatever_its_spelling() {
+    let (test, public) = ssh("-t ed25519", "");
+    let (test, public) = (test.identity(), public.trim());
+    let bare = public.rsplit_once(' ').unwrap().0;
+    let encrypted = test.run(&format!("encrypt --age '{public},{}' a.yaml", test.recipient())).code(0).text();
+    let test = test.file("e.yaml", encrypted);
+    test.run(&format!("rotate -i --add-age '{bare}' e.yaml")).code(0).stderr_has("is a recipient already");
+    assert_eq!(test.read("e.yaml").matches("recipient: ").count(), 2);
+    test.run(&format!("rotate -i --rm-age '{bare}' e.yaml")).code(0).stderr_lacks("nothing was removed");
+    assert!(!test.read("e.yaml").contains("ssh-ed25519"));
+}

@@ -15,6 +15,7 @@ mod recipient;
 mod sources;
 mod ssh;
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::PathBuf;
 
@@ -53,6 +54,10 @@ impl Backend for Age {
 
     fn fields(&self) -> &'static [&'static str] {
         &[RECIPIENT, Stanza::ENC]
+    }
+
+    fn canonical<'a>(&self, field: &str, text: &'a str) -> Cow<'a, str> {
+        if field == RECIPIENT { canonical(text) } else { Cow::Borrowed(text) }
     }
 
     fn parse(&self, text: &str) -> Result<Vec<Stanza>> {

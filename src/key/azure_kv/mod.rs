@@ -15,6 +15,7 @@ use super::{Backend, Environment, Opener, Stanza};
 use crate::document::Value;
 use crate::error::Result;
 use calls::{KeyVault, Wrapped};
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 /// The back end.
@@ -43,6 +44,10 @@ impl Backend for AzureKv {
 
     fn fields(&self) -> &'static [&'static str] {
         &[VAULT, NAME, VERSION, CREATED_AT, Stanza::ENC]
+    }
+
+    fn canonical<'a>(&self, field: &str, text: &'a str) -> Cow<'a, str> {
+        if field == VAULT { text.trim_end_matches('/').into() } else { text.into() }
     }
 
     fn is_remote(&self) -> bool {

@@ -11,6 +11,7 @@ mod gpg;
 mod message;
 mod opener;
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::{Backend, Environment, Opener, Stanza};
@@ -46,6 +47,11 @@ impl Backend for Pgp {
 
     fn fields(&self) -> &'static [&'static str] {
         &[CREATED_AT, Stanza::ENC, FINGERPRINT]
+    }
+
+    /// A fingerprint is the same number, however it is written.
+    fn canonical<'a>(&self, field: &str, text: &'a str) -> Cow<'a, str> {
+        if field == FINGERPRINT { digits(text).to_ascii_uppercase().into() } else { text.into() }
     }
 
     fn parse(&self, text: &str) -> Result<Vec<Stanza>> {
@@ -88,7 +94,7 @@ impl Backend for Pgp {
 ///
 /// What is neither is shown only if it could be a piece of one: it may be a secret, pasted in the wrong place.
 fn id(fingerprint: &str) -> Result<&str> {
-    let id = fingerprint.strip_prefix("0x").or_else(|| fingerprint.strip_prefix("0X")).unwrap_or(fingerprint);
+    let id = digits(fingerprint);
     let digits = id.strip_suffix('!').unwrap_or(id);
     let is_hexadecimal = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     // Fingerprints of version 3, 4 and 5.
@@ -103,6 +109,11 @@ fn id(fingerprint: &str) -> Result<&str> {
     Err(Error::new(Kind::Generic, message)
         .because("a fingerprint has 40 hexadecimal digits, and a long key id 16")
         .hint("gpg --list-keys --with-subkey-fingerprint NAME"))
+}
+
+/// A fingerprint without the mark of a hexadecimal number that may stand before it.
+fn digits(fingerprint: &str) -> &str {
+    fingerprint.strip_prefix("0x").or_else(|| fingerprint.strip_prefix("0X")).unwrap_or(fingerprint)
 }
 
 #[cfg(test)]
