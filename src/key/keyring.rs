@@ -251,7 +251,9 @@ impl Keyring {
         let kinds = self.order.iter().map(|&at| registry::backends()[at].name());
         let mut stanzas: Vec<(usize, &Stanza)> = group.iter().enumerate().collect();
         let kinds: Vec<&str> = kinds.collect();
-        stanzas.sort_by_key(|(_, stanza)| kinds.iter().position(|kind| *kind == stanza.list()));
+        let place = |stanza: &Stanza| kinds.iter().position(|kind| *kind == stanza.list());
+        // What this build does not know comes last.
+        stanzas.sort_by_key(|(_, stanza)| place(stanza).unwrap_or(kinds.len()));
         stanzas.into_iter().flat_map(|(place, stanza)| {
             self.services.iter().map(move |service| {
                 let whom = format!("{} for {}", service.name(), stanza.title());
@@ -291,10 +293,15 @@ impl Keyring {
                 // With the last thread goes the last sender, so that the end of all threads is noticed.
                 let sender = if waiting.len() > 0 { report.clone() } else { report.take() };
                 let stanza = stanza.clone();
-                std::thread::spawn(move || {
+                let work = Arc::new(move || {
                     let answer = asked(&whom, &[&stanza], || opener.unwrap(&[&stanza]));
-                    sender.map(|report| report.send((job, place, answer)))
+                    sender.as_ref().map(|report| report.send((job, place, answer)))
                 });
+                let by_thread = Arc::clone(&work);
+                // Where the system has no more threads, this one does it.
+                if std::thread::Builder::new().spawn(move || by_thread()).is_err() {
+                    work();
+                }
             }
             let answer = match waiting.len() {
                 0 => reports.recv().map_err(|_| RecvTimeoutError::Disconnected),

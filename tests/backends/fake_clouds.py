@@ -261,6 +261,9 @@ class H(BaseHTTPRequestHandler):
         self.who = gcp_auth(self.headers.get('Authorization'), None)
         if not self.who:
             return self.send(401, {'error': {'code': 401, 'message': 'Request had invalid authentication credentials.', 'status': 'UNAUTHENTICATED'}})
+        project = self.headers.get('x-goog-user-project')
+        if project == 'used-up':
+            return self.send(403, {'error': {'code': 403, 'message': f'Quota exceeded for project {project}.', 'status': 'PERMISSION_DENIED'}})
         name, verb = urllib.parse.unquote(self.p[4:]).rsplit(':', 1)
         rq, fn, rs = ((kms_types.EncryptRequest, gcp_encrypt, kms_types.EncryptResponse) if verb == 'encrypt'
                       else (kms_types.DecryptRequest, gcp_decrypt, kms_types.DecryptResponse))

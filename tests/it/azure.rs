@@ -119,6 +119,10 @@ fn credentials_come_from_everywhere_where_azure_keeps_them() {
     let certificate = format!("{}/app.pem", text(clouds, "folder"));
     let app = || as_app(wired(), clouds);
     used(app().env("AZURE_CLIENT_CERTIFICATE_PATH", &certificate), "and its certificate /");
+    // As a chain, in whatever order.
+    let pem = |name: &str| std::fs::read_to_string(format!("{}/{name}", text(clouds, "folder"))).unwrap();
+    let chain = app().file("chain.pem", pem("ca.pem") + &pem("app.pem"));
+    used(chain.env("AZURE_CLIENT_CERTIFICATE_PATH", "chain.pem"), "and its certificate chain.pem");
     let federated = app().file("token", text(clouds, "federated")).env("AZURE_FEDERATED_TOKEN_FILE", "token");
     used(federated, "the workload identity aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee of token");
     let endpoint = format!("http://127.0.0.1:{}/msi/token", number(clouds, "http"));

@@ -93,6 +93,17 @@ fn credentials_come_from_everywhere_where_google_keeps_them() {
         "service_account_impersonation_url": "https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/x@p.iam:generateAccessToken",
     });
     used(wired().env("GOOGLE_CREDENTIALS", &impersonated.to_string()), "the impersonated account x@p.iam");
+    // The project that calls count for: of the environment, else of the credentials.
+    let mut charged = user.clone();
+    charged["quota_project_id"] = "used-up".into();
+    let charged = wired().env("GOOGLE_CREDENTIALS", &charged.to_string());
+    charged.run(&line).fails().stderr_has("Quota exceeded for project used-up");
+    charged.run_as(&[("GOOGLE_CLOUD_QUOTA_PROJECT", "other")], &line).code(0);
+    let account = wired().env("GOOGLE_CREDENTIALS", &account);
+    account
+        .run_as(&[("GOOGLE_CLOUD_QUOTA_PROJECT", "used-up")], &line)
+        .fails()
+        .stderr_has("Quota exceeded for project");
     let metadata = format!("127.0.0.1:{}", number(clouds, "http"));
     used(wired().env("GCE_METADATA_HOST", &metadata), "the service account of this machine");
 }

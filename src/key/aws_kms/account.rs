@@ -27,10 +27,12 @@ use aws_sdk_kms::error::ConnectorError;
 use aws_types::origin::Origin;
 use aws_types::os_shim_internal::{Env, Fs};
 use reqwest::{Certificate, ClientBuilder};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Credentials that end so soon are not used any more.
 const MARGIN: Duration = Duration::from_secs(60);
+/// So long are credentials used that do not say when they end, before they are looked for again.
+const UNKNOWN_LIFE: Duration = Duration::from_secs(60);
 
 /// What decides about credentials.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -48,12 +50,17 @@ pub(crate) struct Account {
     pub(crate) identity: String,
     authorities: Option<Vec<Certificate>>,
     expiry: Option<SystemTime>,
+    found: Instant,
 }
 
 impl Account {
-    /// Whether the credentials are still good for a call.
+    /// Whether the credentials are still good for a call. Those that do not say how long may be others by now, after
+    /// another login: a key service runs for days.
     pub(crate) fn is_fresh(&self) -> bool {
-        self.expiry.is_none_or(|expiry| expiry > SystemTime::now() + MARGIN)
+        match self.expiry {
+            Some(expiry) => expiry > SystemTime::now() + MARGIN,
+            None => self.found.elapsed() < UNKNOWN_LIFE,
+        }
     }
 
     /// Has a client in the making check certificates by the authorities that AWS' own tools are told of.
@@ -117,7 +124,7 @@ impl Account {
         }
         let identity = describe(environment, &credentials, wanted);
         if wanted.role.is_empty() {
-            return Ok(Account { config, identity, authorities, expiry: credentials.expiry() });
+            return Ok(Account { config, identity, authorities, expiry: credentials.expiry(), found: Instant::now() });
         }
         let provider = AssumeRoleProvider::builder(&wanted.role)
             .session_name(session_name())
@@ -132,7 +139,7 @@ impl Account {
         let identity = format!("the role {} (assumed with {identity})", wanted.role);
         let expiry = assumed.expiry();
         let config = config.into_builder().credentials_provider(SharedCredentialsProvider::new(assumed)).build();
-        Ok(Account { config, identity, authorities, expiry })
+        Ok(Account { config, identity, authorities, expiry, found: Instant::now() })
     }
 }
 

@@ -15,6 +15,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use std::path::Path;
+use x509_cert::der::Decode as _;
 use zeroize::Zeroizing;
 
 /// So long is a signed statement good, in seconds.
@@ -35,7 +36,7 @@ impl std::fmt::Debug for Certificate {
 }
 
 impl Certificate {
-    /// Reads a PEM file with a certificate and its RSA key.
+    /// Reads a PEM file with a certificate and its RSA key. Others may be in it: those of authorities.
     pub(super) fn read(path: &Path, client: &str, audience: String) -> Result<Self, Refusal> {
         let name = format!("AZURE_CLIENT_CERTIFICATE_PATH={}", path.display());
         let unusable = |why: &str| {
@@ -44,14 +45,19 @@ impl Certificate {
         };
         let pem =
             std::fs::read(path).map(Zeroizing::new).map_err(|error| unusable(&format!("cannot be read: {error}")))?;
-        let certificate = CertificateDer::from_pem_slice(&pem).map_err(|_| unusable("holds no certificate"))?;
+        let certificates: Vec<_> = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).collect();
+        if certificates.is_empty() {
+            return Err(unusable("holds no certificate"));
+        }
         let key = match PrivateKeyDer::from_pem_slice(&pem) {
             Ok(PrivateKeyDer::Pkcs8(key)) => RsaKeyPair::from_pkcs8(key.secret_pkcs8_der()),
             Ok(PrivateKeyDer::Pkcs1(key)) => RsaKeyPair::from_der(key.secret_pkcs1_der()),
             _ => return Err(unusable("holds no private key")),
         };
         let key = key.map_err(|_| unusable("its private key is none of RSA, or damaged"))?;
-        let thumbprint = URL_SAFE_NO_PAD.encode(Sha256::digest(&certificate));
+        let certificate = certificates.iter().find(|certificate| is_of(certificate, &key));
+        let certificate = certificate.ok_or_else(|| unusable("holds no certificate of its private key"))?;
+        let thumbprint = URL_SAFE_NO_PAD.encode(Sha256::digest(certificate));
         Ok(Certificate { key, thumbprint, client: client.to_owned(), audience })
     }
 
@@ -71,6 +77,15 @@ impl Certificate {
         self.key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature).ok()?;
         Some(format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
+}
+
+/// Whether `certificate` says that `key` is its owner's.
+fn is_of(certificate: &[u8], key: &RsaKeyPair) -> bool {
+    let read = x509_cert::Certificate::from_der(certificate);
+    read.is_ok_and(|read| {
+        let public = &read.tbs_certificate.subject_public_key_info.subject_public_key;
+        public.as_bytes() == Some(key.public().as_ref())
+    })
 }
 
 #[async_trait::async_trait]

@@ -19,6 +19,7 @@ use std::path::Path;
 const SOPS: &str = "GOOGLE_CREDENTIALS";
 const TOKEN: &str = "GOOGLE_OAUTH_ACCESS_TOKEN";
 const DEFAULT: &str = "GOOGLE_APPLICATION_CREDENTIALS";
+const QUOTA: &str = "GOOGLE_CLOUD_QUOTA_PROJECT";
 const METADATA: &str = "GCE_METADATA_HOST";
 const LOGIN: &str = "gcloud auth application-default login; or set GOOGLE_CREDENTIALS to a key file";
 /// Those that Google's library has, and that are for its public cloud.
@@ -34,6 +35,21 @@ pub(crate) struct Found {
     pub(crate) identity: String,
 }
 
+/// Builds credentials whose calls count for the project that the environment names, before the one that they name
+/// themselves. The builders have no type in common.
+macro_rules! charging {
+    ($builder:expr, $project:expr) => {
+        match $project {
+            Some(project) => $builder.with_quota_project_id(project).build(),
+            None => $builder.build(),
+        }
+    };
+}
+
+fn quota(environment: &Environment) -> Option<String> {
+    environment.get_filled(QUOTA).and_then(|project| project.into_string().ok())
+}
+
 /// Finds credentials.
 pub(crate) fn find(environment: &Environment, universe: Option<&str>) -> Result<Found, Refusal> {
     // Google's library panics without them.
@@ -45,7 +61,7 @@ pub(crate) fn find(environment: &Environment, universe: Option<&str>) -> Result<
         let is_file = path.is_file();
         let json = if is_file { read(SOPS, path)? } else { value.to_string_lossy().into_owned() };
         let from = if is_file { format!("{SOPS}={}", path.display()) } else { SOPS.to_owned() };
-        return from_json(&json, &from);
+        return from_json(&json, &from, quota(environment));
     }
     if let Some(token) = environment.get_filled(TOKEN) {
         let header = format!("Bearer {}", token.to_string_lossy().trim());
@@ -56,17 +72,18 @@ pub(crate) fn find(environment: &Environment, universe: Option<&str>) -> Result<
         return Ok(Found { credentials, identity: format!("the token of {TOKEN}") });
     }
     if let Some(path) = named::path(environment, DEFAULT)? {
-        return from_json(&read(DEFAULT, &path)?, &format!("{DEFAULT}={}", path.display()));
+        return from_json(&read(DEFAULT, &path)?, &format!("{DEFAULT}={}", path.display()), quota(environment));
     }
     let folder = named::path(environment, "CLOUDSDK_CONFIG")?;
     let folder = folder.or_else(|| environment.settings_folder().map(|settings| settings.join("gcloud")));
     let file = folder.map(|folder| folder.join("application_default_credentials.json"));
     let shown = file.as_deref().map_or_else(|| "the folder of gcloud".to_owned(), |file| environment.show(file));
     if let Some(file) = file.as_deref().filter(|file| file.exists()) {
-        return from_json(&read(&shown, file)?, &shown);
+        return from_json(&read(&shown, file)?, &shown, quota(environment));
     }
     if environment.get_filled(METADATA).is_some() || sys::cloud() == Some(sys::Cloud::Google) {
-        let credentials = mds::Builder::default().build().map_err(|error| unusable("the metadata service", &error))?;
+        let credentials = charging!(mds::Builder::default(), quota(environment))
+            .map_err(|error| unusable("the metadata service", &error))?;
         return Ok(Found { credentials, identity: "the service account of this machine".to_owned() });
     }
     Err(Refusal::without_identity(format!(
@@ -88,7 +105,7 @@ fn read(name: &str, path: &Path) -> Result<String, Refusal> {
 }
 
 /// Credentials of any kind that gcloud or the console writes.
-fn from_json(json: &str, from: &str) -> Result<Found, Refusal> {
+fn from_json(json: &str, from: &str, quota: Option<String>) -> Result<Found, Refusal> {
     // What is wrong is not quoted: it is, or should have been, a secret.
     let json: serde_json::Value = serde_json::from_str(json).map_err(|_| {
         Refusal::without_identity(format!("{from} is neither a file that exists nor credentials in JSON")).hint(LOGIN)
@@ -98,18 +115,21 @@ fn from_json(json: &str, from: &str) -> Result<Found, Refusal> {
     let (identity, built) = match kind.as_str() {
         "service_account" => (
             format!("the service account {} of {from}", text("client_email")),
-            service_account::Builder::new(json).build(),
+            charging!(service_account::Builder::new(json), quota),
         ),
-        "authorized_user" => (format!("the user of {from}"), user_account::Builder::new(json).build()),
+        "authorized_user" => (format!("the user of {from}"), charging!(user_account::Builder::new(json), quota)),
         "external_account" => (
             format!("the workload identity {} of {from}", text("audience")),
-            external_account::Builder::new(json).build(),
+            charging!(external_account::Builder::new(json), quota),
         ),
         "impersonated_service_account" => {
             let url = text("service_account_impersonation_url");
             let account =
                 url.rsplit('/').next().unwrap_or_default().trim_end_matches(":generateAccessToken").to_owned();
-            (format!("the impersonated account {account} of {from}"), impersonated::Builder::new(json).build())
+            (
+                format!("the impersonated account {account} of {from}"),
+                charging!(impersonated::Builder::new(json), quota),
+            )
         }
         other => {
             // Of a login with a workforce identity gcloud itself knows how to get a token.

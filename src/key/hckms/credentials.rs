@@ -1,4 +1,4 @@
-//! Access keys: from the environment, a file, or the metadata service of an Huawei machine.
+//! Access keys: from the environment or a file.
 
 use super::Refusal;
 use crate::key::{Environment, named};

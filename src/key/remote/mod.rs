@@ -38,6 +38,8 @@ use tokio::runtime::{Builder, Runtime};
 
 /// So long may one request take, when nothing else is said.
 const REQUEST: Duration = Duration::from_secs(10);
+/// Nobody waits longer than a day; and what is added to the time of a clock must not be beyond what one can say.
+const LONGEST_REQUEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// Says it in seconds.
 const REQUEST_ENV: &str = "LEAFCRYPT_NETWORK_TIMEOUT";
 /// How often a request is made again that the service could not serve at the moment.
@@ -90,7 +92,7 @@ fn said_time(environment: &Environment) -> Result<Option<Duration>, Refusal> {
     let Some(text) = environment.get_filled(REQUEST_ENV) else { return Ok(None) };
     let seconds = text.to_str().and_then(|text| text.trim().parse().ok());
     let time = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).filter(|time| !time.is_zero());
-    time.map(Some).ok_or_else(|| {
+    time.map(|time| Some(time.min(LONGEST_REQUEST))).ok_or_else(|| {
         let refusal = Refusal::new(format!("{REQUEST_ENV}={} is no number of seconds above 0", text.display()));
         refusal.hint(format!("{REQUEST_ENV}=30"))
     })
