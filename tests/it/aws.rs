@@ -165,6 +165,12 @@ fn credentials_come_from_everywhere_where_aws_keeps_them() {
 
     let process = "[default]\ncredential_process = echo '{\"Version\": 1, \"AccessKeyId\": \"AKIAPROCESS\", \"SecretAccessKey\": \"hunter2\"}'\n";
     used(home(bare(), "config", process), &line, "AKIAPROCESS of the process");
+    // Of many keys that wait for a process it is asked once, also when it has nothing.
+    let process = "[default]\ncredential_process = sh -c 'echo asked >>asked; sleep 0.5; exit 1'\n";
+    let failing = home(bare(), "config", process);
+    let keys: Vec<String> = (0..6).map(|key| format!("arn:aws:kms:us-east-1:123456789012:key/{key}")).collect();
+    failing.run(&format!("encrypt --kms {} a.yaml", keys.join(","))).fails().stderr_has("for 6 of 6 keys");
+    assert_eq!(failing.read("asked"), "asked\n");
     let source = format!("[default]\nrole_arn = {ROLE}\nsource_profile = base\n[profile base]\n{}", pair("AKIABASE"));
     used(home(bare(), "config", &source), &line, "the access key ");
     let token = bare().file("token", "a.b.c").env("AWS_WEB_IDENTITY_TOKEN_FILE", "token").env("AWS_ROLE_ARN", ROLE);

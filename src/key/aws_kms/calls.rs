@@ -3,7 +3,7 @@
 use super::account::{Account, Wanted};
 use super::{ARN, CONTEXT, PROFILE, ROLE, Refusal, arn};
 use crate::document::Value;
-use crate::key::remote::{Made, Service, answered, cause, is_unconnected, wait_for};
+use crate::key::remote::{Places, Service, answered, cause, is_unconnected, wait_for};
 use crate::key::{Environment, Stanza};
 use crate::secret::SecretBytes;
 use aws_sdk_kms::config::interceptors::InterceptorContext;
@@ -14,18 +14,18 @@ use aws_sdk_kms::{Client, config};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// All keys, as this environment has access to them.
 pub(super) struct Kms {
     environment: Environment,
     /// Credentials are found once for many keys.
-    accounts: Mutex<HashMap<Wanted, Arc<Made<Account>>>>,
+    accounts: Places<Wanted, Account>,
 }
 
 impl Kms {
     pub(super) fn new(environment: Environment) -> Self {
-        Kms { environment, accounts: Mutex::default() }
+        Kms { environment, accounts: Places::default() }
     }
 
     /// Has the service wrap `part`.
@@ -46,11 +46,7 @@ impl Kms {
         let region = arn::region(stanza.text(ARN)).map_err(|error| Refusal::new(error.to_string()))?;
         let text = |field: &str| stanza.text(field).to_owned();
         let wanted = Wanted { profile: text(PROFILE), role: text(ROLE), region: region.to_owned() };
-        let account = {
-            let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(accounts.entry(wanted.clone()).or_default())
-        };
-        account.get(Account::is_fresh, || wait_for(Account::find(&self.environment, &wanted))?)
+        self.accounts.of(wanted.clone()).get(Account::is_fresh, || wait_for(Account::find(&self.environment, &wanted))?)
     }
 }
 

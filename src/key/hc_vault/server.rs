@@ -2,22 +2,20 @@
 
 use super::settings::{self, Route};
 use super::{ADDRESS, ENGINE, KEY, Refusal, token};
-use crate::key::remote::{Reply, Service, answered, secret_text, wait_for};
+use crate::key::remote::{Places, Reply, Service, answered, secret_text, wait_for};
 use crate::key::{Environment, Stanza};
 use crate::secret::SecretBytes;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{HOST, HeaderValue};
 use serde::{Deserialize, Deserializer, Serialize};
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use zeroize::Zeroizing;
 
 /// All servers, as this environment knows them.
 pub(crate) struct Vault {
     environment: Environment,
-    /// By address. Built under the lock, so that many keys of a server cost one.
-    routes: Mutex<HashMap<String, Arc<Route>>>,
+    /// By address.
+    routes: Places<String, Route>,
 }
 
 /// What is sent.
@@ -63,7 +61,7 @@ pub(crate) enum Answer {
 
 impl Vault {
     pub(crate) fn new(environment: Environment) -> Self {
-        Vault { environment, routes: Mutex::default() }
+        Vault { environment, routes: Places::default() }
     }
 
     /// Has the server wrap `part`.
@@ -77,16 +75,6 @@ impl Vault {
     /// The server that is meant when none is named.
     pub(crate) fn default_address(&self) -> String {
         settings::text(&self.environment, "ADDR").unwrap_or_else(|| "https://127.0.0.1:8200".to_owned())
-    }
-
-    fn route(&self, address: &str) -> Result<Arc<Route>, Refusal> {
-        let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(route) = routes.get(address) {
-            return Ok(Arc::clone(route));
-        }
-        let route = Arc::new(Route::new(&self.environment, address)?);
-        routes.insert(address.to_owned(), Arc::clone(&route));
-        Ok(route)
     }
 
     /// Calls `operation` with the key of `stanza`. Gives the data and the identity that was used.
@@ -122,7 +110,7 @@ impl Vault {
         body: Option<&[u8]>,
         mounted: &dyn Fn() -> String,
     ) -> Result<Asked, Refusal> {
-        let route = self.route(address)?;
+        let route = self.routes.of(address.to_owned()).get(|_| true, || Route::new(&self.environment, address))?;
         let token = match token::find(&self.environment) {
             Ok(token) => Ok(token),
             // An agent on this machine may add a token of its own.

@@ -3,15 +3,14 @@
 use super::credentials::{self, Credentials};
 use super::sign::{self, Request};
 use super::{KEY, Refusal, split};
-use crate::key::remote::{Http, Limits, Made, Service, answered, secret_text, wait_for};
+use crate::key::remote::{Http, Limits, Places, Service, answered, secret_text, wait_for};
 use crate::key::{Environment, Stanza};
 use crate::secret::SecretBytes;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 const WAY: &str = "do HUAWEICLOUD_SDK_REGION_KMS_… and the proxy variables lead to Huawei Cloud?";
@@ -21,7 +20,7 @@ const ALGORITHM: &str = "SYMMETRIC_DEFAULT";
 pub(super) struct Kms {
     environment: Environment,
     /// By region.
-    regions: Mutex<HashMap<String, Arc<Made<Region>>>>,
+    regions: Places<String, Region>,
 }
 
 /// A region, ready to be asked.
@@ -77,7 +76,7 @@ struct Project {
 
 impl Kms {
     pub(super) fn new(environment: Environment) -> Self {
-        Kms { environment, regions: Mutex::default() }
+        Kms { environment, regions: Places::default() }
     }
 
     /// Has the service wrap `part`.
@@ -92,11 +91,7 @@ impl Kms {
     }
 
     fn region(&self, name: &str) -> Result<Arc<Region>, Refusal> {
-        let region = {
-            let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(regions.entry(name.to_owned()).or_default())
-        };
-        region.get(|_| true, || self.find_region(name))
+        self.regions.of(name.to_owned()).get(|_| true, || self.find_region(name))
     }
 
     fn find_region(&self, name: &str) -> Result<Region, Refusal> {

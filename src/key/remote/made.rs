@@ -1,6 +1,8 @@
 //! What many calls need, and one of them makes.
 
 use super::Refusal;
+use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -42,10 +44,43 @@ impl<T> Made<T> {
     }
 }
 
+/// Such places by what is made: servers by their address, say.
+pub(crate) struct Places<K, T>(Mutex<HashMap<K, Arc<Made<T>>>>);
+
+impl<K, T> Default for Places<K, T> {
+    fn default() -> Self {
+        Places(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash, T> Places<K, T> {
+    /// So many are kept. More than any file needs; but whoever may ask a key service could name one after the other.
+    const MOST: usize = 256;
+
+    /// The place of `key`.
+    pub(crate) fn of(&self, key: K) -> Arc<Made<T>> {
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if places.len() >= Self::MOST && !places.contains_key(&key) {
+            places.clear();
+        }
+        Arc::clone(places.entry(key).or_default())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::sync::Barrier;
+
+    #[test]
+    fn places_are_few() {
+        let places = Places::<usize, usize>::default();
+        for key in 0..3 * Places::<usize, usize>::MOST {
+            assert!(places.of(key).get(|_| true, || Ok(key)).is_ok_and(|made| *made == key));
+            assert!(places.of(key).get(|_| true, || Ok(0)).is_ok_and(|made| *made == key), "it is kept");
+            assert!(places.0.lock().unwrap().len() <= Places::<usize, usize>::MOST);
+        }
+    }
 
     #[test]
     fn those_who_wait_share_the_end_and_who_comes_later_tries_again() {

@@ -22,7 +22,7 @@ mod refusal;
 pub(crate) use authorities::{authorities, check_authorities, check_named_authorities};
 #[cfg(feature = "client")]
 pub(crate) use http::{Http, Reply, certificates_in, client, is_loopback, read_body, secret_text};
-pub(crate) use made::Made;
+pub(crate) use made::Places;
 pub(crate) use proxies::{address, check_proxies, proxies};
 pub(crate) use refusal::{Refusal, cause, is_unconnected, words};
 
