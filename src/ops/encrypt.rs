@@ -131,9 +131,35 @@ impl Job {
                 seal::encrypt(output, &document, &key, &mut self.metadata, None)
             }
         };
+        if let (true, Ok(sealed)) = (output.name() == Json.name() && !self.metadata.mac_only_encrypted, &sealed) {
+            self.warnings.extend(rounded_by_sops(&document, sealed));
+        }
         document.into_bytes().zeroize();
         sealed
     }
+}
+
+/// That integers are left in clear which sops before 3.13.2 reads as floats of another value: it says of the file that its
+/// MAC does not match.
+fn rounded_by_sops(document: &Document, sealed: &str) -> Option<String> {
+    let text = document.text();
+    let is_other = |digits: &str| digits.parse::<f64>().is_ok_and(|float| float.to_string() != digits);
+    let mut others = (0..document.len()).filter(|&id| {
+        let entry = document.entry(id);
+        // What has fewer digits is a float as well.
+        let span = entry.span();
+        entry.kind() == document::Kind::Int
+            && span.len() > 15
+            && is_other(&text[span.clone()])
+            && sealed.contains(&text[span])
+    });
+    let first = document.path(others.next()?);
+    let more = others.count();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    Some(format!(
+        "{first}{more}: sops before 3.13.2 will say that the MAC of the file does not match, since it reads this integer, which is not \
+         encrypted, as another one; encrypt it, or write it as a text"
+    ))
 }
 
 /// The format of the encrypted file. That of a binary file is JSON, whatever is in it.

@@ -201,3 +201,22 @@ fn a_rule_on_comments_that_matches_tokens_is_named() {
         assert_eq!(test.read("a.yaml"), "a: 1 # why\nb: 2\n");
     }
 }
+
+/// sops 3.11 reads such an integer as a float; what is encrypted it reads as it is.
+#[test]
+fn an_integer_that_old_versions_of_sops_round_is_pointed_out() {
+    let test = Test::new().identity().file("a.json", "{\"id\": 9007199254740993, \"name\": \"x\"}\n");
+    let test = test.file("b.json", "{\"id\": 9007199254740992, \"big\": 9223372036854775000, \"name\": \"x\"}\n");
+    let clear = "encrypt --age {age} --encrypted-regex name";
+    let encrypted = test.run(&format!("{clear} a.json")).code(0).stderr_has("warning: id: sops before 3.13.2").text();
+    let test = test.file("e.json", encrypted);
+    test.sops("decrypt e.json").fails_with("MAC mismatch");
+    test.run("decrypt e.json").code(0).stdout("{\"id\": 9007199254740993, \"name\": \"x\"}\n");
+    for line in
+        [&format!("{clear} b.json"), &format!("{clear} --mac-only-encrypted a.json"), "encrypt --age {age} a.json"]
+    {
+        let encrypted = test.run(line).code(0).stderr_lacks("sops before").text();
+        std::fs::write(test.path("f.json"), encrypted).unwrap();
+        test.sops("decrypt f.json").code(0);
+    }
+}
