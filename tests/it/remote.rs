@@ -646,3 +646,25 @@ fn tokens_are_not_asked_for_forever() {
         }
     }
 }
+
+/// Names the variable, before anybody is asked.
+#[test]
+fn what_is_no_address_of_a_service_is_named() {
+    let test = Test::new().file("a.yaml", "a: 1\n").env("GOOGLE_OAUTH_ACCESS_TOKEN", "x");
+    let test = test.env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "x");
+    let test =
+        test.env("HUAWEICLOUD_SDK_AK", "x").env("HUAWEICLOUD_SDK_SK", "x").env("HUAWEICLOUD_SDK_PROJECT_ID", "p");
+    let kms = "--kms arn:aws:kms:us-east-1:123456789012:key/1";
+    let gcp = "--gcp-kms projects/p/locations/global/keyRings/r/cryptoKeys/k";
+    let huawei = "--hckms tr-west-1:15c4ac45-d021-4a79-a5ed-15b04c23ff0c";
+    for (variable, values, key) in [
+        ("AWS_ENDPOINT_URL", ["http://[", "ftp://x", "localhost:1", "http://a b"], kms),
+        ("SOPS_GCP_KMS_ENDPOINT", ["http://[", "ftp://x", "https://", "a b"], gcp),
+        ("HUAWEICLOUD_SDK_REGION_KMS_TR_WEST_1", ["http://[", "ftp://x", "localhost:1", "http://"], huawei),
+    ] {
+        for value in values {
+            let refused = test.run_as(&[(variable, value)], &format!("encrypt {key} a.yaml")).fails();
+            refused.stderr_has(&format!("{variable} is no address of a service")).stderr_has("=https://HOST");
+        }
+    }
+}

@@ -7,7 +7,7 @@
 
 use super::Refusal;
 use super::transport::{http_client, trusting};
-use crate::key::remote::{Limits, cause, certificates_in};
+use crate::key::remote::{Limits, cause, certificates_in, check_service};
 use crate::key::{Environment, named};
 use crate::sys;
 use aws_config::ecs::EcsCredentialsProvider;
@@ -118,7 +118,7 @@ impl Account {
                 config = builder.build();
             }
             Some(url) => {
-                check_endpoint(&format!("endpoint_url of the profile {}", profile_name(environment, wanted)), url)?
+                check_service(&format!("endpoint_url of the profile {}", profile_name(environment, wanted)), url)?
             }
             None => {}
         }
@@ -171,15 +171,7 @@ const ENDPOINTS: [&str; 3] = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_KMS", "AWS_E
 /// Checks the addresses of the environment: the SDK panics at what is none.
 fn check_endpoints(environment: &Environment) -> Result<(), Refusal> {
     let mut set = ENDPOINTS.iter().filter_map(|name| Some((name, environment.get_filled(name)?)));
-    set.try_for_each(|(name, url)| check_endpoint(name, &url.to_string_lossy()))
-}
-
-fn check_endpoint(name: &str, url: &str) -> Result<(), Refusal> {
-    let host = ["http://", "https://"].iter().find_map(|scheme| url.strip_prefix(scheme));
-    if host.is_some_and(|host| !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic())) {
-        return Ok(());
-    }
-    Err(Refusal::new(format!("{name} is no address")).hint(format!("{name}=https://HOST")))
+    set.try_for_each(|(name, url)| check_service(name, &url.to_string_lossy()))
 }
 
 /// The authorities that certificates are checked by instead of the system's, if there are any.

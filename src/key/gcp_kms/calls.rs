@@ -2,7 +2,7 @@
 
 use super::credentials::{self, Found};
 use super::{RESOURCE, Refusal};
-use crate::key::remote::{Limits, Service, answered, cause, choose_tls, wait_for, words};
+use crate::key::remote::{Limits, Service, answered, cause, check_service, choose_tls, wait_for, words};
 use crate::key::{Environment, Stanza};
 use crate::secret::SecretBytes;
 use base64::Engine as _;
@@ -83,6 +83,9 @@ impl Kms {
             true => endpoint,
             false => format!("https://{}", endpoint.trim_end_matches(":443")),
         });
+        if let Some(endpoint) = &endpoint {
+            check_service("SOPS_GCP_KMS_ENDPOINT", endpoint)?;
+        }
         // Some kinds start a task of their own when they are made.
         let building = async {
             let Found { credentials, identity } = credentials::find(&self.environment, universe.as_deref())?;

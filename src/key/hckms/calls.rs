@@ -3,7 +3,7 @@
 use super::credentials::{self, Credentials};
 use super::sign::{self, Request};
 use super::{KEY, Refusal, split};
-use crate::key::remote::{Http, Limits, Places, Service, answered, secret_text, wait_for};
+use crate::key::remote::{Http, Limits, Places, Service, answered, check_service, secret_text, wait_for};
 use crate::key::{Environment, Stanza};
 use crate::secret::SecretBytes;
 use base64::Engine as _;
@@ -99,18 +99,20 @@ impl Kms {
         let limits = Limits::of(&self.environment);
         let text = |name: &str| self.environment.get_filled(name).and_then(|value| value.into_string().ok());
         let shouted = name.to_ascii_uppercase().replace('-', "_");
-        let url = |service: &str, said: Option<String>| {
+        let url = |service: &str, variable: &str| {
             // Europe's regions are of a company of their own, with a domain of its own.
             let country = if name.starts_with("eu-") { "eu" } else { "com" };
+            let said = text(variable);
+            said.as_deref().map_or(Ok(()), |said| check_service(variable, said))?;
             let address = said.unwrap_or_else(|| format!("https://{service}.{name}.myhuaweicloud.{country}"));
             Url::parse(&address).map_err(|error| Refusal::new(format!("{address} is no address of a service: {error}")))
         };
-        let kms = url("kms", text(&format!("HUAWEICLOUD_SDK_REGION_KMS_{shouted}")))?;
+        let kms = url("kms", &format!("HUAWEICLOUD_SDK_REGION_KMS_{shouted}"))?;
         let http = Http::new(limits, &kms, Ok)?;
         let project = match credentials.project.clone() {
             Some(project) => project,
             None => {
-                let iam = url("iam", text("HUAWEICLOUD_SDK_IAM_ENDPOINT"))?;
+                let iam = url("iam", "HUAWEICLOUD_SDK_IAM_ENDPOINT")?;
                 project(&http, &iam, &credentials, name)
                     .map_err(|refusal| refusal.about("IAM was asked for the project").with(&credentials.identity))?
             }

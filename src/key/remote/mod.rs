@@ -98,6 +98,23 @@ fn said_time(environment: &Environment) -> Result<Option<Duration>, Refusal> {
     })
 }
 
+/// Whether `url`, which `name` sets, can be the address of a service. The libraries panic at what is none, or say no more
+/// than that something is wrong.
+///
+/// # Errors
+/// When it is none.
+pub(crate) fn check_service(name: &str, url: &str) -> Result<(), Refusal> {
+    let host = ["http://", "https://"].iter().find_map(|scheme| url.strip_prefix(scheme));
+    let is_host = |host: &str| {
+        let is_closed = !host.starts_with('[') || host.contains(']');
+        !host.is_empty() && is_closed && host.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    if host.is_some_and(is_host) {
+        return Ok(());
+    }
+    Err(Refusal::new(format!("{name} is no address of a service")).hint(format!("{name}=https://HOST")))
+}
+
 /// Waits for `future` on the runtime that all services share. Its own thread drives connections, so that
 /// calls from several threads do not wait for each other.
 ///
