@@ -86,9 +86,14 @@ fn name(manifest: &Value) -> &str {
         .unwrap_or("without a name")
 }
 
-/// Whether it asks for nothing: then it is the manifest of a transformer.
+/// Whether it asks for nothing: then it is the manifest of a transformer. A generator that has a field of another name
+/// asks for something, and is to be told that it is misspelt.
 pub(super) fn asks_for_nothing(resource: &Value) -> bool {
-    resource.get("files").is_none() && resource.get("secretFrom").is_none()
+    let Value::Map(fields) = resource else { return true };
+    let has = |wanted: &[&str]| fields.iter().any(|(name, _)| wanted.contains(&name.as_str()));
+    let known = ["apiVersion", "kind", "metadata"];
+    !has(&["files", "secretFrom"])
+        && (!is_generator(resource) || fields.iter().all(|(name, _)| known.contains(&name.as_str())))
 }
 
 /// Indexes a manifest.
@@ -111,9 +116,11 @@ impl Generator {
         let mut unknown = Vec::new();
         let generator = fields(manifest, "", &["apiVersion", "kind", "metadata", "files", "secretFrom"], &mut unknown)
             .and_then(|()| {
-                if asks_for_nothing(manifest) {
-                    return Err(Error::new(Kind::Generic, "the generator asks for nothing")
-                        .because("it needs the key files or the key secretFrom"));
+                if manifest.get("files").is_none() && manifest.get("secretFrom").is_none() {
+                    let nothing = Error::new(Kind::Generic, "the generator asks for nothing")
+                        .because("it needs the key files or the key secretFrom");
+                    let strange = unknown.iter().map(|key| format!("its field {key} means nothing"));
+                    return Err(strange.fold(nothing, Error::because));
                 }
                 let files = texts(manifest, "", "files")?;
                 let list = list(manifest, "", "secretFrom")?;

@@ -81,6 +81,19 @@ fn no_key() {
         .stderr_has("no key on this machine");
 }
 
+/// It would generate nothing, and nobody would notice until the Secret is missed.
+#[test]
+fn a_generator_whose_field_is_misspelt() {
+    for asks_for in ["file: [good.yaml]\n", "secretfrom:\n- metadata: {name: x}\n  envs: [a.env]\n"] {
+        let test = sealed(test(), "good.yaml", SECRET);
+        let name = asks_for.split(':').next().unwrap();
+        let test =
+            fails(test, asks_for, &["the generator asks for nothing", &format!("its field {name} means nothing")]);
+        let empty = test.run_with("kustomize gen.yaml", "").fails();
+        empty.stderr_has("the generator asks for nothing");
+    }
+}
+
 #[test]
 fn what_is_no_generator() {
     let test = sealed(test(), "good.yaml", SECRET);
