@@ -1,6 +1,7 @@
 //! The files of a folder.
 
 use crate::error::{Error, Kind, Result};
+use std::ffi::OsStr;
 use std::fs::FileType;
 use std::path::{Path, PathBuf};
 
@@ -13,8 +14,8 @@ pub struct Below {
     pub folder_links: Vec<PathBuf>,
 }
 
-/// All files below `folder`, at any depth, in the order of their names. Links are not followed, and Git's own folder is
-/// left out.
+/// All files below `folder`, at any depth, in the order of their names. Links are not followed; Git's own folder is
+/// left out, and what is left of a file that was to be replaced when something ended the process.
 ///
 /// # Errors
 /// When a folder cannot be read.
@@ -41,7 +42,8 @@ pub fn files_and_links_below(folder: &Path) -> Result<Below> {
 fn walk(folder: &Path) -> Result<Vec<(PathBuf, FileType)>> {
     let mut found = Vec::new();
     let entries = walkdir::WalkDir::new(folder).sort_by_file_name().into_iter();
-    for entry in entries.filter_entry(|entry| entry.file_name() != ".git") {
+    let is_ours = |name: &OsStr| name.to_str().is_some_and(super::replace::is_draft);
+    for entry in entries.filter_entry(|entry| entry.file_name() != ".git" && !is_ours(entry.file_name())) {
         let entry = entry.map_err(|error| {
             let place = error.path().unwrap_or(folder).display().to_string();
             Error::new(Kind::ReadInput, "the folder cannot be read")
@@ -61,7 +63,7 @@ mod tests {
     #[test]
     fn files_at_any_depth_are_found_in_order() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["b/z", "b/a/x", "a", ".git/config", ".hidden", "c/.git/x"] {
+        for name in ["b/z", "b/a/x", "a", ".git/config", ".hidden", "c/.git/x", "b/.z.leafcrypt-aB3dE9"] {
             let path = folder.path().join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "").unwrap();

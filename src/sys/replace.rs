@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use tempfile::TempPath;
 
+const MARK: &str = ".leafcrypt-";
 /// As many links in a row as Linux follows.
 const MAX_LINKS: usize = 40;
 
@@ -43,6 +44,8 @@ pub fn replace_file_if(path: &Path, bytes: &[u8], check: impl FnOnce() -> Result
             let opened = File::open(folder).ok();
             let lock = opened.as_ref().map(platform::lock);
             check()?;
+            // What is plaintext has a name beside the old file for no longer than it takes to give it that one's.
+            let draft = draft.named(folder, &target, bytes, old.as_ref()).map_err(failed)?;
             draft.persist(&target).map_err(|persist| failed(persist.error))?;
             drop(lock);
             opened.map_or(Ok(()), |folder| sync_folder(&folder)).map_err(|error| not_on_disk(path, &error))?;
@@ -60,7 +63,7 @@ pub fn create_file(path: &Path, bytes: &[u8]) -> Result<()> {
     let create = || {
         let target = follow_links(path)?;
         let folder = folder_of(&target);
-        let draft = write_draft(folder, &target, bytes, None)?;
+        let draft = write_draft(folder, &target, bytes, None)?.named(folder, &target, bytes, None)?;
         let folder = File::open(folder).ok();
         draft.persist_noclobber(&target).map_err(|failed| failed.error)?;
         Ok(folder)
@@ -132,24 +135,54 @@ fn follow_links(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other("its symbolic links go in a circle"))
 }
 
-/// A file beside the target with everything in it and on the disk. Dropped, it is gone.
-fn write_draft(folder: &Path, target: &Path, bytes: &[u8], old: Option<&Metadata>) -> io::Result<TempPath> {
-    let name = target.file_name().unwrap_or_default().to_string_lossy();
-    // A file name has at most 255 bytes, which is at least 60 characters.
-    let prefix = format!(".{}.leafcrypt-", name.chars().take(40).collect::<String>());
-    let mut names = tempfile::Builder::new();
-    names.prefix(&prefix);
+/// A file with everything in it and on the disk. Dropped, it is gone.
+enum Draft {
+    /// Without a name, so that nothing stays behind whatever ends this process.
+    Nameless(File),
+    /// Beside the target, where the file system has no files without a name.
+    Named(TempPath),
+}
 
-    if let Some(file) = open_nameless(folder, old.is_none()) {
-        fill(&file, target, bytes, old)?;
-        if let Ok(named) = names.make_in(folder, |path| give_name(&file, path)) {
-            return Ok(named.into_temp_path());
-        }
+fn write_draft(folder: &Path, target: &Path, bytes: &[u8], old: Option<&Metadata>) -> io::Result<Draft> {
+    match open_nameless(folder, old.is_none()) {
+        Some(file) => fill(&file, target, bytes, old).map(|()| Draft::Nameless(file)),
+        None => write_named(folder, target, bytes, old).map(Draft::Named),
     }
+}
+
+impl Draft {
+    /// The same with a name beside the target.
+    fn named(self, folder: &Path, target: &Path, bytes: &[u8], old: Option<&Metadata>) -> io::Result<TempPath> {
+        let file = match self {
+            Draft::Named(path) => return Ok(path),
+            Draft::Nameless(file) => file,
+        };
+        let prefix = prefix_of(target);
+        let named = tempfile::Builder::new().prefix(&prefix).make_in(folder, |path| give_name(&file, path));
+        named.map_or_else(|_| write_named(folder, target, bytes, old), |named| Ok(named.into_temp_path()))
+    }
+}
+
+fn write_named(folder: &Path, target: &Path, bytes: &[u8], old: Option<&Metadata>) -> io::Result<TempPath> {
+    let (prefix, mut names) = (prefix_of(target), tempfile::Builder::new());
+    names.prefix(&prefix);
     set_first_mode(&mut names, old.is_none());
     let named = names.tempfile_in(folder)?;
     fill(named.as_file(), target, bytes, old)?;
     Ok(named.into_temp_path())
+}
+
+/// What the name of a draft begins with. A file name has at most 255 bytes, which is at least 60 characters.
+fn prefix_of(target: &Path) -> String {
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    format!(".{}{MARK}", name.chars().take(40).collect::<String>())
+}
+
+/// Whether a file is named as a draft is that something kept from taking its place.
+pub(super) fn is_draft(name: &str) -> bool {
+    const RANDOM: usize = 6; // of `tempfile`
+    let behind = name.strip_prefix('.').and_then(|name| name.rsplit_once(MARK)).map(|(_, behind)| behind);
+    behind.is_some_and(|behind| behind.len() == RANDOM && behind.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
 fn fill(mut file: &File, target: &Path, bytes: &[u8], old: Option<&Metadata>) -> io::Result<()> {

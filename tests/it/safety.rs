@@ -8,7 +8,7 @@ use leafcrypt::format::Format;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const RULES: &str = "creation_rules:\n  - age: {age}\n";
@@ -553,4 +553,26 @@ fn a_large_file_is_verified_like_a_small_one() {
         test.run("decrypt a.json").code(code).stdout("").stderr_has(why);
     }
     test.run("decrypt --ignore-mac a.json").code(0).stdout_has("0999\"").stderr_has("MAC");
+}
+
+/// What is put in the place of a file has no name while something is waited for, so that whatever ends the process then
+/// leaves no plaintext.
+#[test]
+fn no_plaintext_stays_behind_when_the_folder_is_held_and_the_program_is_ended() {
+    use std::io::Read as _;
+    let test = Test::new().identity().file("a.yaml", "password: hunter2\n");
+    test.run("encrypt -i --age {age} a.yaml").code(0);
+    let mut held =
+        test.command("flock".as_ref(), ". sh -c 'echo held; sleep 3'").stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = [0; 5];
+    held.stdout.take().unwrap().read_exact(&mut said).unwrap();
+    let mut program = test.command(leafcrypt(), "decrypt -i a.yaml").spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    program.kill().unwrap();
+    program.wait().unwrap();
+    held.kill().unwrap();
+    held.wait().unwrap();
+    let names: Vec<_> = std::fs::read_dir(test.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["a.yaml"]);
+    assert!(test.read("a.yaml").contains("ENC["), "it waited for the folder");
 }
