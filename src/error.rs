@@ -6,7 +6,9 @@
 //! No message, note or hint may hold a plaintext value or key material. A source line shown beside a
 //! parse error goes through [`Snippet`], which masks what could be a value.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::path::Path;
 
 /// The result of nearly everything in leafcrypt.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -322,6 +324,26 @@ impl Error {
     #[must_use]
     pub fn hints(&self) -> &[String] {
         &self.0.hints
+    }
+
+    /// What to do, as it can be typed: with the file that the error is about, if there is one of that name, in the place of
+    /// the word `FILE`.
+    pub fn typed_hints(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.0.hints.iter().map(|hint| with_file(hint, self.0.place.file.as_deref()))
+    }
+}
+
+/// `hint` with `file` in the place of the word `FILE`.
+fn with_file<'a>(hint: &'a str, file: Option<&str>) -> Cow<'a, str> {
+    match file.filter(|file| hint.contains("FILE") && Path::new(file).is_file()) {
+        Some(file) => {
+            let named = |word: &str| match word.strip_prefix("FILE") {
+                Some(mark @ ("" | "," | ";" | ":")) => format!("{}{mark}", shell_words::quote(file)),
+                _ => word.to_owned(),
+            };
+            hint.split(' ').map(named).collect::<Vec<_>>().join(" ").into()
+        }
+        None => hint.into(),
     }
 }
 

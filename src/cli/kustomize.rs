@@ -46,7 +46,14 @@ pub(super) struct Args {
     argocd: bool,
 
     /// How many files are decrypted at once
-    #[arg(long, value_name = "NUMBER", env = "KSOPS_CONCURRENCY_LIMIT", hide_env_values = true, default_value_t = CONCURRENCY)]
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        env = "KSOPS_CONCURRENCY_LIMIT",
+        hide_env_values = true,
+        default_value_t = CONCURRENCY,
+        value_parser = concurrency
+    )]
     concurrency: NonZero<usize>,
 
     #[command(flatten)]
@@ -77,6 +84,11 @@ struct Install {
     /// The folder
     #[arg(value_name = "FOLDER")]
     folder: PathBuf,
+}
+
+/// An empty variable says nothing.
+fn concurrency(text: &str) -> std::result::Result<NonZero<usize>, &'static str> {
+    if text.is_empty() { Ok(CONCURRENCY) } else { text.parse().map_err(|_| "it is a number, 1 or more") }
 }
 
 pub(super) fn run(args: Args) -> Result<()> {

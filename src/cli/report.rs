@@ -18,10 +18,8 @@
 use crate::error::{Error, Place, is_harmful};
 use crate::trace;
 use anstyle::{AnsiColor, Style};
-use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::Path;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -121,24 +119,10 @@ fn render(error: &Error) -> String {
     for note in error.notes() {
         indented(&mut out, "  because: ", note);
     }
-    for hint in error.hints() {
-        labelled(&mut out, HINT, "hint", &with_file(hint, error.place().file.as_deref()));
+    for hint in error.typed_hints() {
+        labelled(&mut out, HINT, "hint", &hint);
     }
     out
-}
-
-/// `hint` as it can be typed: with the file that the error is about in the place of the word `FILE`.
-fn with_file<'a>(hint: &'a str, file: Option<&str>) -> Cow<'a, str> {
-    match file.filter(|file| hint.contains("FILE") && Path::new(file).is_file()) {
-        Some(file) => {
-            let named = |word: &str| match word.strip_prefix("FILE") {
-                Some(mark @ ("" | "," | ";" | ":")) => format!("{}{mark}", shell_words::quote(file)),
-                _ => word.to_owned(),
-            };
-            hint.split(' ').map(named).collect::<Vec<_>>().join(" ").into()
-        }
-        None => hint.into(),
-    }
 }
 
 fn labelled(out: &mut String, style: Style, label: &str, text: &str) {

@@ -13,7 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::format::{self, Format, yaml::Yaml};
 use crate::ops;
 use crate::secret::SecretBytes;
-use crate::sys::{self, Environment, PrivateFolder};
+use crate::sys::{self, Environment, Fifo, PrivateFolder};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -92,9 +92,8 @@ fn helm(
         output(command)?;
     }
     let text = |name: &str| environment.get_filled(name);
-    let name = text("ARGOCD_APP_NAME").or_else(|| folder.file_name().map(OsString::from)).unwrap_or_default();
     let mut command = Command::new(helm);
-    command.arg("template").arg(name).args([".", "--include-crds"]);
+    command.arg("template").arg(release_name(folder, environment)).args([".", "--include-crds"]);
     if let Some(namespace) = text("ARGOCD_APP_NAMESPACE") {
         command.arg("--namespace").arg(namespace);
     }
@@ -115,15 +114,35 @@ fn helm(
         .collect();
     let mut opened = plugin.decrypt_all("the chart", &sealed, warnings)?.into_iter();
     let private = if sealed.is_empty() { None } else { Some(PrivateFolder::create(environment)?) };
+    // Pipes, so that no plaintext is left behind whatever ends this process.
+    let mut pipes = Vec::new();
     for (at, (file, encrypted)) in files.iter().zip(is_encrypted).enumerate() {
         let path = match (&private, encrypted.then(|| opened.next()).flatten()) {
-            (Some(private), Some(text)) => private.write(format!("{at}.yaml").as_ref(), text.expose())?,
+            (Some(private), Some(text)) => {
+                let path = private.path().join(format!("{at}.yaml"));
+                pipes.push(Fifo::serve(&path, text).map_err(|error| {
+                    Error::new(Kind::WriteOutput, "the values cannot be given to helm").because(error)
+                })?);
+                path
+            }
             _ => file.clone(),
         };
         command.arg("--values").arg(path);
     }
     command.args(words(environment, "ARGOCD_ENV_HELM_ARGS"));
     output(command)
+}
+
+/// The name of the release: what the user chose, that of the application, or that of the folder. An application of another
+/// namespace than Argo CD's is called `NAMESPACE_NAME`, and its release `NAME`, as when Argo CD runs helm itself.
+fn release_name(folder: &Path, environment: &Environment) -> OsString {
+    let of_application = || {
+        let name = environment.get_filled("ARGOCD_APP_NAME")?;
+        let behind = name.to_str().and_then(|name| name.split_once('_')).map(|(_, name)| OsString::from(name));
+        Some(behind.unwrap_or(name))
+    };
+    let chosen = environment.get_filled("ARGOCD_ENV_HELM_RELEASE_NAME").or_else(of_application);
+    chosen.or_else(|| folder.file_name().map(OsString::from)).unwrap_or_default()
 }
 
 /// The values files of a chart that helm would not find by itself, or could not read: `secrets*.yaml`, and
@@ -147,6 +166,10 @@ fn encrypted_values(folder: &Path) -> Result<Vec<PathBuf>> {
 fn plain(plugin: &Plugin, folder: &Path, warnings: &mut Vec<String>) -> Result<Vec<Resource>> {
     let mut files = Vec::new();
     manifests(folder, Path::new(""), 0, &mut files)?;
+    if let Some(root) = &plugin.root {
+        // By a symbolic link; that of an encrypted one is seen by the plugin.
+        files.iter().try_for_each(|path| ops::require_inside(path, root))?;
+    }
     let encrypted = files.iter().map(|path| is_encrypted(path)).collect::<Result<Vec<_>>>()?;
     let sealed: Vec<File> = (files.iter().zip(&encrypted))
         .filter(|(_, encrypted)| **encrypted)

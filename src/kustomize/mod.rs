@@ -119,9 +119,9 @@ impl Plugin {
     }
 }
 
-/// Several failures as one.
+/// Several failures as one. What to do is said for the first of them: it is mostly the same for the others.
 fn all(failures: &[Error], count: usize, of: usize) -> Error {
     let summary = Error::new(failures[0].kind(), format!("{count} of {of} files could not be decrypted"));
     let summary = failures.iter().fold(summary, Error::because);
-    failures.iter().flat_map(Error::hints).fold(summary, Error::hint)
+    failures[0].typed_hints().fold(summary, |summary, hint| summary.hint(hint))
 }

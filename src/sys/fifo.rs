@@ -40,7 +40,7 @@ mod platform {
     use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
     use std::path::PathBuf;
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
     use std::thread::{self, JoinHandle};
     use std::time::Duration;
 
@@ -93,9 +93,9 @@ mod platform {
 
     /// Receives one reader after the other, until it is over or the pipe is gone.
     fn receive(path: &Path, content: Arc<SecretBytes>, ended: &AtomicBool) {
-        let mut next = path.as_os_str().to_owned();
-        next.push(".next");
-        let next = PathBuf::from(next);
+        // Not made of the pipe's own name, which may be as long as a name can be.
+        static PIPES: AtomicUsize = AtomicUsize::new(0);
+        let next = path.with_file_name(format!(".leafcrypt-next-{}", PIPES.fetch_add(1, Ordering::Relaxed)));
         while let Ok(mut pipe) = open(path, true) {
             // The command may have put a file of its own there, which is not ours to write to.
             if ended.load(Ordering::SeqCst) || !is_pipe(&pipe) {

@@ -225,6 +225,11 @@ fn a_program_is_run_without_a_shell() {
         .code(0)
         .stdout("user: admin\npassword: hunter2\nlines: |\n    one\n    two\n");
     exec.run("exec-file --filename 'a b' a.yaml -- tail -n1 {}").code(0).stdout("    two\n");
+    let longest = "x".repeat(255);
+    exec.run(&format!("exec-file --filename {longest} a.yaml -- tail -n1 {{}}")).code(0).stdout("    two\n");
+    exec.run(&format!("exec-file --filename {longest} a.yaml 'tail -n1 {{}}; tail -n1 {{}}'"))
+        .code(0)
+        .stdout("    two\n    two\n");
     exec.run("exec-file a.yaml -- echo --file={} '{'")
         .code(0)
         .stdout_has("/tmp-file {\n")

@@ -79,6 +79,11 @@ fn no_key() {
         .code(128)
         .stderr_has("resource 1 of the stream, Secret mysecret")
         .stderr_has("no key on this machine");
+    // Of several files, what to type names one of them, and not the generator.
+    std::fs::copy(test.path("good.yaml"), test.path("other.yaml")).unwrap();
+    let test = fails(test, "files: [good.yaml, other.yaml]\n", &["2 of 2 files", "other.yaml: no key on this"]);
+    test.run("keygen").code(0);
+    test.run("kustomize gen.yaml").code(128).stderr_has(" good.yaml\n").stderr_lacks(" gen.yaml\nhint");
 }
 
 /// It would generate nothing, and nobody would notice until the Secret is missed.

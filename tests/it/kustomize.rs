@@ -337,6 +337,10 @@ fn argo_cd_gets_a_plain_folder_rendered() {
         names.iter().map(|name| rendered.find(name).unwrap_or_else(|| panic!("{name}: {rendered}"))).collect();
     assert!(places.is_sorted(), "{rendered}");
     assert!(rendered.contains("pa$$word") && !rendered.contains("ENC[") && !rendered.contains("Hidden"), "{rendered}");
+    // What belongs to somebody else may be clear there, and not be for everybody.
+    std::fs::write(test.path("theirs.yaml"), "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: theirs\n").unwrap();
+    std::os::unix::fs::symlink("../theirs.yaml", test.path("app/link.yaml")).unwrap();
+    argocd(&test, "app", &[], &[]).code(2).stdout("").stderr_has("link.yaml is outside of the folder");
 }
 
 #[test]
@@ -381,6 +385,37 @@ fn argo_cd_gets_a_chart_rendered() {
     let rendered = output.text();
     assert!(rendered.contains("password: prod") || rendered.contains("password: \"prod\""), "{rendered}");
     assert!(rendered.contains("host: other"), "{rendered}");
+    // An application of another namespace; and a name that somebody chose.
+    let app = ("ARGOCD_APP_NAME", "team_shop");
+    argocd(&test, "chart", &[helm], &[app]).code(0).stdout_has("name: shop\n");
+    let chosen = ("ARGOCD_ENV_HELM_RELEASE_NAME", "mine");
+    argocd(&test, "chart", &[helm], &[app, chosen]).code(0).stdout_has("name: mine\n");
+}
+
+/// Whatever ends it: the values are in pipes alone.
+#[test]
+fn a_chart_that_is_interrupted_leaves_no_plaintext() {
+    let test = sealed(test(), "chart/secrets.yaml", "data:\n  password: hunter2\n")
+        .file("chart/Chart.yaml", "apiVersion: v2\nname: demo\nversion: 1.0.0\n")
+        .file("bin/helm", "#!/bin/sh\nfor word; do :; done\ntouch ../begun\nsleep 30\n")
+        .file("private/x", "");
+    std::fs::set_permissions(test.path("bin/helm"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let mut command = test.command(leafcrypt(), "kustomize --argocd");
+    command.current_dir(test.path("chart")).env("LEAFCRYPT_PRIVATE_DIR", test.path("private"));
+    command.env("PATH", format!("{}:/usr/bin:/bin", test.path("bin").display()));
+    let mut program = command.spawn().unwrap();
+    for _ in 0..1000 {
+        if test.path("begun").exists() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    assert!(test.path("begun").exists());
+    program.kill().unwrap();
+    program.wait().unwrap();
+    let find = test.tool("find", "private -type f");
+    assert_eq!(find, "private/x\n", "no plaintext");
+    assert!(test.tool("find", "private -type p").ends_with("/0.yaml\n"), "but a pipe");
 }
 
 #[test]
