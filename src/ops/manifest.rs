@@ -112,4 +112,17 @@ mod tests {
         assert!(warned(secret, ".")[0].starts_with("apiVersion, kind, metadata of a Kubernetes manifest are"));
         assert!(warned("kind: x\nmetadata: y\n", ".").is_empty(), "no manifest");
     }
+
+    #[test]
+    fn base64_is_read_as_a_cluster_reads_it() {
+        for (text, bytes) in
+            [("aGVs\nbG8=\n", Some("hello")), ("aGVsbG9=", Some("hello")), ("aGVsbG8", None), ("aGVs bG8=", None)]
+        {
+            assert_eq!(
+                decode_base64(text.as_bytes()).as_deref().map(Vec::as_slice),
+                bytes.map(str::as_bytes),
+                "{text:?}"
+            );
+        }
+    }
 }

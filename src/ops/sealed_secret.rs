@@ -6,6 +6,7 @@
 //! namespace, or nothing. In front of both stands the length of the wrapped key, in two bytes.
 
 use super::decrypt::{Decrypt, decrypt};
+use super::manifest::decode_base64;
 use super::source::{Source, holds_token};
 use crate::document::{Document, EntryId, Kind as Type, Value};
 use crate::error::{Error, Kind, Result};
@@ -143,21 +144,16 @@ fn sealed_secret(request: &Seal, key: &RsaPublicKey, document: &Document, root: 
                 Error::new(Kind::Format, "this value is none of a Secret").at_path(document.path(id)).because(why)
             };
             let bytes = match scalar.kind {
-                Type::Null => Vec::new(),
-                Type::Str if is_base64 => {
-                    let digits: Vec<u8> =
-                        scalar.bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
-                    BASE64_STANDARD
-                        .decode(Zeroizing::new(digits))
-                        .map_err(|_| wrong("it is not base64").hint("text goes below stringData"))?
-                }
-                Type::Str => scalar.bytes.to_vec(),
+                Type::Null => Zeroizing::default(),
+                Type::Str if is_base64 => decode_base64(scalar.bytes)
+                    .ok_or_else(|| wrong("it is not base64").hint("text goes below stringData"))?,
+                Type::Str => Zeroizing::new(scalar.bytes.to_vec()),
                 _ => return Err(wrong("it is no text").hint("put it in quotes")),
             };
             let key = document.key(id).to_owned();
             // As in a cluster, stringData goes before data.
             values.retain(|(other, _)| *other != key);
-            values.push((key, Zeroizing::new(bytes)));
+            values.push((key, bytes));
         }
     }
     let mut sealed = Vec::with_capacity(values.len());
