@@ -52,22 +52,18 @@ pub(super) struct Args {
     manifest: Option<Which>,
 
     /// The SecretStore of the ExternalSecrets
-    #[arg(
-        long,
-        value_name = "STORE",
-        default_value = "vault",
-        requires = "manifest",
-        conflicts_with = "cluster_secret_store"
-    )]
-    secret_store: String,
+    ///
+    /// vault when neither this nor --cluster-secret-store is given.
+    #[arg(long, value_name = "STORE", requires = "manifest", conflicts_with = "cluster_secret_store")]
+    secret_store: Option<String>,
 
     /// The ClusterSecretStore of the ExternalSecrets
     #[arg(long, value_name = "STORE", requires = "manifest")]
     cluster_secret_store: Option<String>,
 
-    /// The role of Vault that the CSI driver logs in with
-    #[arg(long, value_name = "ROLE", requires = "manifest", default_value = "default")]
-    vault_role: String,
+    /// The role of Vault that the CSI driver logs in with; default when it is not given
+    #[arg(long, value_name = "ROLE", requires = "manifest")]
+    vault_role: Option<String>,
 
     /// The namespace of the manifests
     #[arg(short, long, value_name = "NAMESPACE", requires = "manifest")]
@@ -87,17 +83,30 @@ pub(super) fn run(args: Args) -> Result<()> {
         omit_extensions: args.omit_extensions,
         destinations: Destinations::new(Environment::of_process()),
     };
+    let for_other_kind = match args.manifest {
+        Some(Which::SecretProviderClass) if args.secret_store.is_some() => Some(("--secret-store", "external-secret")),
+        Some(Which::SecretProviderClass) if args.cluster_secret_store.is_some() => {
+            Some(("--cluster-secret-store", "external-secret"))
+        }
+        Some(Which::ExternalSecret) if args.vault_role.is_some() => Some(("--vault-role", "secret-provider-class")),
+        _ => None,
+    };
+    if let Some((flag, kind)) = for_other_kind {
+        return Err(Error::new(Kind::ConflictingArguments, format!("{flag} says nothing of these manifests"))
+            .hint(format!("leave it away, or take --manifest {kind}")));
+    }
     let manifests = args.manifest.map(|which| manifest::Settings {
         which,
         cluster: args.cluster_secret_store.is_some(),
-        store: args.cluster_secret_store.unwrap_or(args.secret_store),
-        role: args.vault_role,
+        store: args.cluster_secret_store.or(args.secret_store).unwrap_or_else(|| "vault".to_owned()),
+        role: args.vault_role.unwrap_or_else(|| "default".to_owned()),
         namespace: args.namespace,
     });
     let mut made: BTreeMap<String, String> = BTreeMap::new();
     let mut teller = Teller::new(items.len());
     let mut due: Vec<Publication> = Vec::new();
     let mut places: HashMap<String, String> = HashMap::new();
+    let mut resources: HashMap<String, String> = HashMap::new();
     let prepared = |_: &Item, prepared: Result<Publication>| {
         let one = match prepared {
             Ok(one) => one,
@@ -110,7 +119,13 @@ pub(super) fn run(args: Args) -> Result<()> {
         match manifests.as_ref().map(|settings| one.manifest(settings)).transpose() {
             // Before anything is published that then could not be pointed at.
             Err(error) => return teller.fail(error),
-            Ok(manifest) => made.extend(manifest.map(|manifest| (one.file.clone(), manifest))),
+            Ok(Some(manifest)) => {
+                if let Some(other) = resources.insert(manifest.name.clone(), one.file.clone()) {
+                    return teller.fail(same_resource(&one, &other, &manifest.name));
+                }
+                made.insert(one.file.clone(), manifest.text);
+            }
+            Ok(None) => {}
         }
         if one.state == State::UpToDate {
             report::note(&format!("{} is already up-to-date in {}", one.file, one.address));
@@ -146,7 +161,7 @@ fn items(named: Vec<PathBuf>, recursive: bool) -> Result<Vec<Item>> {
         return Err(Error::new(Kind::NoFile, "no file is named").hint("leafcrypt publish FILE"));
     }
     let mut items = Vec::new();
-    for path in named {
+    for path in files::each_once(named) {
         if !path.is_dir() {
             items.push(Item { path, below: None });
         } else if recursive {
@@ -183,6 +198,13 @@ fn same_place(one: &Publication, other: &str) -> Error {
     Error::new(Kind::Generic, format!("{other} goes to the same place: {}", one.address))
         .in_file(one.file.as_str())
         .hint("leave --omit-extensions and omit_extensions away, or give them different names")
+}
+
+fn same_resource(one: &Publication, other: &str, name: &str) -> Error {
+    Error::new(Kind::Generic, format!("the manifest of {other} has the same name: {name}"))
+        .in_file(one.file.as_str())
+        .because("one of them would take the place of the other in the cluster")
+        .hint("give the files different names, or publish them one by one with --namespace")
 }
 
 /// What the user should know of a file though nothing failed.

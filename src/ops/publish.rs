@@ -66,6 +66,8 @@ pub struct Publication {
     /// What the user should know though nothing failed.
     pub warnings: Vec<String>,
     name: String,
+    /// The same without the extension of the file.
+    stem: String,
     content: SecretBytes,
     destination: Arc<dyn Destination>,
 }
@@ -87,6 +89,7 @@ impl Publish {
         let (rules, rule) = self.rules.destination(&item.path, &mut warnings)?;
         let place = format!("its rule stands in {}, line {}", rules.display(), rule.line);
         let destination = self.destinations.of(&rule.settings).map_err(|error| error.because(&place))?;
+        let stem = name(item, true)?;
         let name = name(item, self.omit_extensions || rule.omit_extensions)?;
         let kept = destination.keeps();
         let names_somebody = |rule: &CreationRule| {
@@ -125,7 +128,7 @@ impl Publish {
         }
         let address = destination.address(&name);
         let (file, address) = (on_one_line(&source.shown()), on_one_line(&address));
-        Ok(Publication { file, address, kept, recipients, state, warnings, name, content, destination })
+        Ok(Publication { file, address, kept, recipients, state, warnings, name, stem, content, destination })
     }
 }
 

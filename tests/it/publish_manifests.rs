@@ -137,3 +137,23 @@ fn where_there_is_no_manifest_nothing_is_published() {
     // Who says no gets none.
     test.run_with("publish --recursive --manifest external-secret app/x", "n\n").code(0).stdout("");
 }
+
+/// Two files that would be one resource in a cluster, one file by two names, and what is said of another kind of manifest.
+#[test]
+fn a_manifest_stands_for_one_file_alone() {
+    let test = test("", "once");
+    let test = test.file("app/x/y.json", "{\"a\": 1}\n");
+    test.run("encrypt -i app/x/y.json").code(0);
+    let twice = test.run("publish --yes --recursive --manifest external-secret app/x").code(1);
+    twice.stderr_has("the manifest of app/x/y.env has the same name: y").stderr_has("app/x/y.json");
+    let once = test.run("publish --yes --manifest external-secret app/x/y.env ./app/x/y.env").code(0);
+    assert_eq!(documents(&once.text()).len(), 1);
+    for line in [
+        "secret-provider-class --secret-store a",
+        "secret-provider-class --cluster-secret-store a",
+        "external-secret --vault-role a",
+    ] {
+        let line = format!("publish --yes --manifest {line} app/x/y.env");
+        test.run(&line).fails().stderr_has("says nothing of these manifests").stderr_has("or take --manifest ");
+    }
+}

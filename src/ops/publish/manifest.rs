@@ -34,12 +34,20 @@ pub struct Settings {
     pub namespace: Option<String>,
 }
 
+/// A manifest.
+pub struct Manifest {
+    /// The name of its resource, which is made of that of the file.
+    pub name: String,
+    /// Its text.
+    pub text: String,
+}
+
 impl Publication {
     /// The manifest that points at what is published.
     ///
     /// # Errors
     /// When the place is no store of secrets to Kubernetes, or a name cannot be one there.
-    pub fn manifest(&self, settings: &Settings) -> Result<String> {
+    pub fn manifest(&self, settings: &Settings) -> Result<Manifest> {
         let secret = self.destination.secret(&self.name).ok_or_else(|| {
             Error::new(Kind::Generic, "there is no manifest for this destination")
                 .in_file(self.file.as_str())
@@ -49,20 +57,22 @@ impl Publication {
                 ))
                 .hint("publish it to Vault, or leave --manifest away; Flux and kustomize read such files: docs/kustomize.md")
         })?;
-        let made = match settings.which {
-            Which::ExternalSecret => self.external_secret(&secret, settings),
-            Which::SecretProviderClass => self.provider_class(&secret, settings),
-        };
+        let made = resource_name(&self.stem).and_then(|name| {
+            let text = match settings.which {
+                Which::ExternalSecret => self.external_secret(&name, &secret, settings),
+                Which::SecretProviderClass => self.provider_class(&name, &secret, settings)?,
+            };
+            Ok(Manifest { name, text })
+        });
         made.map_err(|error| error.in_file(self.file.as_str()))
     }
 
-    fn external_secret(&self, secret: &Secret, settings: &Settings) -> Result<String> {
+    fn external_secret(&self, name: &str, secret: &Secret, settings: &Settings) -> String {
         let kind = if settings.cluster { "ClusterSecretStore" } else { "SecretStore" };
-        let name = resource_name(&self.name)?;
         let spec = map(vec![
             ("refreshInterval", text("1h")),
             ("secretStoreRef", map(vec![("kind", text(kind)), ("name", text(&settings.store))])),
-            ("target", map(vec![("name", text(&name)), ("creationPolicy", text("Owner"))])),
+            ("target", map(vec![("name", text(name)), ("creationPolicy", text("Owner"))])),
             ("dataFrom", Value::List(vec![map(vec![("extract", map(vec![("key", text(&secret.path))]))])])),
         ]);
         // Whoever writes the store must know what this one takes it to be.
@@ -70,10 +80,10 @@ impl Publication {
             "# {kind} {}: provider.vault with server {:?}, path {:?}, version v{}\n",
             settings.store, secret.server, secret.mount, secret.version
         );
-        Ok(note + &resource("external-secrets.io/v1", "ExternalSecret", &name, settings, spec))
+        note + &resource("external-secrets.io/v1", "ExternalSecret", name, settings, spec)
     }
 
-    fn provider_class(&self, secret: &Secret, settings: &Settings) -> Result<String> {
+    fn provider_class(&self, name: &str, secret: &Secret, settings: &Settings) -> Result<String> {
         let mut objects = String::new();
         let mut files = HashSet::new();
         let data = if secret.version == 2 { "/data" } else { "" };
@@ -93,9 +103,8 @@ impl Publication {
             ("roleName", text(&settings.role)),
             ("objects", text(&objects)),
         ]);
-        let name = resource_name(&self.name)?;
         let spec = map(vec![("provider", text("vault")), ("parameters", parameters)]);
-        Ok(resource("secrets-store.csi.x-k8s.io/v1", "SecretProviderClass", &name, settings, spec))
+        Ok(resource("secrets-store.csi.x-k8s.io/v1", "SecretProviderClass", name, settings, spec))
     }
 
     /// The keys at the top of what is published.
@@ -121,14 +130,10 @@ fn resource(version: &str, kind: &str, name: &str, settings: &Settings, spec: Va
     ]))
 }
 
-/// The name of a file as that of a resource: its path without its last extension.
-fn resource_name(name: &str) -> Result<String> {
-    let (folder, file) = name.rsplit_once('/').unwrap_or(("", name));
-    let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
-    let stem = if stem.is_empty() { file } else { stem };
-    let path = if folder.is_empty() { stem.to_owned() } else { format!("{folder}/{stem}") };
-    let mut made = String::with_capacity(path.len());
-    for c in path.to_ascii_lowercase().chars() {
+/// The name of a file, without its extension, as that of a resource.
+fn resource_name(stem: &str) -> Result<String> {
+    let mut made = String::with_capacity(stem.len());
+    for c in stem.to_ascii_lowercase().chars() {
         let c = if c.is_ascii_alphanumeric() { c } else { '-' };
         if c != '-' || !made.ends_with('-') {
             made.push(c);
@@ -162,15 +167,11 @@ mod tests {
 
     #[test]
     fn names_of_resources_come_from_names_of_files() {
-        for (file, name) in [
-            ("db.yaml", "db"),
-            ("app/Prod.enc.yaml", "app-prod-enc"),
-            (".env", "env"),
-            ("a__b", "a-b"),
-            ("x/\u{e9}1.json", "x-1"),
-        ] {
+        for (file, name) in
+            [("db", "db"), ("app/Prod.enc", "app-prod-enc"), (".env", "env"), ("a__b", "a-b"), ("x/\u{e9}1", "x-1")]
+        {
             assert_eq!(resource_name(file).unwrap(), name, "{file}");
         }
-        assert!(resource_name("\u{e9}.yaml").is_err());
+        assert!(resource_name("\u{e9}").is_err());
     }
 }
