@@ -19,7 +19,7 @@ use std::path::PathBuf;
 pub(super) struct InputArgs {
     /// The file; the standard input when it is left out, - or /dev/stdin
     #[arg(value_name = "FILE")]
-    files: Vec<PathBuf>,
+    pub(super) files: Vec<PathBuf>,
 
     /// What the input is, whatever its name says
     #[arg(long, value_name = "TYPE", value_parser = format_parser())]

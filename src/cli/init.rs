@@ -35,10 +35,7 @@ pub(super) struct Args {
 pub(super) fn run(args: Args) -> Result<()> {
     let example = args.example.is_some();
     let folder = args.example.unwrap_or(args.folder);
-    let done = init::init(
-        &Init { folder, recipients: args.recipients.given.recipients, example },
-        &Environment::of_process(),
-    )?;
+    let done = init::init(&Init { folder, given: args.recipients.given, example }, &Environment::of_process())?;
     report::warnings(&done.warnings);
     let program = program();
     let mut text = String::new();

@@ -1,7 +1,7 @@
 //! `leafcrypt seal`.
 
 use super::args::{self, InputArgs, Job, KeyArgs, OutputArgs};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::ops::sealed_secret::{self, Scope, Seal};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::path::PathBuf;
@@ -48,6 +48,10 @@ fn scope_parser() -> impl TypedValueParser<Value = Scope> {
 }
 
 pub(super) fn run(args: Args) -> Result<()> {
+    if args.input.files.len() > 1 {
+        return Err(Error::new(Kind::ConflictingArguments, "one Secret is sealed at a time")
+            .hint("for FILE in secrets/*; do leafcrypt seal --cert CERTIFICATE \"$FILE\"; echo ---; done"));
+    }
     let Job { source, destination } = args::only_job(args.input, &OutputArgs::of_file(args.output))?;
     let request = Seal { source, certificate: args.cert, scope: args.scope, namespace: args.namespace };
     destination.watch().write(sealed_secret::seal(&request, &args.keys.keyring()?)?.as_bytes())

@@ -175,6 +175,8 @@ pub struct Detail {
     pub value_name: &'static str,
     /// Its help.
     pub help: &'static str,
+    /// The field of a creation rule that says the same, where recipients are no list of a key group.
+    pub rule_field: Option<&'static str>,
 }
 
 /// The identities or services of one back end, for one run of the program: sources are read at the

@@ -7,8 +7,9 @@ use super::{Given, Rules};
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::format;
-use crate::key::{Backend, Environment, Keyring, Stanza};
+use crate::key::{Environment, Keyring, Stanza, registry};
 use crate::sys;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// The rules, with a placeholder for the recipients.
@@ -28,7 +29,7 @@ pub struct Init {
     pub folder: PathBuf,
     /// For whom the rules are to encrypt. When none is named, and always for an example, for an identity
     /// of this user, which is made when there is none.
-    pub recipients: Vec<(&'static dyn Backend, String)>,
+    pub given: Given,
     /// Whether to put an example into the folder.
     pub example: bool,
 }
@@ -79,6 +80,7 @@ pub struct Example {
 /// When the rules that are there cannot be read, or something cannot be made; what was made before stays, and the next run
 /// goes on from there.
 pub fn init(request: &Init, environment: &Environment) -> Result<Done> {
+    let details = details(&request.given)?;
     if request.example {
         std::fs::create_dir_all(request.folder.join(EXAMPLE_FILE).parent().unwrap_or(&request.folder))
             .map_err(|error| cannot_make(&request.folder, &error))?;
@@ -100,7 +102,7 @@ pub fn init(request: &Init, environment: &Environment) -> Result<Done> {
             config.path.display()
         ));
     }
-    let identity = if request.example || request.recipients.is_empty() {
+    let identity = if request.example || request.given.recipients.is_empty() {
         let carried = keygen::carried(environment).map(Outcome::Found);
         Some(carried.map_or_else(|| keygen::ensure(environment, false), Ok)?)
     } else {
@@ -117,7 +119,7 @@ pub fn init(request: &Init, environment: &Environment) -> Result<Done> {
         }
         None => {
             let path = request.folder.join(RULES_FILE);
-            sys::replace_file(&path, rules(request, identity.as_ref())?.as_bytes())?;
+            sys::replace_file(&path, rules(request, identity.as_ref(), &details)?.as_bytes())?;
             Step::Made(path)
         }
     };
@@ -125,10 +127,43 @@ pub fn init(request: &Init, environment: &Environment) -> Result<Done> {
     Ok(Done { identity, rules, example, warnings, is_for_others })
 }
 
+/// The lines of a rule for what is said of the recipients beside their names.
+///
+/// # Errors
+/// When such a rule cannot say it, or there is no recipient that it is said of.
+fn details(given: &Given) -> Result<String> {
+    let mut lines = String::new();
+    for backend in registry::backends() {
+        for detail in backend.details() {
+            let Some(value) = given.details.get(backend.name()).and_then(|said| said.get(detail.name)) else {
+                continue;
+            };
+            let error = Error::new(Kind::ConflictingArguments, format!("--{} says nothing here", detail.flag));
+            if !given.recipients.iter().any(|(named, _)| named.name() == backend.name()) {
+                let (of, flag, value) = (backend.flag(), detail.flag, detail.value_name);
+                return Err(error
+                    .because(format!("no recipient is named by --{of}"))
+                    .hint(format!("leafcrypt init --{of} RECIPIENTS --{flag} {value}")));
+            }
+            let Some(field) = detail.rule_field else {
+                return Err(error
+                    .because("the rules that this makes have no place for it; only the items of a key group have")
+                    .hint(format!(
+                        "leave it away here, and give it to encrypt: leafcrypt encrypt --{} {}",
+                        detail.flag, detail.value_name
+                    )));
+            };
+            // The quotes of YAML are those of JSON.
+            let _ = writeln!(lines, "    {field}: {}", serde_json::Value::from(value.as_str()));
+        }
+    }
+    Ok(lines)
+}
+
 /// The rules for the recipients that are named and the identity.
-fn rules(request: &Init, identity: Option<&Outcome>) -> Result<String> {
+fn rules(request: &Init, identity: Option<&Outcome>, details: &str) -> Result<String> {
     let mut recipients: Vec<(&str, Vec<String>)> = Vec::new();
-    for (backend, text) in &request.recipients {
+    for (backend, text) in &request.given.recipients {
         let stanzas = backend.parse(text)?;
         recipients.push((backend.rule_field(), stanzas.iter().map(Stanza::recipient).collect()));
     }
@@ -140,7 +175,7 @@ fn rules(request: &Init, identity: Option<&Outcome>) -> Result<String> {
         }
     }
     let lines = recipients.iter().map(|(field, names)| format!("    {field}: {}\n", names.join(",")));
-    Ok(RULES.replace(RECIPIENTS, &lines.collect::<String>()))
+    Ok(RULES.replace(RECIPIENTS, &(lines.collect::<String>() + details)))
 }
 
 /// The rules in `folder` itself.
@@ -189,7 +224,6 @@ fn cannot_make(folder: &Path, error: &std::io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::key::{Keyring, registry};
     use crate::ops::decrypt::{self, Decrypt};
 
     struct Place {
@@ -211,7 +245,8 @@ mod tests {
             if !example {
                 std::fs::create_dir_all(&folder).unwrap();
             }
-            init(&Init { folder, recipients, example }, &self.environment).unwrap()
+            let given = Given { recipients, ..Given::default() };
+            init(&Init { folder, given, example }, &self.environment).unwrap()
         }
 
         fn read(&self, name: &str) -> String {
@@ -269,7 +304,7 @@ mod tests {
         let done = place.init(&[], false);
         assert!(!done.is_for_others && done.warnings[0].contains("did you mean path_regex?"), "{:?}", done.warnings);
         std::fs::write(&path, "creation_rules: [").unwrap();
-        let request = Init { folder: place.folder.path().join("work"), recipients: Vec::new(), example: false };
+        let request = Init { folder: place.folder.path().join("work"), given: Given::default(), example: false };
         assert!(init(&request, &place.environment).is_err_and(|error| error.kind() == Kind::Config));
     }
 
@@ -280,7 +315,7 @@ mod tests {
         let text = String::from_utf8(text.expose().to_vec()).unwrap();
         let environment = Environment::of([("SOPS_AGE_KEY", text.into())]);
         let folder = place.folder.path().to_path_buf();
-        init(&Init { folder, recipients: Vec::new(), example: false }, &environment).unwrap();
+        init(&Init { folder, given: Given::default(), example: false }, &environment).unwrap();
         assert!(place.read(".sops.yaml").contains(&recipient));
     }
 }

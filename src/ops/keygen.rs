@@ -75,6 +75,12 @@ pub fn ensure(environment: &Environment, post_quantum: bool) -> Result<Outcome> 
             .because("it was left as it is: an identity is never overwritten")
             .hint("leafcrypt keygen --output ANOTHER-KEYFILE"));
     }
+    if post_quantum && !recipients.iter().any(|recipient| recipient.starts_with("age1pq1")) {
+        return Err(Error::new(Kind::Generic, "there is an identity already, and it is no post-quantum one")
+            .in_file(file.display().to_string())
+            .because("it was left as it is: an identity is never overwritten")
+            .hint("leafcrypt keygen --pq --output ANOTHER-KEYFILE"));
+    }
     Ok(Outcome::Found(Identity { place: environment.show(&file), recipients }))
 }
 

@@ -400,6 +400,8 @@ table!(
         ("init --example plain.yaml", OURS),
         ("init --age no-recipient folder", OURS),
         ("init folder folder", OURS),
+        ("init --aws-profile team folder", OURS),
+        ("init --kms arn:aws:kms:us-east-1:1:key/1 --encryption-context a:b folder", OURS),
         ("init --no-such-flag", OURS),
     ]
 );
@@ -414,6 +416,7 @@ table!(
         ("keygen --output plain.yaml/below", OURS),
         ("keygen --output", OURS),
         ("keygen file", OURS),
+        ("keygen --pq", OURS),
     ]
 );
 

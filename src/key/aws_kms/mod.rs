@@ -59,12 +59,14 @@ impl Backend for AwsKms {
                 name: PROFILE,
                 value_name: "PROFILE",
                 help: "The AWS profile for the KMS keys, also for those of the rules that name none",
+                rule_field: Some(PROFILE),
             },
             Detail {
                 flag: "encryption-context",
                 name: CONTEXT,
                 value_name: "NAME:VALUE,…",
                 help: "The encryption context of the KMS keys, also of those of the rules that have none",
+                rule_field: None,
             },
         ]
     }
