@@ -96,6 +96,21 @@ fn nano_saves_and_keeps_no_copy() {
     assert!(edit.decrypted().starts_with("new: hunter3\n"), "{}", edit.decrypted());
 }
 
+/// nano puts beside the file what was not saved, and then leafcrypt what nano put there into a draft.
+#[test]
+fn what_nano_rescues_is_a_draft() {
+    need("nano");
+    for (signal, number) in [(Signal::TERM, 15), (Signal::HUP, 1)] {
+        let edit = Edit::new().env("EDITOR", "nano");
+        let mut terminal = edit.start("edit a.yaml");
+        terminal.expect("hunter2").send("new: hunter3\r").expect("hunter3").signal(signal);
+        let (status, shown) = terminal.end();
+        assert_eq!(status.signal(), Some(number), "{shown}");
+        assert!(edit.draft_text().starts_with("new: hunter3\n"), "{}", edit.draft_text());
+        edit.nothing_is_left();
+    }
+}
+
 /// An editor that makes a mistake at first and puts it right when it sees it.
 const SECOND_TRY: &str = "if grep -q '^bad' \"$file\"; then sed -i 's/^bad.*/good: 1/' \"$file\"; \
                           else echo 'bad: [' >> \"$file\"; fi";

@@ -129,6 +129,13 @@ fn read_edited(file: &Path) -> Result<SecretBytes> {
     read.map_err(|error| Error::new(Kind::ReadInput, "the editor left no file to read").because(error.message()))
 }
 
+/// What an editor that was ended by a signal had not saved and put beside the file: nano and emacs do so.
+fn read_rescued(file: &Path) -> Result<SecretBytes> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let rescued = [format!("{name}.save"), format!("#{name}#")].map(|name| file.with_file_name(name));
+    rescued.iter().find(|file| file.is_file()).map_or_else(|| read_edited(file), |rescued| read_edited(rescued))
+}
+
 /// One edit, from the first time the editor opens to the last.
 struct Session<'a> {
     request: &'a Edit,
@@ -293,11 +300,12 @@ impl<'a> Session<'a> {
                 Err(error) => return Err(keep(self, &last).tell(error)),
             };
             if let Some(signal) = ended.interrupted() {
-                return Ok(Outcome::Interrupted { signal, draft: keep(self, &edited.unwrap_or(last)).lines() });
+                let left = read_rescued(&file).unwrap_or(last);
+                return Ok(Outcome::Interrupted { signal, draft: keep(self, &left).lines() });
             }
             if !ended.status.success() {
                 let error = editor.failed(&ended.status.to_string());
-                return Err(keep(self, &edited.unwrap_or(last)).tell(error));
+                return Err(keep(self, &read_rescued(&file).unwrap_or(last)).tell(error));
             }
             last = match edited {
                 Ok(edited) => edited,
