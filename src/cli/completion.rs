@@ -84,6 +84,11 @@ fn with_completers(command: Command) -> Command {
             if let Some(back_end) = arg.get_long().and_then(recipients) {
                 return arg.add(values(move |current| known_recipients(back_end, current)));
             }
+            match arg.get_long() {
+                Some("decryption-order") => return arg.add(values(kinds_of_keys)),
+                Some("user") => return arg.add(values(users)),
+                _ => {}
+            }
             let value = arg.get_value_names().and_then(|names| names.first()).map(ToString::to_string);
             match value.as_deref() {
                 Some("PATH") => arg.add(values(key_paths)),
@@ -112,11 +117,33 @@ fn values(candidates: impl Fn(&OsStr) -> Vec<CompletionCandidate> + Send + Sync 
     })
 }
 
+/// A list, as far as its last comma, and what stands behind that.
+fn last_of_list(given: &str) -> (&str, &str) {
+    given.rfind(',').map_or(("", given), |comma| given.split_at(comma + 1))
+}
+
+/// The kinds of keys, each once in a list.
+fn kinds_of_keys(current: &OsStr) -> Vec<CompletionCandidate> {
+    let given = current.to_string_lossy();
+    let (before, last) = last_of_list(&given);
+    let kinds = registry::backends().iter().map(|backend| backend.name());
+    kinds
+        .filter(|kind| kind.starts_with(last) && !before.split(',').any(|named| named == *kind))
+        .map(|kind| CompletionCandidate::new(format!("{before}{kind}")))
+        .collect()
+}
+
+/// The users of this machine.
+fn users(current: &OsStr) -> Vec<CompletionCandidate> {
+    let given = current.to_string_lossy();
+    let known = sys::user_names().into_iter().filter(|name| name.starts_with(&*given));
+    known.map(CompletionCandidate::new).collect()
+}
+
 /// The recipients of the rules that are in force here.
 fn known_recipients(back_end: &str, current: &OsStr) -> Vec<CompletionCandidate> {
     let given = current.to_string_lossy();
-    // A list: what stands before the last comma stays.
-    let (before, last) = given.rfind(',').map_or(("", &given[..]), |comma| given.split_at(comma + 1));
+    let (before, last) = last_of_list(&given);
     let Ok(folder) = std::env::current_dir() else { return Vec::new() };
     let Some(config) = Config::find(None, &folder).path.and_then(|path| Config::load(&path).ok()) else {
         return Vec::new();

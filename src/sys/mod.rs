@@ -43,7 +43,7 @@ pub use run::{Back, Program, Side, detach, replace_process, variable_text};
 #[cfg(feature = "keyservice")]
 pub use socket::{LocalIncoming, LocalListener, LocalStream};
 pub use terminal::{is_interactive, stdin_is_terminal, terminal_name};
-pub use user::{User, who};
+pub use user::{User, user_names, who};
 
 /// `path` as a word of the shell, for a command to type.
 pub(crate) fn quoted(path: &std::path::Path) -> String {

@@ -10,6 +10,13 @@ pub fn who() -> (Option<u32>, String) {
     platform::who()
 }
 
+/// The names of the users that are listed on this machine itself, where there is such a list.
+#[must_use]
+pub fn user_names() -> Vec<String> {
+    let list = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    list.lines().filter_map(|line| Some(line.split_once(':')?.0.to_owned())).collect()
+}
+
 /// A user of this system.
 pub struct User(platform::User);
 

@@ -41,6 +41,8 @@ fn fish() {
     assert!(offered("leafcrypt decrypt --ign").contains(&"--ignore-mac".to_owned()));
     assert_eq!(offered("leafcrypt decrypt a.y"), ["a.yaml"]);
     assert_eq!(offered("leafcrypt decrypt a.yaml --extract db."), ["db.hosts", "db.password"]);
+    assert_eq!(offered("leafcrypt decrypt --decryption-order pgp,a"), ["pgp,age", "pgp,azure_kv"]);
+    assert_eq!(offered("leafcrypt exec-env --user roo"), ["root"]);
     let recipients = offered("leafcrypt rotate --add-age age1");
     assert_eq!(recipients, [test.recipient()]);
 }
