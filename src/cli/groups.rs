@@ -105,8 +105,10 @@ fn place(index: Option<&str>) -> Result<usize> {
 
 fn change(target: Target, step: Step) -> Result<()> {
     let Some(path) = target.file else {
-        return Err(Error::new(Kind::ReadInput, "no file is named")
-            .hint("name it before all else: leafcrypt groups add --file FILE --age RECIPIENT"));
+        return Err(Error::new(Kind::ReadInput, "no file is named").hint(match step {
+            Step::Add(_) => "leafcrypt groups add --file FILE --age RECIPIENT",
+            Step::Delete(_) => "leafcrypt groups delete --file FILE 1",
+        }));
     };
     let destination = if target.in_place { Destination::InPlace(path.clone()) } else { Destination::Stdout };
     let source = Source { path, name: None, input_type: target.input_type, output_type: None };

@@ -35,6 +35,7 @@ pub(super) struct Args {
 pub(super) fn run(args: Args) -> Result<()> {
     let example = args.example.is_some();
     let folder = args.example.unwrap_or(args.folder);
+    let inside = folder.clone();
     let done = init::init(&Init { folder, given: args.recipients.given, example }, &Environment::of_process())?;
     report::warnings(&done.warnings);
     let program = program();
@@ -42,7 +43,7 @@ pub(super) fn run(args: Args) -> Result<()> {
     describe(&mut text, &done, &program);
     match &done.example {
         Some(example) => show_example(&mut text, example, &program),
-        None => suggest(&mut text, &program),
+        None => suggest(&mut text, &program, &inside),
     }
     output::print_styled(&text)
 }
@@ -105,13 +106,15 @@ fn show_example(text: &mut String, example: &Example, program: &str) {
     );
 }
 
-fn suggest(text: &mut String, program: &str) {
+fn suggest(text: &mut String, program: &str, folder: &Path) {
+    let path = |name| crate::sys::quoted(Path::new(&show(&folder.join(name))));
+    let (file, rules) = (path("secrets/prod.yaml"), path(".sops.yaml"));
     next(
         text,
         &[
-            (format!("{program} encrypt -i secrets/prod.yaml"), "encrypt a file in place"),
-            (format!("{program} decrypt secrets/prod.yaml"), "see its plaintext"),
-            ("git add .sops.yaml".to_owned(), "it holds public keys alone"),
+            (format!("{program} encrypt -i {file}"), "encrypt a file in place"),
+            (format!("{program} decrypt {file}"), "see its plaintext"),
+            (format!("git add {rules}"), "it holds public keys alone"),
         ],
     );
     // git gives up a whole log for one version that does not decrypt, such as the plaintext that a file began as.

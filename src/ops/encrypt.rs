@@ -247,7 +247,7 @@ pub(super) fn metadata(source: &Source, request: &Encrypt, warnings: &mut Vec<St
 fn nobody_named() -> Error {
     Error::new(Kind::Generic, "there is nobody to encrypt for")
         .because("no recipient was named")
-        .hint("name one: leafcrypt encrypt --age RECIPIENT FILE")
+        .hint("name one, as --age RECIPIENT or in SOPS_AGE_RECIPIENTS")
 }
 
 /// One selector at most, from the options and the rule together.

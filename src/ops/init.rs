@@ -104,7 +104,11 @@ pub fn init(request: &Init, environment: &Environment) -> Result<Done> {
     }
     let identity = if request.example || request.given.recipients.is_empty() {
         let carried = keygen::carried(environment).map(Outcome::Found);
-        Some(carried.map_or_else(|| keygen::ensure(environment, false), Ok)?)
+        let ensured = || {
+            let rules_alone = "or for rules alone, whose recipients you know: leafcrypt init --age RECIPIENT";
+            keygen::ensure(environment, false).map_err(|error| error.hint(rules_alone))
+        };
+        Some(carried.map_or_else(ensured, Ok)?)
     } else {
         None
     };
