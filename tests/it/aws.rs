@@ -373,6 +373,9 @@ fn settings_of_all_kinds_are_taken_or_named() {
         let (test, name) = (with_key().file("config", profile.replace(setting, wrong)), &wrong[..10]);
         test.env("AWS_CONFIG_FILE", "config").run(&line).fails().code(1).stderr_has(name);
     }
+    let of_services = "[default]\nregion = us-east-1\nservices = here\n[services here]\nkms =\n  endpoint_url =\n";
+    let empty = keyed(self::test()).file("config", of_services).env("AWS_CONFIG_FILE", "config");
+    empty.run(&line).fails().code(1).stderr_has("endpoint_url of kms in a section services is no address");
     let url = text(moto(), "url").to_owned();
     let other = Test::new().file("a.yaml", PLAIN).file("config", profile).env("AWS_CONFIG_FILE", "config");
     let other = other.env("AWS_ENDPOINT_URL", &url).env("AWS_DEFAULT_PROFILE", "other");

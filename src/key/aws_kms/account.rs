@@ -26,6 +26,7 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_sdk_kms::error::ConnectorError;
 use aws_types::origin::Origin;
 use aws_types::os_shim_internal::{Env, Fs};
+use aws_types::service_config::ServiceConfigKey;
 use reqwest::{Certificate, ClientBuilder};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -122,6 +123,9 @@ impl Account {
             }
             None => {}
         }
+        if !without_endpoints {
+            check_sections(environment, &config)?;
+        }
         let identity = describe(environment, &credentials, wanted);
         if wanted.role.is_empty() {
             return Ok(Account { config, identity, authorities, expiry: credentials.expiry(), found: Instant::now() });
@@ -172,6 +176,20 @@ const ENDPOINTS: [&str; 3] = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_KMS", "AWS_E
 fn check_endpoints(environment: &Environment) -> Result<(), Refusal> {
     let mut set = ENDPOINTS.iter().filter_map(|name| Some((name, environment.get_filled(name)?)));
     set.try_for_each(|(name, url)| check_service(name, &url.to_string_lossy()))
+}
+
+/// Checks the addresses that a section `services` of the profile's files gives, as [`check_endpoints`] does.
+fn check_sections(environment: &Environment, config: &SdkConfig) -> Result<(), Refusal> {
+    for (service, variable) in [("kms", ENDPOINTS[1]), ("sts", ENDPOINTS[2])] {
+        if environment.get(variable).is_some() {
+            continue; // it goes first
+        }
+        let key = ServiceConfigKey::builder().service_id(service).env(ENDPOINTS[0]).profile("endpoint_url").build();
+        if let Some(url) = key.ok().and_then(|key| config.service_config()?.load_config(key)) {
+            check_service(&format!("endpoint_url of {service} in a section services"), &url)?;
+        }
+    }
+    Ok(())
 }
 
 /// The authorities that certificates are checked by instead of the system's, if there are any.
