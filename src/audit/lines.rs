@@ -13,6 +13,16 @@ pub(super) struct Lines {
     path: PathBuf,
 }
 
+impl Lines {
+    /// The same, if its path is one everywhere: who is recorded chooses the folder in which a command runs.
+    pub(super) fn checked(self) -> std::result::Result<Self, String> {
+        match self.path.is_absolute() {
+            true => Ok(self),
+            false => Err(format!("the path of json_lines is not absolute: {}", self.path.display())),
+        }
+    }
+}
+
 impl Sink for Lines {
     fn shown(&self) -> String {
         self.path.display().to_string()

@@ -154,7 +154,7 @@ fn load(file: &Path) -> Sinks {
         sinks.push(database(&connection_string).map_err(wrong)?);
     }
     for lines in json_lines.into_iter().flatten() {
-        sinks.push(Box::new(lines));
+        sinks.push(Box::new(lines.checked().map_err(wrong)?));
     }
     for syslog in syslog.into_iter().flatten() {
         sinks.push(Box::new(syslog.checked().map_err(wrong)?));
@@ -244,6 +244,7 @@ mod tests {
             ("backends: {postgres: [{}]}", "line 1: connection_string is missing", ""),
             ("backends: {postgres: {connection_string: x}}", "line 1: expected a list", "dash"),
             ("backends: [postgres]", "line 1: expected keys with values", ""),
+            ("backends: {json_lines: [{path: log/x}]}", "the path of json_lines is not absolute: log/x", ""),
             ("backends: {json_lines: [{path: x, pth: y}]}", "line 1: the key pth is not known", "path"),
             ("backends: {syslog: [{facilty: auth}]}", "line 1: the key facilty is not known", "facility"),
             ("backends: {postgres: [{'host=h password=hunter2': x}]}", "line 1: a key is not known", known),

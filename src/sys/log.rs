@@ -28,7 +28,8 @@ pub fn send_datagram(path: &Path, message: &[u8]) -> Result<()> {
 #[cfg(unix)]
 fn private(options: &mut OpenOptions) {
     use std::os::unix::fs::OpenOptionsExt as _;
-    options.mode(0o600);
+    // A pipe that nobody reads is an error, and no wait without an end.
+    options.mode(0o600).custom_flags(libc::O_NONBLOCK);
 }
 
 #[cfg(not(unix))]
@@ -61,5 +62,14 @@ mod tests {
         append(&file, b"b\n").unwrap();
         assert_eq!(std::fs::read(&file).unwrap(), b"a\nb\n");
         assert!(append(folder.path(), b"x").is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_that_nobody_reads_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(append(&pipe, b"x").is_err());
     }
 }
