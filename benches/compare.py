@@ -7,8 +7,8 @@
     python3 benches/compare.py --runs 3   best of 3 (default 5; large inputs of sops are run at most 3 times)
     python3 benches/compare.py --bin F    measure F instead of building a release
 
-CPU time is user + system of one process, the least of the runs; memory is the largest resident set of one
-process. Both come from wait4(2), so nothing but the measured process is counted. The real sops is the
+CPU time is user + system of one process (wait4(2)), the least of the runs; memory is the largest resident set of that
+process, which is asked for when it ends (ptrace(2)). So nothing but the measured process is counted. The real sops is the
 one that the tests use, installed below the target folder by tests/backends/setup.py.
 """
 
@@ -38,7 +38,7 @@ CPU_TARGETS = {
 }
 MEMORY_TARGET = 1 / 5
 RESULTS = os.path.join(ROOT, "benches", "RESULTS.md")
-MEMORY_INPUTS = ["yaml-100k", "yaml-100k-comments", "json-100k"]
+MEMORY_INPUTS = ["tiny", "yaml-100k", "yaml-100k-comments", "json-100k"]
 # Twice the keys may cost so many times as much: 2 and some noise. sops takes minutes for these, and is left out.
 LINEAR = 2.5
 LINEAR_INPUTS = ["flat-100k", "flat-200k"]
@@ -112,22 +112,56 @@ EDITOR = """#!/bin/sh
 sed -i '1,9s/^\\([[:space:]]*"*\\(key0\\|password\\)"*: *"*\\)[^",]*/\\1v'$$'/' "$1"
 """
 
-# A process inherits the peak memory of the one that starts it, and this one holds the inputs. So a small
-# one starts what is measured, and all runs of it: what it costs to start a Python before each would be measured as well.
-# Runs of more than 2 seconds are made at most 3 times.
+# Starts what is measured, and all runs of it: what it costs to start a Python before each would be measured as well. Runs of
+# more than 2 seconds are made at most 3 times. In what wait4(2) says of memory is that of the process before its exec, which
+# is a Python's; so the last runs, without the clock, are stopped at their end and asked.
 LAUNCHER = """
-import json, os, sys
-found = []
-runs = int(sys.argv[2])
-while len(found) < runs and not (len(found) >= 3 and found[-1][1] > 2):
+import ctypes, json, os, re, signal, sys
+TRACEME, CONT, DETACH, SETOPTIONS, O_TRACEEXIT, EVENT_EXIT = 0, 7, 17, 0x4200, 0x40, 6
+command, runs = sys.argv[3:], int(sys.argv[2])
+libc = ctypes.CDLL(None)
+libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+
+def fresh():
     os.lseek(1, 0, 0)
     os.ftruncate(1, 0)
-    child = os.posix_spawnp(sys.argv[3], sys.argv[3:], os.environ)
+
+def clocked():
+    fresh()
+    child = os.posix_spawnp(command[0], command, os.environ)
     _, status, usage = os.wait4(child, 0)
-    code = os.waitstatus_to_exitcode(status)
-    found.append([code, usage.ru_utime + usage.ru_stime, usage.ru_maxrss])
-    if code != 0:
+    return os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1048576
+
+def peak():
+    fresh()
+    child = os.fork()
+    if child == 0:
+        libc.ptrace(TRACEME, 0, None, None)
+        os.execvp(command[0], command)
+    os.waitpid(child, 0)
+    libc.ptrace(SETOPTIONS, child, None, O_TRACEEXIT)
+    arrived = 0
+    while True:
+        libc.ptrace(CONT, child, None, arrived)
+        _, status = os.waitpid(child, 0)
+        if status >> 8 == signal.SIGTRAP | EVENT_EXIT << 8:
+            break
+        arrived = os.WSTOPSIG(status)
+    with open(f"/proc/{child}/status") as facts:
+        kibibytes = int(re.search(r"VmHWM:\\s*(\\d+) kB", facts.read())[1])
+    libc.ptrace(DETACH, child, None, None)
+    os.waitpid(child, 0)
+    return kibibytes / 1024
+
+found = []
+while len(found) < runs and not (len(found) >= 3 and found[-1][1] > 2):
+    found.append(clocked())
+    if found[-1][0] != 0:
         break
+else:
+    if sys.platform == "linux":
+        peaks = [peak() for _ in range(min(len(found), 3))]
+        found = [(code, cpu, min(peaks)) for code, cpu, _ in found]
 with open(sys.argv[1], "w") as out:
     json.dump(found, out)
 """
@@ -144,9 +178,7 @@ def each(command, env, folder, output, runs):
         if found[-1][0] != 0:
             err.seek(0)
             sys.exit(f"error: {' '.join(command)}\n{err.read().decode()}")
-    # Kilobytes on Linux, bytes on macOS.
-    unit = 1024 if platform.system() == "Linux" else 1024 * 1024
-    return [cpu for _, cpu, _ in found], [peak / unit for _, _, peak in found]
+    return [cpu for _, cpu, _ in found], [peak for _, _, peak in found]
 
 
 def measure(*command):
@@ -306,7 +338,6 @@ def main():
                 "# leafcrypt and sops, measured in one run\n\n"
                 "Written by `python3 benches/compare.py --write`: CPU time is user + system, the least of "
                 f"{options.runs} runs, of the tiny file {options.runs * 10}; memory is the peak resident set. "
-                "A process counts as at least as large as the Python that started it, which is the smallest figure that stands here. "
                 "Each tool decrypts the file that it encrypted itself.\n\n"
                 f"{datetime.date.today()}, {version.stdout.splitlines()[0]}, {platform.system()} {platform.machine()}, "
                 f"{os.cpu_count()} processors.\n\n{table}\n\n{verdict}\n{others}"
