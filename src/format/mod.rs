@@ -123,6 +123,13 @@ pub trait Format: Sync {
     /// When the format cannot hold the scalar at all.
     fn write_scalar(&self, document: &Document, id: EntryId, scalar: Scalar<'_>, out: &mut Vec<u8>) -> Result<()>;
 
+    /// What to write where the style of entry `id` cannot hold `scalar` and more than its span says that style: over all
+    /// of that, as sops would print it. `None` where [`Format::write_scalar`] does.
+    fn outgrown(&self, document: &Document, id: EntryId, scalar: Scalar<'_>) -> Option<Splice> {
+        let _ = (document, id, scalar);
+        None
+    }
+
     /// Appends what is written over the leaf `id` where no token takes its place and sops could not read the file with it
     /// as it stands. Whether there is such a thing.
     ///

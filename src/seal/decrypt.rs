@@ -265,6 +265,10 @@ fn write(
             return Ok(plaintext);
         }
         let Some(wrong) = first_difference(format, document, data, opened, &plaintext) else { return Ok(plaintext) };
+        let first = match &wrong {
+            Difference::At(positions) => positions.first().map(|&at| data[at as usize] as usize),
+            Difference::Everywhere => None,
+        };
         let dropped = match wrong {
             Difference::At(positions) => positions.into_iter().filter(|&at| layout.remove(at)).count(),
             Difference::Everywhere => {
@@ -274,9 +278,13 @@ fn write(
             }
         };
         if dropped == 0 {
-            return Err(Error::new(Failure::Format, "the decrypted values do not fit their places")
-                .because("the marks around a token were changed after it was encrypted, such as the header of a block scalar")
-                .hint("restore the file from Git"));
+            let error = Error::new(Failure::Format, "the decrypted values do not fit their places")
+                .because("the marks around a token were changed after it was encrypted, such as its tag")
+                .hint("restore the file from Git");
+            return Err(match first {
+                Some(id) => error.at(document.text(), document.entry(id).span().start).at_path(document.path(id)),
+                None => error,
+            });
         }
     }
 }

@@ -489,9 +489,17 @@ impl<'a> Sealer<'a> {
                 return Err(self.unprovable(Some(id)));
             }
             rendered.clear();
-            let written = self.format.write_scalar(written, twin, sealed.value(document, id), &mut rendered);
+            let value = sealed.value(document, id);
+            let is_written = match self.format.outgrown(written, twin, value) {
+                Some((_, mut text)) => {
+                    rendered.extend_from_slice(text.as_bytes());
+                    text.zeroize();
+                    true
+                }
+                None => self.format.write_scalar(written, twin, value, &mut rendered).is_ok(),
+            };
             let spelled = &document.bytes()[span];
-            if written.is_err() || rendered != spelled {
+            if !is_written || rendered != spelled {
                 layout.insert(twins.position(id), std::str::from_utf8(spelled).unwrap_or_default());
             }
         }

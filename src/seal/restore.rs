@@ -83,6 +83,22 @@ pub(super) fn restore<'a, 's>(
     let mut scratch = Vec::new();
     let mut skip_to = 0;
     let mut keys = keys(document, data, layout).into_iter().peekable();
+    // What is written over the whole of a block scalar, where it cannot hold the value or is a comment.
+    let anew = |position: usize| {
+        let id = *data.get(position)? as usize;
+        if !matches!(document.entry(id).style(), Style::Literal | Style::Folded) {
+            return None;
+        }
+        match (value(id), layout.get(position as u32)) {
+            (Source::Sealed(scalar), None) if scalar.kind == Kind::Comment => {
+                Some((format.item_span(document, id), format!("#{}", String::from_utf8_lossy(scalar.bytes))))
+            }
+            (Source::Sealed(scalar), None) => format.outgrown(document, id, scalar),
+            _ => None,
+        }
+    };
+    // The comment on the first line of such a one, which then stands behind it.
+    let mut behind = String::new();
     for (position, &id) in data.iter().enumerate() {
         let id = id as usize;
         if id < skip_to {
@@ -126,6 +142,25 @@ pub(super) fn restore<'a, 's>(
             continue;
         }
         if entry.is(Flags::ALIAS) || entry.is(Flags::COPIED) {
+            continue;
+        }
+        if entry.kind() == Kind::Comment
+            && let Some((_, mut next)) = anew(position + 1).filter(|(range, _)| range.contains(&span.start))
+        {
+            next.zeroize();
+            behind = match (value(id), text) {
+                (_, Some(text)) => format!(" {text}"),
+                (Source::Sealed(scalar), None) => format!(" #{}", String::from_utf8_lossy(scalar.bytes)),
+                (Source::Clear, None) => format!(" {}", document.raw(id)),
+            };
+            continue;
+        }
+        if let Some((range, mut instead)) = anew(position) {
+            let first = if behind.is_empty() { position } else { position - 1 };
+            instead.push_str(&behind);
+            writer.put(range, instead.as_bytes(), first..position + 1);
+            behind.zeroize();
+            instead.zeroize();
             continue;
         }
         match (value(id), text) {

@@ -26,6 +26,7 @@ mod examples;
 mod exec;
 mod exec_terminal;
 mod flux;
+mod folded;
 mod formats;
 #[allow(unreachable_pub, reason = "the fuzz targets include the same file")]
 #[path = "../../fuzz/fuzz_targets/law.rs"]

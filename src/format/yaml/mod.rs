@@ -62,6 +62,10 @@ impl Format for Yaml {
         place::write_scalar(document, id, scalar, out)
     }
 
+    fn outgrown(&self, document: &Document, id: EntryId, scalar: Scalar<'_>) -> Option<Splice> {
+        place::outgrown(document, id, scalar)
+    }
+
     fn write_clear(&self, document: &Document, id: EntryId, _: &mut Vec<u8>) -> Result<bool> {
         strict::clear(document, id).map(|()| false).map_err(|refused| index::refuse(document.text(), refused))
     }
@@ -77,7 +81,7 @@ impl Format for Yaml {
     }
 
     fn item_span(&self, document: &Document, id: EntryId) -> Range<usize> {
-        let span = document.entry(id).span();
+        let span = place::whole_span(document, id);
         let before = document.text()[..span.start].trim_end_matches(' ');
         match before.strip_suffix('-') {
             Some(before) if document.entry(id).parent().is_some_and(|p| document.entry(p).kind() == Kind::List) => {

@@ -2,8 +2,8 @@
 
 use super::quoted::{BREAKS, SEPARATORS};
 use super::scalar::{self, Context};
-use crate::document::{Document, EntryId, Flags, Kind, Scalar, Style};
-use crate::error::{self, Error, Result};
+use crate::document::{Document, EntryId, Flags, Kind, Scalar, Splice, Style};
+use crate::error::Result;
 use std::ops::Range;
 
 /// The end of the header line of the block scalar that follows `at`: where its content lines begin.
@@ -81,7 +81,10 @@ pub(super) fn write_scalar(document: &Document, id: EntryId, scalar: Scalar<'_>,
                 scalar::write_double_quoted(text, out);
                 return Ok(());
             }
-            Style::Literal | Style::Folded => return write_block(document, id, text, out),
+            Style::Literal | Style::Folded => {
+                write_block(document, id, text, out);
+                return Ok(());
+            }
             _ => {}
         }
     }
@@ -100,17 +103,11 @@ pub(super) fn write_scalar(document: &Document, id: EntryId, scalar: Scalar<'_>,
     Ok(())
 }
 
-/// The content lines of a block scalar whose header stays. Whether the header fits the value is for
-/// the caller to prove, by reading the result.
-fn write_block(document: &Document, id: EntryId, text: &str, out: &mut Vec<u8>) -> Result<()> {
-    let body = text.trim_end_matches('\n');
-    if document.entry(id).style() == Style::Folded && body.contains('\n') {
-        return Err(Error::new(error::Kind::Format, "a value of several lines cannot stand in this folded scalar")
-            .at_path(document.path(id)));
-    }
+/// The content lines of a block scalar whose header stays, and which [`outgrown`] says nothing of.
+fn write_block(document: &Document, id: EntryId, text: &str, out: &mut Vec<u8>) {
     let indent = block_indent(document, id);
     let newline = newline_of(document.text());
-    for (number, line) in body.split('\n').enumerate() {
+    for (number, line) in text.trim_end_matches('\n').split('\n').enumerate() {
         if number > 0 {
             out.extend_from_slice(newline.as_bytes());
         }
@@ -119,7 +116,69 @@ fn write_block(document: &Document, id: EntryId, text: &str, out: &mut Vec<u8>) 
             out.extend_from_slice(line.as_bytes());
         }
     }
-    Ok(())
+}
+
+/// What stands instead of a whole block scalar, its header as well, where that is not one for `scalar`: programs that
+/// write an encrypted file anew fold its tokens, whatever they hold.
+pub(super) fn outgrown(document: &Document, id: EntryId, scalar: Scalar<'_>) -> Option<Splice> {
+    let entry = document.entry(id);
+    let (span, whole) = (entry.span(), whole_span(document, id));
+    if whole == span || scalar.kind == Kind::Comment {
+        return None;
+    }
+    let text = document.text();
+    let indicators = text[whole.start..span.start].trim_end();
+    let value = std::str::from_utf8(scalar.bytes).ok().filter(|_| scalar.kind == Kind::Str);
+    let line_ends = |text: &[u8]| text.iter().rev().take_while(|&&byte| byte == b'\n').count();
+    let holds = |text: &str| {
+        let body = text.trim_end_matches('\n');
+        let blank_first = body.trim_start_matches('\n').starts_with([' ', '\t']);
+        let is_one_line = !body.contains('\n');
+        !body.is_empty()
+            && (entry.style() == Style::Literal || is_one_line)
+            && line_ends(scalar.bytes) == line_ends(document.scalar(id).bytes)
+            && (!blank_first || indent_digit(indicators).is_some())
+            && scalar::stands_in_block(body)
+    };
+    if value.is_some_and(holds) {
+        return None;
+    }
+    let line = text[line_start(text, whole.start)..whole.start].trim_start_matches('\u{feff}');
+    let (_, indent) = mark_column(line, entry.has_key());
+    // On one line before a comment, where blank lines follow that would become a part of the value, and where the header
+    // would have to count from a column that is not known here.
+    let has_comment = indicators.contains('#');
+    let in_flow = has_comment || scalar.bytes.ends_with(b"\n\n");
+    let context = Context { indent, base: indent, in_flow, is_key: false, newline: newline_of(text) };
+    let mut out = Vec::new();
+    scalar::write_canonical(scalar, context, &mut out);
+    Some((whole, String::from_utf8(out).unwrap_or_default()))
+}
+
+/// The span of the value `id`, with its header where it is a block scalar.
+pub(super) fn whole_span(document: &Document, id: EntryId) -> Range<usize> {
+    let entry = document.entry(id);
+    let span = entry.span();
+    match entry.style() {
+        Style::Literal | Style::Folded if !entry.is(Flags::TAGGED) && !entry.is(Flags::COPIED) => {
+            header(document, id).1..span.end
+        }
+        _ => span,
+    }
+}
+
+/// Where the line with the header of the block scalar `id` begins, and where the header does.
+fn header(document: &Document, id: EntryId) -> (usize, usize) {
+    let before = document.text()[..document.entry(id).span().start].trim_end_matches(BREAKS);
+    let line = line_start(before, before.len());
+    let key = document.key_start(id).map_or(0, |key| key + document.key(id).len());
+    (line, header_start(before, line.max(key)))
+}
+
+/// How many columns deeper than what is around it a header says that its lines are.
+fn indent_digit(header: &str) -> Option<u32> {
+    let indicators = header.trim_start_matches(['|', '>']).chars();
+    indicators.take_while(|&c| c.is_ascii_digit() || matches!(c, '+' | '-')).find_map(|c| c.to_digit(10))
 }
 
 /// Writes an alias out in braces and brackets, leaves by `leaf`.
@@ -237,20 +296,16 @@ fn block_indent(document: &Document, id: EntryId) -> usize {
         return spaces(line).saturating_sub(inner);
     }
     // No line with text: as deep as the header says, or deeper than it, which is deeper than anything around.
-    let header = text[..start].trim_end_matches(BREAKS);
-    let line = line_start(header, header.len());
-    let key = document.key_start(id).map_or(0, |key| key + document.key(id).len());
-    let mark = header_start(header, line.max(key));
-    let line = header[line..mark].trim_start_matches('\u{feff}');
-    let indicators = header[mark..].trim_start_matches(['|', '>']).chars();
-    match indicators.take_while(|&c| c.is_ascii_digit() || matches!(c, '+' | '-')).find_map(|c| c.to_digit(10)) {
-        Some(digit) => mark_column(line, document.entry(id).has_key()).0 + digit as usize,
+    let (line, mark) = header(document, id);
+    let before = text[line..mark].trim_start_matches('\u{feff}');
+    match indent_digit(&text[mark..start]) {
+        Some(digit) => mark_column(before, document.entry(id).has_key()).0 + digit as usize,
         None => {
             // Comments behind it, which end it, are not to be lines of it.
             let blank = |line: &&str| line.trim_matches([' ', '\r']).is_empty();
             let lines = text[start..].split('\n').filter(|line| !blank(line));
             let comments = lines.take_while(|line| line.trim_start_matches(' ').starts_with('#'));
-            comments.map(|line| spaces(line) + 1).chain([line.len(), 1]).max().unwrap_or(1)
+            comments.map(|line| spaces(line) + 1).chain([before.len(), 1]).max().unwrap_or(1)
         }
     }
 }

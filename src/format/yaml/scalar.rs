@@ -347,6 +347,11 @@ fn is_break(c: char) -> bool {
     matches!(c, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
+/// Whether a reader takes the lines of `text` in a block scalar as they stand.
+pub(super) fn stands_in_block(text: &str) -> bool {
+    text.chars().all(|c| c == '\n' || stands_unescaped(c))
+}
+
 /// Whether a reader takes `c` on one line as it stands; a tab is among these.
 fn stands_unescaped(c: char) -> bool {
     match c {
