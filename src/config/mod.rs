@@ -36,6 +36,9 @@ pub(crate) const DESTINATION_HINT: &str =
 /// A deeper file is refused. `merge` of key groups is the only thing that nests.
 const MAX_DEPTH: usize = 64;
 
+/// More warnings than these are counted alone: it is then another kind of file.
+const MOST_WARNINGS: usize = 20;
+
 /// A `.sops.yaml` that has been read and checked.
 #[derive(Debug)]
 pub struct Config {
@@ -131,6 +134,10 @@ impl Config {
         let mut warnings: Vec<(usize, String)> = unknown.collect();
         warnings.extend(found.into_iter().map(|(warning, line)| (line, format!("{line}: {warning}"))));
         warnings.sort_by_key(|(line, _)| *line);
+        if let Some(more) = warnings.len().checked_sub(MOST_WARNINGS).filter(|&more| more > 0) {
+            warnings.truncate(MOST_WARNINGS);
+            warnings.push((usize::MAX, format!(" there are {more} more warnings")));
+        }
 
         let indent = |format: &Option<schema::Indented>| format.as_ref().and_then(|format| format.indent);
         let stores = file.stores.unwrap_or_default();
@@ -268,7 +275,8 @@ fn deserialize(text: &str) -> Result<schema::File> {
         },
         with_snippet: false,
     };
-    let file: Option<schema::File> = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+    let first = first_document(text);
+    let file: Option<schema::File> = serde_saphyr::from_str_with_options(first, options).map_err(|error| {
         let wrong = Error::new(Kind::Config, "the configuration is wrong").because(reason(&error));
         let wrong = match error.location() {
             Some(location) => wrong.at(text, offset(text, location)),
@@ -277,6 +285,15 @@ fn deserialize(text: &str) -> Result<schema::File> {
         wrong.hint("the keys and their types are shown in docs/configuration.md and .sops.yaml.example")
     })?;
     Ok(file.unwrap_or_default())
+}
+
+/// `text` without a last `---` that nothing stands behind: sops reads no document but the first. One with something in
+/// it is left for the YAML library to refuse, since somebody expects it to be read.
+fn first_document(text: &str) -> &str {
+    let says_nothing = |line: &str| line.trim_start().is_empty() || line.trim_start().starts_with('#');
+    let behind = |marker: &usize| text[*marker..].strip_prefix("---").unwrap_or_default().lines().all(says_nothing);
+    let marker = text.rfind("\n---").map(|line_end| line_end + 1).filter(behind);
+    marker.map_or(text, |marker| &text[..marker])
 }
 
 /// Where a text opens 1,000 more collections than it closes. The YAML library would refuse it as well, but only after a
@@ -338,6 +355,7 @@ fn unknown_key(unknown: &UnknownKey<'_>, text: &str) -> Option<(usize, String)> 
     let (line, column) = line_column(text, offset);
     let advice = match nearest {
         Some(known) => format!("did you mean {known}?"),
+        None if unknown.known.is_empty() => "none is known here".to_owned(),
         None => format!("known here are {}", unknown.known.join(", ")),
     };
     Some((line, format!("{line}:{column}: unknown key {key}; {advice}")))

@@ -7,6 +7,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 use serde_saphyr::Spanned;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Deref;
 
 /// A key that its section does not know.
 pub(super) struct Stranger {
@@ -48,9 +49,9 @@ impl<T: Unknown> Unknown for Option<T> {
     }
 }
 
-impl<T: Unknown> Unknown for Vec<T> {
+impl<T: Unknown> Unknown for List<T> {
     fn unknown<'a>(&'a self, found: &mut Vec<UnknownKey<'a>>) {
-        self.iter().for_each(|value| value.unknown(found));
+        self.0.iter().for_each(|value| value.unknown(found));
     }
 }
 
@@ -116,8 +117,8 @@ macro_rules! section {
 section! {
     /// The whole file.
     File {
-        creation_rules: Vec<Spanned<Rule>>,
-        destination_rules: Vec<Spanned<Destination>>,
+        creation_rules: List<Rule>,
+        destination_rules: List<Destination>,
         stores: Stores,
     }
 }
@@ -134,7 +135,7 @@ section! {
         hckms: Spanned<OneOrMany>,
         azure_keyvault: Spanned<OneOrMany>,
         hc_vault_transit_uri: Spanned<OneOrMany>,
-        key_groups: Vec<Spanned<Group>>,
+        key_groups: List<Group>,
         shamir_threshold: Spanned<i64>,
         unencrypted_suffix: Spanned<String>,
         encrypted_suffix: Spanned<String>,
@@ -149,14 +150,14 @@ section! {
 section! {
     /// One of a rule's `key_groups`.
     Group {
-        merge: Vec<Spanned<Group>>,
-        age: Vec<Spanned<String>>,
-        pgp: Vec<Spanned<String>>,
-        kms: Vec<Spanned<Kms>>,
-        gcp_kms: Vec<Spanned<GcpKms>>,
-        hckms: Vec<Spanned<HcKms>>,
-        azure_keyvault: Vec<Spanned<AzureKeyVault>>,
-        hc_vault: Vec<Spanned<String>>,
+        merge: List<Group>,
+        age: List<String>,
+        pgp: List<String>,
+        kms: List<Kms>,
+        gcp_kms: List<GcpKms>,
+        hckms: List<HcKms>,
+        azure_keyvault: List<AzureKeyVault>,
+        hc_vault: List<String>,
     }
 }
 
@@ -232,6 +233,34 @@ section! {
 section! {
     /// A format without options.
     Plain {}
+}
+
+/// A list, without the items that are null: sops passes over them.
+#[derive(Default)]
+pub(super) struct List<T>(pub(super) Vec<Spanned<T>>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let items = Vec::<Option<Spanned<T>>>::deserialize(deserializer)?;
+        Ok(List(items.into_iter().flatten().collect()))
+    }
+}
+
+impl<T> Deref for List<T> {
+    type Target = [Spanned<T>];
+
+    fn deref(&self) -> &[Spanned<T>] {
+        &self.0
+    }
+}
+
+impl<'a, T> IntoIterator for &'a List<T> {
+    type Item = &'a Spanned<T>;
+    type IntoIter = std::slice::Iter<'a, Spanned<T>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
 }
 
 /// A text with commas in it, or a list of texts, each with its line there.

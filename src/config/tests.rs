@@ -283,3 +283,34 @@ fn a_loaded_file_chooses_rules_for_its_own_folder() {
     assert!(config.rule_for(&folder.path().join("app/x.yaml")).unwrap().is_some());
     assert!(config.rule_for(&folder.path().join("x.yaml")).is_err());
 }
+
+#[test]
+fn null_items_of_lists_are_passed_over_as_by_sops() {
+    let all = "creation_rules:\n  -\n  - key_groups:\n      - ~\n      - merge: [null, {age: [a]}]\n        pgp: [null]\n        kms: [~, {arn: k}]\n";
+    let rules = rules(&format!("{all}destination_rules: [null]\n"));
+    let [CreationRule { line: 3, key_groups, nameless: None, .. }] = &rules[..] else { panic!("{rules:?}") };
+    let recipients: Vec<_> = key_groups.iter().map(|group| group.recipients.as_slice()).collect();
+    assert_eq!(recipients, [[recipient("age", "a", 5), recipient("kms", "k", 7)]]);
+}
+
+#[test]
+fn a_last_document_with_nothing_in_it_is_none() {
+    for end in ["---\n", "---", "--- # end\n\n# more\n", "...\n---\n"] {
+        let config = parse(&format!("creation_rules:\n  - age: a\n{end}")).unwrap();
+        assert_eq!(chosen(&config, "a.yaml"), Some(2), "{end:?}");
+    }
+    for (end, line) in [("---\na: 1\n", 4), ("---\n---\n", 3), ("--- a\n", 3)] {
+        let error = parse(&format!("creation_rules:\n  - age: a\n{end}")).err().unwrap();
+        assert_eq!(error.place().line_column.map(|at| at.0), Some(line), "{end:?}");
+        assert_eq!(error.notes(), ["a second YAML document begins here"]);
+    }
+}
+
+#[test]
+fn of_many_warnings_the_first_are_shown() {
+    let keys: String = (0..MOST_WARNINGS + 3).map(|number| format!("x{number}: 1\n")).collect();
+    let warnings = parse(&format!("stores:\n  ini:\n    x: 1\n{keys}")).unwrap().warnings;
+    assert_eq!(warnings.len(), MOST_WARNINGS + 1);
+    assert_eq!(warnings[0], "/repo/.sops.yaml:3:5: unknown key x; none is known here");
+    assert_eq!(warnings[MOST_WARNINGS], "/repo/.sops.yaml: there are 4 more warnings");
+}

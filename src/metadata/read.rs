@@ -93,14 +93,16 @@ fn invalid(why: impl std::fmt::Display) -> Error {
         .hint("take the block from an earlier version of the file: git log -p FILE")
 }
 
-/// Adds the stanzas of a list to `group`. Old versions write unused lists as `[]` or null.
+/// Adds the stanzas of a list to `group`. Old versions write unused lists as `[]` or null, and sops passes over items that
+/// are null.
 fn read_list(name: &str, place: &str, value: &Value, group: &mut Vec<Stanza>) -> Result<()> {
     let items = match value {
         Value::Null => return Ok(()),
         Value::List(items) => items,
         _ => return Err(invalid(format!("{place} is no list"))),
     };
-    for (at, item) in items.iter().enumerate() {
+    let items = items.iter().enumerate().filter(|(_, item)| **item != Value::Null);
+    for (at, item) in items {
         let Value::Map(fields) = item else {
             return Err(invalid(format!("{place}[{at}] is no map")));
         };
@@ -125,7 +127,7 @@ fn read_groups(value: &Value) -> Result<Vec<Vec<Stanza>>> {
         }
         Ok(group)
     };
-    items.iter().enumerate().map(read_group).collect()
+    items.iter().enumerate().filter(|(_, item)| **item != Value::Null).map(read_group).collect()
 }
 
 fn read_text(name: &str, value: &Value) -> Result<String> {

@@ -131,10 +131,10 @@ fn key_groups_are_written_in_the_order_of_sops() {
 #[test]
 fn what_old_versions_and_untyped_formats_write_is_read() {
     let metadata = Metadata::from_value(&block(&[
-        ("kms", Some(list(&[]))),
+        ("kms", Some(list(&[Value::Null]))),
         ("pgp", Some(Value::Null)),
         ("encrypted_suffix", Some(text(""))),
-        ("key_groups", Some(list(&[]))),
+        ("key_groups", Some(list(&[Value::Null]))),
         ("unencrypted_suffix", None),
         ("mac_only_encrypted", Some(text("true"))),
         ("version", Some(text("3.0.5"))),
