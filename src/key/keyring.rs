@@ -99,6 +99,26 @@ impl Keyring {
         self
     }
 
+    /// The same keyring, which looks again for the keys of this machine. It keeps what the user was asked for, and the
+    /// connections and credentials of services.
+    pub(super) fn renewed(&self) -> Self {
+        let stays = |backend: usize, opener: &Arc<dyn Opener>| {
+            registry::backends()[backend].is_remote() || opener.was_asked_for()
+        };
+        let renew = |(backend, opener): (usize, &OnceLock<Arc<dyn Opener>>)| match opener.get() {
+            Some(opener) if stays(backend, opener) => OnceLock::from(Arc::clone(opener)),
+            _ => OnceLock::new(),
+        };
+        Keyring {
+            environment: self.environment.clone(),
+            openers: self.openers.iter().enumerate().map(renew).collect(),
+            order: self.order.clone(),
+            local: self.local,
+            services: self.services.clone(),
+            others: self.others.clone(),
+        }
+    }
+
     pub(super) fn is_local(&self) -> bool {
         self.local
     }

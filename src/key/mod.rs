@@ -188,6 +188,11 @@ pub trait Opener: Send + Sync {
 
     /// Says what the same job is to open besides. Whoever is dear to start may ask, and open all of it at once.
     fn expect(&self, _others: Others) {}
+
+    /// Whether it holds keys that the user was asked for, and would be again by a new one.
+    fn was_asked_for(&self) -> bool {
+        false
+    }
 }
 
 /// The stanzas of other files, a list for each of their key groups; read when they are asked for.

@@ -175,3 +175,31 @@ fn a_passphrase_is_asked_for_once_for_many_files() {
     assert_eq!(shown.matches("Passphrase of").count(), 1, "{shown}");
     assert_eq!(shown.matches("user: admin").count(), 20, "{shown}");
 }
+
+#[test]
+fn a_key_service_asks_once_until_it_is_answered() {
+    let holder = locked_ssh_key("ed25519");
+    let folder = tempfile::Builder::new().prefix("ks").tempdir_in("/tmp").unwrap();
+    let address = format!("{}/s", folder.path().display());
+    let mut terminal = start(&holder, &format!("keyservice --network unix --address {address}"));
+    terminal.expect("listening at");
+    let client = Test::new().file("e.yaml", holder.read("e.yaml"));
+    let line = format!("decrypt --keyservice unix://{address} e.yaml");
+    let ask = || client.run(&line);
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(ask);
+        for _ in 0..3 {
+            terminal.expect("Passphrase of").send("hunter2\r");
+        }
+        asking.join().unwrap().fails().code(128).stderr_has("the passphrase was wrong");
+        // What was typed wrong for one request is asked again for the next, and then not any more.
+        let asking = scope.spawn(ask);
+        terminal.expect("Passphrase of").send("sesame\r");
+        asking.join().unwrap().code(0).stdout(PLAINTEXT);
+    });
+    client.run(&line).code(0).stdout(PLAINTEXT);
+    client.run(&line).code(0).stdout(PLAINTEXT);
+    terminal.send("\x03");
+    let (status, shown) = terminal.end();
+    assert!(status.success() && shown.matches("Passphrase of").count() == 4, "{shown}");
+}

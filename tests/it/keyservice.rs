@@ -260,6 +260,23 @@ fn services_are_asked_in_order_after_this_machine() {
 }
 
 #[test]
+fn a_key_that_is_added_while_it_serves_is_used() {
+    let (mine, recipient) = with_age();
+    let keys = mine.home().join(".config/sops/age/keys.txt");
+    let kept = std::fs::read(&keys).unwrap();
+    std::fs::remove_file(&keys).unwrap();
+    let serving = Serving::by(leafcrypt(), &mine);
+    let test = encrypted_for(keyless(), &recipient);
+    let line = format!("decrypt {} e.yaml", serving.alone());
+    test.run(&line).fails().code(128).stderr_has("keys.txt");
+    std::fs::write(&keys, kept).unwrap();
+    test.run(&line).code(0).stdout(PLAIN);
+    // One that is taken away is gone.
+    std::fs::remove_file(&keys).unwrap();
+    test.run(&line).fails().code(128);
+}
+
+#[test]
 fn what_goes_wrong_has_its_own_message() {
     let (_, recipient) = with_age();
     let test = encrypted_for(keyless(), &recipient).env("LEAFCRYPT_NETWORK_TIMEOUT", "1");

@@ -77,6 +77,13 @@ impl Opener for Identities {
     fn expect(&self, others: Others) {
         let _ = self.others.set(others);
     }
+
+    fn was_asked_for(&self) -> bool {
+        let by_command = self.by_command.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found =
+            [&self.age, &self.ssh].into_iter().filter_map(OnceLock::get).chain(by_command.values().map(Arc::as_ref));
+        found.any(|found| found.locked.iter().any(|locked| opened(locked).is_some()))
+    }
 }
 
 /// What is looked at for the stanzas of one file.

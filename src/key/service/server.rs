@@ -11,7 +11,7 @@ use crate::sys::{self, LocalListener};
 use crate::trace;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -47,12 +47,15 @@ enum Listener {
 
 /// What all requests share.
 struct Served {
-    keyring: Keyring,
+    /// The keyring of the requests at work. The next request gets a renewed one, which sees keys that were added meanwhile.
+    keyring: Mutex<Arc<Keyring>>,
     prompt: bool,
 }
 
 impl Server {
     /// Listens at `address`. A local socket is for this user alone.
+    ///
+    /// Each request is answered with the keys that there are at the time; passphrases are asked for once.
     ///
     /// With `prompt` each request is shown on the terminal, and done only when it is confirmed there.
     ///
@@ -70,7 +73,8 @@ impl Server {
             }
             Address::Unix(path) => Listener::Unix(LocalListener::bind(path).map_err(failed)?),
         };
-        Ok(Server { listener, served: Arc::new(Served { keyring, prompt }) })
+        let served = Served { keyring: Mutex::new(Arc::new(keyring)), prompt };
+        Ok(Server { listener, served: Arc::new(served) })
     }
 
     /// Where it listens: with the port that the system chose, if it was to choose one.
@@ -273,6 +277,10 @@ impl Served {
         answer.map(|content| Response { content })
     }
 
+    fn keyring(&self) -> MutexGuard<'_, Arc<Keyring>> {
+        self.keyring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn confirm(&self, what: &str, title: &str) -> Result<(), Status> {
         if !self.prompt {
             return Ok(());
@@ -303,7 +311,13 @@ impl Served {
         let wrapped =
             String::from_utf8(wrapped).map_err(|_| Status::invalid_argument("that is no wrapped data key"))?;
         stanza.set(Stanza::ENC, Value::Str(wrapped));
-        let opened = self.keyring.unwrap_groups(&[vec![stanza]], 1);
+        let keyring = Arc::clone(&self.keyring());
+        let opened = keyring.unwrap_groups(&[vec![stanza]], 1);
+        let mut last = self.keyring();
+        if Arc::ptr_eq(&last, &keyring) {
+            *last = Arc::new(keyring.renewed());
+        }
+        drop(last);
         match opened.shares.into_iter().next() {
             Some(share) => Ok(share.part.expose().to_vec()),
             None => {
