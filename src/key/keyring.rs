@@ -1,8 +1,9 @@
 //! All keys of this machine, asked as one.
 
+use std::collections::VecDeque;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::stanza::printable;
 use super::wrap::{AT_ONCE, NAME_ONE};
@@ -158,23 +159,34 @@ impl Keyring {
         let mut shares = Vec::new();
         let mut refused: Vec<(usize, Search)> = (0..groups.len()).map(|group| (group, Search::default())).collect();
         for phase in &self.phases() {
-            let mut at = 0;
-            while shares.len() < needed && at < refused.len() {
-                // As many at the same time as are missing, and the next ones for those that fail.
-                let wave = if phase.remote { needed - shares.len() } else { 1 };
-                let wave: Vec<_> = refused.drain(at..(at + wave).min(refused.len())).collect();
-                let asked: Vec<&[Stanza]> = wave.iter().map(|(group, _)| groups[*group].as_slice()).collect();
-                let answers = self.unwrap_at_once(&asked, phase);
-                for ((group, mut tried), answer) in wave.into_iter().zip(answers) {
-                    match answer {
-                        Ok((by, part)) => shares.push(Share { group, by, part }),
-                        Err(search) => {
-                            tried.extend(search);
-                            refused.insert(at, (group, tried));
-                            at += 1;
+            if shares.len() >= needed {
+                break;
+            }
+            let before = std::mem::take(&mut refused);
+            if phase.remote {
+                let asked = before.into_iter().map(|(group, tried)| Asked {
+                    group,
+                    tried,
+                    jobs: self.jobs(&groups[group], phase),
+                    searches: Vec::new(),
+                    waiting: 0,
+                    last: None,
+                    is_open: false,
+                });
+                refused = unwrap_remote(asked.collect(), &mut shares, needed);
+                continue;
+            }
+            for (group, mut tried) in before {
+                if shares.len() < needed {
+                    match self.unwrap_local(&groups[group], phase) {
+                        Ok((by, part)) => {
+                            shares.push(Share { group, by, part });
+                            continue;
                         }
+                        Err(search) => tried.extend(search),
                     }
                 }
+                refused.push((group, tried));
             }
         }
         for (group, tried) in &mut refused {
@@ -208,33 +220,6 @@ impl Keyring {
             opener
         };
         Arc::clone(self.openers[backend].get_or_init(make))
-    }
-
-    /// With the back ends of `phase`, for several groups at the same time.
-    fn unwrap_at_once(&self, groups: &[&[Stanza]], phase: &Phase) -> Vec<Result<Found, Search>> {
-        let unwrap = |group| {
-            if phase.remote { self.unwrap_remote(group, phase) } else { self.unwrap_local(group, phase) }
-        };
-        if let [only] = groups {
-            return vec![unwrap(only)];
-        }
-        let mut found = Vec::with_capacity(groups.len());
-        for some in groups.chunks(AT_ONCE) {
-            found.extend(std::thread::scope(|scope| {
-                // Where the system has no more threads, this one does it.
-                let start = |&group| {
-                    let thread = std::thread::Builder::new();
-                    thread.spawn_scoped(scope, move || unwrap(group)).map_err(|_| unwrap(group))
-                };
-                let threads: Vec<_> = some.iter().map(start).collect();
-                let end = |started: Result<std::thread::ScopedJoinHandle<'_, _>, _>| match started {
-                    Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-                    Err(done) => done,
-                };
-                threads.into_iter().map(end).collect::<Vec<_>>()
-            }));
-        }
-        found
     }
 
     /// With keys on this machine. The back end is given all of its stanzas, so that it can begin with the cheapest.
@@ -282,40 +267,94 @@ impl Keyring {
         })
     }
 
-    /// With the services that the stanzas name, one after the other; but one that keeps us waiting does
-    /// not keep the next from being asked. The first that opens ends it: a thread that still waits for
-    /// its service is left behind, and what it hears is dropped and wiped.
-    fn unwrap_remote(&self, group: &[Stanza], phase: &Phase) -> Result<Found, Search> {
-        let by_backend = phase.backends.iter().flat_map(|&backend| {
-            of(backend, group).map(move |(place, stanza)| Job {
-                whom: stanza.title(),
-                opener: self.opener(backend),
-                place,
-                stanza,
-            })
-        });
-        let jobs: Vec<Job<'_>> = by_backend.chain(self.questions(group).filter(|_| phase.services)).collect();
-        if let [Job { whom, opener, place, stanza }] = &jobs[..] {
-            return match asked(whom, &[stanza], || opener.unwrap(&[stanza])) {
-                Answer::Here { part, .. } => Ok((*place, part)),
-                Answer::NotMine(search) | Answer::Failed(search) => Err(search),
-            };
+    /// Who is asked for a group in a phase of services.
+    fn jobs<'a>(&'a self, group: &'a [Stanza], phase: &Phase) -> VecDeque<Job<'a>> {
+        let of_backend = |&backend: &usize| {
+            of(backend, group)
+                .map(|(place, stanza)| Job { whom: stanza.title(), opener: self.opener(backend), place, stanza })
+                .collect::<Vec<_>>()
+        };
+        let by_backend = phase.backends.iter().flat_map(of_backend);
+        by_backend.chain(self.questions(group).filter(|_| phase.services)).collect()
+    }
+}
+
+/// A group whose services are asked.
+struct Asked<'a> {
+    /// The group, by its place.
+    group: usize,
+    /// What was tried before.
+    tried: Search,
+    /// Who is still to be asked.
+    jobs: VecDeque<Job<'a>>,
+    /// What those said who were asked, in their order.
+    searches: Vec<Search>,
+    /// How many of them are waited for, and when the last one was asked.
+    waiting: usize,
+    last: Option<Instant>,
+    is_open: bool,
+}
+
+impl Asked<'_> {
+    /// Whether nothing more is to come.
+    fn is_over(&self) -> bool {
+        self.is_open || self.jobs.is_empty() && self.waiting == 0
+    }
+
+    /// For how long the one who was asked last is waited for alone; nothing when that time is over, or it answered.
+    fn patience(&self) -> Option<Duration> {
+        let end = self.last.filter(|_| self.waiting > 0)? + PATIENCE;
+        Some(end.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
+    }
+
+    fn take(&mut self, job: usize, place: usize, answer: Answer, shares: &mut Vec<Share>) {
+        self.waiting -= 1;
+        match answer {
+            Answer::Here { .. } if self.is_open => {}
+            Answer::Here { part, .. } => {
+                self.is_open = true;
+                shares.push(Share { group: self.group, by: place, part });
+            }
+            Answer::NotMine(search) | Answer::Failed(search) => self.searches[job] = search,
         }
-        if jobs.is_empty() {
-            return Err(Search::default());
-        }
-        let mut searches: Vec<Search> = jobs.iter().map(|_| Search::default()).collect();
-        let (report, reports) = mpsc::channel();
-        let mut report = Some(report);
-        let mut waiting = jobs.into_iter().enumerate();
-        loop {
-            if let Some((job, Job { whom, opener, place, stanza })) = waiting.next() {
+    }
+}
+
+/// With the services that the stanzas name: for as many groups at the same time as are missing, for each one after the
+/// other. But one that keeps us waiting does not keep the next from being asked: of its group or, when all of that were, for
+/// the next group. What is waited for when enough groups are open is left behind: what its thread hears is dropped and wiped.
+/// Gives the groups that did not open.
+fn unwrap_remote(mut groups: Vec<Asked<'_>>, shares: &mut Vec<Share>, needed: usize) -> Vec<(usize, Search)> {
+    let (report, reports) = mpsc::channel();
+    let mut report = Some(report);
+    let mut left: usize = groups.iter().map(|group| group.jobs.len()).sum();
+    while shares.len() < needed && !groups.iter().all(Asked::is_over) {
+        let mut missing = (needed - shares.len()).min(AT_ONCE);
+        let mut wait: Option<Duration> = None;
+        let is_alone = left == 1 && groups.iter().all(|group| group.waiting == 0);
+        for (at, group) in groups.iter_mut().enumerate().filter(|(_, group)| !group.is_over()) {
+            if missing == 0 {
+                break;
+            }
+            if group.patience().is_none()
+                && let Some(Job { whom, opener, place, stanza }) = group.jobs.pop_front()
+            {
+                left -= 1;
+                let job = group.searches.len();
+                group.searches.push(Search::default());
+                group.waiting += 1;
+                group.last = Some(Instant::now());
+                if is_alone {
+                    let answer = asked(&whom, &[stanza], || opener.unwrap(&[stanza]));
+                    group.take(job, place, answer, shares);
+                    break;
+                }
                 // With the last thread goes the last sender, so that the end of all threads is noticed.
-                let sender = if waiting.len() > 0 { report.clone() } else { report.take() };
+                let sender = if left > 0 { report.clone() } else { report.take() };
                 let stanza = stanza.clone();
                 let work = Arc::new(move || {
                     let answer = asked(&whom, &[&stanza], || opener.unwrap(&[&stanza]));
-                    sender.as_ref().map(|report| report.send((job, place, answer)))
+                    sender.as_ref().map(|report| report.send((at, job, place, answer)))
                 });
                 let by_thread = Arc::clone(&work);
                 // Where the system has no more threads, this one does it.
@@ -323,21 +362,30 @@ impl Keyring {
                     work();
                 }
             }
-            let answer = match waiting.len() {
-                0 => reports.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                _ => reports.recv_timeout(PATIENCE),
-            };
-            match answer {
-                Ok((_, place, Answer::Here { part, .. })) => return Ok((place, part)),
-                Ok((job, _, Answer::NotMine(search) | Answer::Failed(search))) => searches[job] = search,
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
+            if let Some(patience) = group.patience() {
+                missing -= 1;
+                wait = Some(wait.map_or(patience, |wait| wait.min(patience)));
             }
         }
-        let mut tried = Search::default();
-        searches.into_iter().for_each(|search| tried.extend(search));
-        Err(tried)
+        if groups.iter().all(|group| group.waiting == 0) {
+            continue;
+        }
+        let answer = match left {
+            0 => reports.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            _ => reports.recv_timeout(wait.unwrap_or(PATIENCE)),
+        };
+        match answer {
+            Ok((at, job, place, answer)) => groups[at].take(job, place, answer, shares),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
     }
+    let refused = groups.into_iter().filter(|group| !group.is_open);
+    let search = |Asked { group, mut tried, searches, .. }| {
+        searches.into_iter().for_each(|search| tried.extend(search));
+        (group, tried)
+    };
+    refused.map(search).collect()
 }
 
 /// The stanzas of a back end in `group`, with their places.
