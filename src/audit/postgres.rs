@@ -123,7 +123,7 @@ impl Database {
         if !is_connected && tokio::time::timeout(limits.connect, self.is_another()).await.ok().flatten() == Some(true) {
             return Err(Refusal::new("its answer is none of PostgreSQL, but that of another service").hint(IS_IT_ONE));
         }
-        Err(Refusal::new("it did not answer in time").hint("LEAFCRYPT_NETWORK_TIMEOUT=SECONDS waits longer"))
+        Err(Refusal::late())
     }
 
     /// Whether something else answers in the place of a server that was not logged in to in time. It is asked what every

@@ -19,6 +19,9 @@ pub struct Stanza {
 impl Stanza {
     /// The field with the wrapped copy, the same for every back end.
     pub const ENC: &str = "enc";
+    /// The field that says when the key was named in the file, which is not when the data key was last wrapped: as in sops.
+    /// age has none.
+    pub const CREATED_AT: &str = "created_at";
 
     /// A stanza of the metadata list `list`.
     #[must_use]
@@ -56,6 +59,17 @@ impl Stanza {
             Some((_, old)) => *old = value,
             None => self.fields.push((field.to_owned(), value)),
         }
+    }
+
+    /// Takes up the wrapped copy of the data key, which for most kinds of keys has a date beside it.
+    pub(super) fn set_wrapped(&mut self, enc: String) {
+        let is_dated =
+            registry::backend(&self.list).is_some_and(|backend| backend.fields().contains(&Self::CREATED_AT));
+        if is_dated && self.text(Self::CREATED_AT).is_empty() {
+            let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+            self.set(Self::CREATED_AT, Value::Str(now));
+        }
+        self.set(Self::ENC, Value::Str(enc));
     }
 
     /// Puts the fields in the order of `names`; others keep theirs, behind them.
@@ -137,7 +151,7 @@ impl Stanza {
 }
 
 /// The fields that wrapping sets; all others say for which key.
-const WRAPPING: [&str; 2] = [Stanza::ENC, "created_at"];
+const WRAPPING: [&str; 2] = [Stanza::ENC, Stanza::CREATED_AT];
 
 /// What a field says, if anything: to sops an empty one and none are the same, and the order of a map is
 /// none that it keeps.

@@ -30,7 +30,10 @@ pub(super) fn read(block: &Value) -> Result<Metadata> {
                 "mac" => metadata.mac = read_text(name, value)?,
                 "mac_only_encrypted" => metadata.mac_only_encrypted = read_bool(name, value)?,
                 "version" => version = Some(read_text(name, value)?),
-                "leafcrypt_layout" => metadata.layout = Some(read_text(name, value)?).filter(|text| !text.is_empty()),
+                // Of spelling alone, so whatever else stands there is no reason not to read the file.
+                "leafcrypt_layout" => {
+                    metadata.layout = value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+                }
                 _ => metadata.unknown.push((name.clone(), value.clone())),
             }
         }

@@ -138,8 +138,10 @@ fn what_old_versions_and_untyped_formats_write_is_read() {
         ("unencrypted_suffix", None),
         ("mac_only_encrypted", Some(text("true"))),
         ("version", Some(text("3.0.5"))),
+        ("leafcrypt_layout", Some(Value::Int(1))),
     ]))
     .unwrap();
+    assert_eq!(metadata.layout, None);
     assert_eq!(metadata.selection, Selection::UnencryptedSuffix("_unencrypted".to_owned()));
     assert!(metadata.mac_only_encrypted);
     assert_eq!(metadata.key_groups.len(), 1);

@@ -107,9 +107,7 @@ where
     E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
     match &error {
-        SdkError::TimeoutError(_) => {
-            Refusal::new("it did not answer in time").hint("LEAFCRYPT_NETWORK_TIMEOUT=SECONDS waits longer")
-        }
+        SdkError::TimeoutError(_) => Refusal::late(),
         SdkError::DispatchFailure(failure) => match failure.as_connector_error() {
             Some(error) => cause(error),
             None => cause(&error),

@@ -16,7 +16,7 @@ pub(crate) use account::{Account, Wanted, configured_region};
 #[cfg(feature = "s3")]
 pub(crate) use calls::hint_for;
 
-use super::remote::{Asking, CREATED_AT, Refusal, finish_wrap, listed};
+use super::remote::{Asking, Refusal, finish_wrap, listed};
 use super::{Backend, Detail, Details, Environment, Opener, Stanza};
 use crate::document::Value;
 use crate::error::Result;
@@ -49,7 +49,7 @@ impl Backend for AwsKms {
     }
 
     fn fields(&self) -> &'static [&'static str] {
-        &[ARN, ROLE, CONTEXT, CREATED_AT, Stanza::ENC, PROFILE]
+        &[ARN, ROLE, CONTEXT, Stanza::CREATED_AT, Stanza::ENC, PROFILE]
     }
 
     fn details(&self) -> &'static [Detail] {

@@ -10,7 +10,7 @@ mod certificate;
 mod credential;
 mod url;
 
-use super::remote::{Asking, CREATED_AT, Refusal, finish_wrap, listed};
+use super::remote::{Asking, Refusal, finish_wrap, listed};
 use super::{Backend, Environment, Opener, Stanza};
 use crate::document::Value;
 use crate::error::Result;
@@ -43,7 +43,7 @@ impl Backend for AzureKv {
     }
 
     fn fields(&self) -> &'static [&'static str] {
-        &[VAULT, NAME, VERSION, CREATED_AT, Stanza::ENC]
+        &[VAULT, NAME, VERSION, Stanza::CREATED_AT, Stanza::ENC]
     }
 
     fn canonical<'a>(&self, field: &str, text: &'a str) -> Cow<'a, str> {

@@ -118,10 +118,10 @@ impl Kms {
         client: &Client,
         stanza: &Stanza,
     ) -> Result<T, Refusal> {
-        let late = || Refusal::new("it did not answer in time").hint("LEAFCRYPT_NETWORK_TIMEOUT=SECONDS waits longer");
         // The library asks for a token without a limit of ours.
         let timed = async { tokio::time::timeout(self.limits.in_all(), answer).await };
-        let outcome = wait_for(timed)?.map_err(|_| late()).and_then(|answer| answer.map_err(|error| refused(&error)));
+        let outcome =
+            wait_for(timed)?.map_err(|_| Refusal::late()).and_then(|answer| answer.map_err(|error| refused(&error)));
         let answer = outcome.map_err(|refusal| refusal.with(&client.identity))?;
         answered(stanza, &client.identity);
         Ok(answer)

@@ -11,7 +11,7 @@ mod credentials;
 #[cfg(feature = "gcs")]
 pub(crate) use credentials::{Found, find};
 
-use super::remote::{Asking, CREATED_AT, Refusal, finish_wrap, listed};
+use super::remote::{Asking, Refusal, finish_wrap, listed};
 use super::{Backend, Environment, Opener, Stanza};
 use crate::document::Value;
 use crate::error::{Error, Kind, Result};
@@ -42,7 +42,7 @@ impl Backend for GcpKms {
     }
 
     fn fields(&self) -> &'static [&'static str] {
-        &[RESOURCE, CREATED_AT, Stanza::ENC]
+        &[RESOURCE, Stanza::CREATED_AT, Stanza::ENC]
     }
 
     fn is_remote(&self) -> bool {

@@ -12,7 +12,7 @@ mod settings;
 mod token;
 mod url;
 
-use super::remote::{Asking, CREATED_AT, Refusal, finish_wrap, listed};
+use super::remote::{Asking, Refusal, finish_wrap, listed};
 use super::{Backend, Environment, Opener, Stanza};
 use crate::document::Value;
 use crate::error::Result;
@@ -44,7 +44,7 @@ impl Backend for HcVault {
     }
 
     fn fields(&self) -> &'static [&'static str] {
-        &[ADDRESS, ENGINE, KEY, CREATED_AT, Stanza::ENC]
+        &[ADDRESS, ENGINE, KEY, Stanza::CREATED_AT, Stanza::ENC]
     }
 
     fn is_remote(&self) -> bool {

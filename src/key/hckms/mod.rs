@@ -10,7 +10,7 @@ mod calls;
 mod credentials;
 mod sign;
 
-use super::remote::{Asking, CREATED_AT, Refusal, finish_wrap, listed};
+use super::remote::{Asking, Refusal, finish_wrap, listed};
 use super::{Backend, Environment, Opener, Stanza};
 use crate::document::Value;
 use crate::error::{Error, Kind, Result};
@@ -40,7 +40,7 @@ impl Backend for HcKms {
     }
 
     fn fields(&self) -> &'static [&'static str] {
-        &[KEY, CREATED_AT, Stanza::ENC]
+        &[KEY, Stanza::CREATED_AT, Stanza::ENC]
     }
 
     fn is_remote(&self) -> bool {

@@ -23,8 +23,6 @@ pub struct Pgp;
 
 /// The field of a stanza that holds the fingerprint, or the id of the key.
 const FINGERPRINT: &str = "fp";
-/// The field that says when the key was named for the file first. RFC 3339 in UTC.
-const CREATED_AT: &str = "created_at";
 /// The length of a long key id: gpg takes nothing shorter for a trusted key.
 const ID_LENGTH: usize = 16;
 
@@ -46,7 +44,7 @@ impl Backend for Pgp {
     }
 
     fn fields(&self) -> &'static [&'static str] {
-        &[CREATED_AT, Stanza::ENC, FINGERPRINT]
+        &[Stanza::CREATED_AT, Stanza::ENC, FINGERPRINT]
     }
 
     /// A fingerprint is the same number, however it is written.
@@ -73,14 +71,7 @@ impl Backend for Pgp {
         let fingerprint = stanza.text(FINGERPRINT);
         let enc = gpg::encrypt(&Environment::of_process(), fingerprint, id(fingerprint)?, part)
             .map_err(|trouble| trouble.cannot_wrap(&stanza.title()))?;
-        // When the file became this key's, which stays when the data key is another.
-        let created_at = match stanza.text(CREATED_AT) {
-            "" => jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            earlier => earlier.to_owned(),
-        };
-        let texts = [created_at, enc, fingerprint.to_owned()];
-        let fields = self.fields().iter().zip(texts).map(|(field, text)| ((*field).to_owned(), Value::Str(text)));
-        *stanza = Stanza::new(self.name(), fields.collect());
+        stanza.set_wrapped(enc);
         Ok(())
     }
 

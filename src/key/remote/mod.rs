@@ -27,7 +27,6 @@ pub(crate) use proxies::{address, check_proxies, proxies};
 pub(crate) use refusal::{Refusal, cause, is_unconnected, words};
 
 use super::{Answer, Environment, Opener, Search, Stanza};
-use crate::document::Value;
 use crate::error::{Error, Kind, Result};
 use crate::secret::SecretBytes;
 use crate::trace;
@@ -186,16 +185,9 @@ pub(super) fn finish_wrap(stanza: &mut Stanza, wrapped: Result<String, Refusal>)
         let error = Error::new(Kind::Generic, format!("the data key cannot be wrapped for {}", stanza.title()));
         refusal.explain(error)
     })?;
-    if stanza.text(CREATED_AT).is_empty() {
-        let now = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second()).unwrap_or_default();
-        stanza.set(CREATED_AT, Value::Str(now.to_string()));
-    }
-    stanza.set(Stanza::ENC, Value::Str(enc));
+    stanza.set_wrapped(enc);
     Ok(())
 }
-
-/// When the key was named in the file, which is not when the data key was last wrapped: as in sops.
-pub(super) const CREATED_AT: &str = "created_at";
 
 /// The list of recipients between commas or newlines, each once.
 pub(super) fn listed(text: &str) -> Vec<&str> {

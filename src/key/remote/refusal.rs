@@ -47,6 +47,11 @@ impl Refusal {
         Refusal::new(format!("it answered {status}, but not as {service} does: {}", words(body)))
     }
 
+    /// Nothing came before the time was over.
+    pub(crate) fn late() -> Self {
+        Refusal::new("it did not answer in time").hint("LEAFCRYPT_NETWORK_TIMEOUT=SECONDS waits longer")
+    }
+
     /// There is no identity to ask with, so that nobody was asked.
     pub(crate) fn without_identity(why: impl Into<String>) -> Self {
         Refusal { without_identity: true, ..Self::new(why) }
@@ -196,7 +201,7 @@ pub(crate) fn cause(error: &(dyn StdError + 'static)) -> Refusal {
     }
     let said = innermost.to_string();
     if timed_out || said.contains("timed out") || said.contains("timeout") {
-        return Refusal::new("it did not answer in time").hint("LEAFCRYPT_NETWORK_TIMEOUT=SECONDS waits longer");
+        return Refusal::late();
     }
     if let Some(tls) = innermost.downcast_ref::<rustls::Error>() {
         let refusal = Refusal::new(format!("no secure connection: {tls}"));

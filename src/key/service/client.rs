@@ -2,8 +2,7 @@
 
 use super::wire::{Key, Request, Response};
 use super::{Address, DECRYPT, ENCRYPT, LONGEST, Limits, PATIENCE, Refusal, cause, wait_for};
-use crate::document::Value;
-use crate::key::remote::{Asking, CREATED_AT, RETRIES, Service, answered};
+use crate::key::remote::{Asking, RETRIES, Service, answered};
 use crate::key::{Answer, Environment, KeyService, Opener, Stanza, registry};
 use crate::secret::SecretBytes;
 use http::uri::PathAndQuery;
@@ -64,12 +63,7 @@ impl Client {
             .ok()
             .filter(|enc| !enc.is_empty())
             .ok_or_else(|| Refusal::new("its answer is no wrapped data key").with(&self.identity))?;
-        let dated = registry::backend(stanza.list()).is_some_and(|backend| backend.fields().contains(&CREATED_AT));
-        if dated && stanza.text(CREATED_AT).is_empty() {
-            let now = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second()).unwrap_or_default();
-            stanza.set(CREATED_AT, Value::Str(now.to_string()));
-        }
-        stanza.set(Stanza::ENC, Value::Str(enc));
+        stanza.set_wrapped(enc);
         Ok(())
     }
 
@@ -81,13 +75,12 @@ impl Client {
 
     fn ask_bare(&self, method: &'static str, stanza: &Stanza, content: &[u8]) -> Result<SecretBytes, Refusal> {
         let key = || Key::of(stanza).ok_or_else(|| Refusal::new("no key service knows this kind of key"));
-        let late = || Refusal::new("it did not answer in time").hint("LEAFCRYPT_NETWORK_TIMEOUT=SECONDS waits longer");
         for retry in 0.. {
             let request = Request { key: Some(key()?), content: content.to_vec() };
             let answer = wait_for(async {
                 let channel = self.channel()?;
                 match tokio::time::timeout(self.limits.request, call(channel, method, request)).await {
-                    Err(_) => Err(late()),
+                    Err(_) => Err(Refusal::late()),
                     Ok(Ok(mut response)) => Ok(Ok(SecretBytes::from(std::mem::take(&mut response.content)))),
                     Ok(Err(status)) => Ok(Err(status)),
                 }
